@@ -1,0 +1,423 @@
+/**
+ * What every program shares: flags with their help, clear refusals, signals and exit codes.
+ *
+ * Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+ * Results go to stdout, everything else to stderr; colours appear on a terminal only and
+ * `NO_COLOR` turns them off.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { bold, red, setColorEnabled, yellow } from "@std/fmt/colors";
+import leven from "leven";
+
+/** What `--help` says of a flag, and where its text comes from. */
+export interface FlagSpec {
+  /** What it does. */
+  help: string;
+  /** What stands for the value in `--help`, e.g. `N`; without it the flag is a switch. */
+  value?: string;
+  /** The text that is parsed when the flag is not given. */
+  default?: string;
+  /** An environment variable that stands in for the flag when it is not given. */
+  env?: string;
+}
+
+/** A flag, and how its text becomes a value of type `T`. */
+export interface Flag<T> extends FlagSpec {
+  /** Whether it may be given several times; the value is then a list. */
+  repeatable?: boolean;
+  /** Turns the text into the value; throws an `Error` whose message says what was expected. */
+  parse(text: string): unknown;
+  /** Tells the compiler the type of the value; never set. */
+  readonly type?: T;
+}
+
+/** The flags of a program, by their name in code; `failureRate` is `--failure-rate` outside. */
+// deno-lint-ignore no-explicit-any
+export type Flags = Record<string, Flag<any>>;
+
+/** The values of the flags: what a program's `run` takes. */
+export type Options<F extends Flags> = {
+  -readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never;
+};
+
+/** A program: what `--help` shows and what runs. */
+export interface Program<F extends Flags> {
+  /** How it is started, e.g. `deno task produce`. */
+  usage: string;
+  /** One or two sentences: what it does. */
+  summary: string;
+  /** The words that must follow the program's name, each with its help, when it has commands. */
+  commands?: Record<string, string>;
+  /** Its flags, the common ones included. */
+  flags: F;
+  /** Text at the end of `--help`. */
+  notes?: string;
+  /**
+   * The work. Ends early when the signal is aborted. Returns the exit code, 0 by default.
+   *
+   * @throws {UsageError} When flags contradict each other: exit code 2.
+   * @throws {Error} With a message for the user: exit code 1.
+   */
+  run(options: Options<F>, signal: AbortSignal, command: string): Promise<number | void>;
+}
+
+/** Wrong use of a program: `main` prints the message, points to `--help` and exits with 2. */
+export class UsageError extends Error {
+  /** The name that tells it from other errors. */
+  override name = "UsageError";
+}
+
+/** Declares a flag with a default. */
+export function flag<T>(
+  spec: FlagSpec & { value: string; default: string },
+  parse: (text: string) => T,
+): Flag<T>;
+/** Declares a flag that is `undefined` when it is not given. */
+export function flag<T>(
+  spec: FlagSpec & { value: string },
+  parse: (text: string) => T,
+): Flag<T | undefined>;
+export function flag<T>(spec: FlagSpec, parse: (text: string) => T): Flag<T> {
+  return { ...spec, parse };
+}
+
+/** Declares a flag that may be given several times. */
+export function repeatable<T>(
+  spec: FlagSpec & { value: string },
+  parse: (text: string) => T,
+): Flag<T[]> {
+  return { ...spec, parse, repeatable: true };
+}
+
+/** Declares a flag without a value. */
+export function toggle(help: string): Flag<boolean> {
+  return { help, parse: () => true };
+}
+
+/** A parser for whole numbers within bounds, both inclusive. */
+export function wholeNumber(
+  { min, max = Number.MAX_SAFE_INTEGER }: { min: number; max?: number },
+): (text: string) => number {
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  return (text) => {
+    const number = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+    if (!(number >= min && number <= max)) throw new Error(`expected a whole number ${range}`);
+    return number;
+  };
+}
+
+/** A parser for decimal numbers from `min` to `max`, both inclusive unless `above` is given. */
+export function decimal(
+  { min, above, max = Infinity }: { min?: number; above?: number; max?: number },
+): (text: string) => number {
+  const low = above !== undefined ? `above ${above}` : `of at least ${min}`;
+  const range = max === Infinity
+    ? low
+    : above !== undefined
+    ? `${low}, at most ${max}`
+    : `from ${min} to ${max}`;
+  return (text) => {
+    const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+    const inside = number <= max && (above !== undefined ? number > above : number >= (min ?? 0));
+    if (!inside || !Number.isFinite(number)) throw new Error(`expected a number ${range}`);
+    return number;
+  };
+}
+
+const DURATION_UNIT_MS: Record<string, number> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** Parses a duration such as `500ms`, `30s` or `1h30m` into milliseconds. */
+export function durationMs(text: string): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
+    throw new Error("expected a duration such as 500ms, 30s, 5m, 1h30m or 2d");
+  }
+  return parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_UNIT_MS[part[2]!]!, 0);
+}
+
+/** A parser for a duration of at least one millisecond. */
+export function positiveDurationMs(text: string): number {
+  const ms = durationMs(text);
+  if (ms < 1) throw new Error("expected a duration above 0, such as 500ms, 30s or 1h30m");
+  return ms;
+}
+
+/** A parser for one word out of several. */
+export function oneOf<const W extends string>(...words: W[]): (text: string) => W {
+  return (text) => {
+    const word = words.find((candidate) => candidate === text);
+    if (word === undefined) throw new Error(`expected ${words.join(" or ")}`);
+    return word;
+  };
+}
+
+/** A parser for text that must not be empty. */
+export function nonEmpty(text: string): string {
+  if (text === "") throw new Error("expected a value");
+  return text;
+}
+
+/** Parses a comma-separated list of `host:port`, as Kafka's tools take it. */
+export function brokerList(text: string): string[] {
+  const brokers = text.split(",").map((broker) => broker.trim()).filter((broker) => broker !== "");
+  for (const broker of brokers) {
+    const port = Number(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(broker)?.[1]);
+    if (!(port >= 1 && port <= 65535)) {
+      throw new Error(`expected host:port, or several with commas between, not "${broker}"`);
+    }
+  }
+  if (brokers.length === 0) throw new Error("expected host:port, or several with commas between");
+  return brokers;
+}
+
+/** Parses a prefix that is legal in the name of a Kafka topic. */
+function topicPrefix(text: string): string {
+  // https://kafka.apache.org/documentation/#topicconfigs: a topic's name has at most 249 of these.
+  if (!/^[A-Za-z0-9._-]{0,150}$/.test(text)) {
+    throw new Error("expected at most 150 letters, digits, dots, dashes or underscores");
+  }
+  return text;
+}
+
+/** The flags of every program that talks to Kafka. */
+export const COMMON_FLAGS = {
+  brokers: flag({
+    value: "HOST:PORT,…",
+    default: "127.0.0.1:9092",
+    env: "KAFKA_BROKERS",
+    help: "the Kafka brokers to start from",
+  }, brokerList),
+  topicPrefix: flag({
+    value: "TEXT",
+    default: "",
+    env: "TOPIC_PREFIX",
+    help: "put before every topic, group and transactional id",
+  }, topicPrefix),
+  timeout: flag({
+    value: "DURATION",
+    default: "30s",
+    help: "how long to wait for brokers that do not answer",
+  }, positiveDurationMs),
+  json: toggle("print results as JSON"),
+  verbose: toggle("show the Kafka client's own log and the stack of an error"),
+};
+
+/** The name of a flag as it is typed: `failureRate` becomes `--failure-rate`. */
+function dashed(name: string): string {
+  return "--" + name.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
+}
+
+/**
+ * Turns command-line words into options, in the order flag, environment variable, default.
+ *
+ * @throws {UsageError} For an unknown flag (with the nearest known one), a missing or a bad value.
+ */
+export function parseFlags<F extends Flags>(
+  flags: F,
+  args: readonly string[],
+  getEnv: (name: string) => string | undefined = () => undefined,
+): { options: Options<F>; words: string[] } {
+  const names = new Map(Object.keys(flags).map((name) => [dashed(name), name]));
+  const takesValue = (typed: string) => flags[names.get(typed) ?? ""]?.value !== undefined;
+
+  // "--to -1h" and "--count -1" are a flag and its value: parsers would take "-1" for a flag.
+  const joined: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    const next = args[i + 1];
+    if (takesValue(arg)) {
+      if (next === undefined || names.has(next.replace(/=.*/, ""))) {
+        throw new UsageError(`${arg} needs a value: ${flags[names.get(arg)!]!.value}`);
+      }
+      joined.push(`${arg}=${next}`);
+      i++;
+    } else joined.push(arg);
+  }
+
+  const words: string[] = [];
+  const typedNames = [...names.keys()].map((typed) => typed.slice(2));
+  const parsed = parseArgs(joined, {
+    string: typedNames.filter((typed) => takesValue(`--${typed}`)),
+    boolean: typedNames.filter((typed) => !takesValue(`--${typed}`)),
+    collect: typedNames.filter((typed) => flags[names.get(`--${typed}`)!]!.repeatable),
+    unknown: (arg) => {
+      if (arg.startsWith("-") && arg !== "-") throw unknownFlag(arg, [...names.keys(), "--help"]);
+      words.push(arg);
+      return false;
+    },
+  });
+
+  const options: Record<string, unknown> = {};
+  for (const [typed, name] of names) {
+    const { env, default: fallback, parse, repeatable, value } = flags[name]!;
+    const given = parsed[typed.slice(2)];
+    if (repeatable) {
+      options[name] = (given as string[]).map((text) => checked(typed, text, parse));
+    } else if (value === undefined) {
+      options[name] = given === true;
+    } else if (typeof given === "string") {
+      options[name] = checked(typed, given, parse);
+    } else {
+      const fromEnv = env === undefined ? undefined : getEnv(env);
+      if (fromEnv !== undefined && fromEnv !== "") options[name] = checked(env!, fromEnv, parse);
+      else options[name] = fallback === undefined ? undefined : parse(fallback);
+    }
+  }
+  return { options: options as Options<F>, words };
+}
+
+function checked(source: string, text: string, parse: (text: string) => unknown): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new UsageError(`${source} "${text}": ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function unknownFlag(arg: string, known: string[]): UsageError {
+  const typed = arg.replace(/=.*/, "");
+  return new UsageError(`unknown flag ${typed}${didYouMean(typed, known)}`);
+}
+
+/** `, did you mean X?` for the nearest known word, or nothing when none is near. */
+export function didYouMean(word: string, known: string[]): string {
+  const nearest = known.map((candidate) => ({ candidate, distance: leven(word, candidate) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  const near = nearest !== undefined && nearest.distance <= Math.max(2, word.length / 3);
+  return near ? `, did you mean ${nearest.candidate}?` : "";
+}
+
+/** The whole text of `--help`. */
+export function helpText<F extends Flags>(program: Program<F>): string {
+  const rows = Object.entries(program.flags).map(([name, { value, help, default: text, env }]) => {
+    const facts = [
+      ...(text !== undefined && text !== "" ? [`default ${text}`] : []),
+      ...(env !== undefined ? [`or ${env}`] : []),
+    ];
+    const typed = value === undefined ? dashed(name) : `${dashed(name)} ${value}`;
+    return [typed, facts.length === 0 ? help : `${help} (${facts.join(", ")})`] as const;
+  });
+  rows.push(["--help", "show this text"]);
+  const commands = Object.entries(program.commands ?? {});
+  const width = Math.max(...[...rows, ...commands].map(([left]) => left.length));
+  const table = (pairs: readonly (readonly [string, string])[]) =>
+    pairs.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+  return [
+    program.summary,
+    `${bold("Usage:")} ${program.usage}${commands.length > 0 ? " COMMAND" : ""} [flags]`,
+    ...(commands.length > 0 ? [`${bold("Commands:")}\n${table(commands)}`] : []),
+    `${bold("Flags:")}\n${table(rows)}`,
+    ...(program.notes === undefined ? [] : [program.notes]),
+  ].join("\n\n");
+}
+
+const encoder = new TextEncoder();
+
+/** Writes a line of result to stdout. */
+export function printResult(line: string): void {
+  writeLine(Deno.stdout, line);
+}
+
+/** Writes a line of anything else, such as progress, to stderr. */
+export function printNote(line: string): void {
+  writeLine(Deno.stderr, line);
+}
+
+/** Writes a warning line to stderr. */
+export function printWarning(line: string): void {
+  printNote(`${yellow("warning:")} ${line}`);
+}
+
+function writeLine(to: typeof Deno.stdout, line: string): void {
+  const bytes = encoder.encode(line + "\n");
+  try {
+    for (let written = 0; written < bytes.length;) {
+      written += to.writeSync(bytes.subarray(written));
+    }
+  } catch (error) {
+    // The reader went away, as in `… | head`: what is left to say has nobody to hear it.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** The message of an error with those of its causes that add something. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? describeError(error.cause) : "";
+  return cause === "" || error.message.includes(cause)
+    ? error.message
+    : `${error.message}: ${cause}`;
+}
+
+/**
+ * Runs a program with the words of the command line and ends the process with its exit code.
+ *
+ * The first Ctrl-C or SIGTERM aborts the signal that `run` was given and lets it finish cleanly; a
+ * second one quits at once.
+ */
+export async function main<F extends Flags>(
+  program: Program<F>,
+  args: readonly string[] = Deno.args,
+): Promise<never> {
+  setColorEnabled(Deno.stderr.isTerminal() && Deno.stdout.isTerminal());
+  let verbose = args.includes("--verbose");
+  const fail = (error: unknown, exitCode: number): never => {
+    printNote(`${red("error:")} ${describeError(error)}`);
+    if (verbose && error instanceof Error && error.stack !== undefined) printNote(error.stack);
+    Deno.exit(exitCode);
+  };
+
+  if (args.includes("--help") || args.includes("-h")) {
+    printResult(helpText(program));
+    Deno.exit(0);
+  }
+
+  const controller = new AbortController();
+  let stoppedBy: number | undefined;
+  const stop = (exitCode: number) => () => {
+    if (stoppedBy !== undefined) Deno.exit(exitCode);
+    stoppedBy = exitCode;
+    printNote("stopping; once more quits at once");
+    controller.abort(new DOMException("stopped by a signal", "AbortError"));
+  };
+  Deno.addSignalListener("SIGINT", stop(130));
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop(143));
+  globalThis.addEventListener("unhandledrejection", (event) => fail(event.reason, 1));
+  globalThis.addEventListener("error", (event) => fail(event.error ?? event.message, 1));
+
+  try {
+    const { options, words } = parseFlags(program.flags, args, (name) => Deno.env.get(name));
+    verbose = Boolean((options as { verbose?: boolean }).verbose);
+    const command = commandOf(program, words);
+    const exitCode = await program.run(options, controller.signal, command);
+    Deno.exit(stoppedBy ?? exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      return fail(new UsageError(`${error.message}\ntry ${program.usage} --help`), 2);
+    }
+    if (stoppedBy !== undefined && controller.signal.reason === error) Deno.exit(stoppedBy);
+    return fail(error, stoppedBy ?? 1);
+  }
+}
+
+function commandOf<F extends Flags>(program: Program<F>, words: string[]): string {
+  const commands = Object.keys(program.commands ?? {});
+  const [command = "", ...rest] = words;
+  const stray = commands.length === 0 ? words[0] : rest[0];
+  if (stray !== undefined) throw new UsageError(`unexpected word "${stray}"`);
+  if (commands.length > 0 && !commands.includes(command)) {
+    const problem = command === ""
+      ? "a command is missing"
+      : `unknown command "${command}"${didYouMean(command, commands)}`;
+    throw new UsageError(`${problem}: expected ${commands.join(", ")}`);
+  }
+  return command;
+}
