@@ -1,0 +1,120 @@
+/**
+ * From counts per minute to the report: as text, as JSON, and as one word to compare.
+ *
+ * The report is a function of the counts alone. "Current" means the newest minute that has orders.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { formatMinute, type MinuteCounts } from "./minute_window.ts";
+
+/** What was counted. */
+export interface Metrics {
+  /** The orders of each minute; a minute without orders is the same as no minute. */
+  minutes: MinuteCounts;
+  /** Records that could not be read as an order. */
+  malformed: number;
+  /** Records that were fine, but no orders. */
+  skipped: number;
+}
+
+/** The report, with the names that it has in JSON. */
+export interface MetricsReport {
+  /** All orders. */
+  total_orders: number;
+  /** Those that failed. */
+  failed_orders: number;
+  /** Failed ÷ total × 100, rounded to two decimals; 0 without orders. */
+  failure_rate_percent: number;
+  /** Total ÷ number of minutes that have orders, rounded to two decimals; 0 without orders. */
+  average_orders_per_minute: number;
+  /** Orders in the newest minute. */
+  current_orders_per_minute: number;
+  /** Orders by minute, such as `2026-02-17 14:33:00` in UTC, oldest first. */
+  orders_by_minute: Record<string, number>;
+  /** Records that could not be read as an order. */
+  malformed_events: number;
+  /** Records that were fine, but no orders. */
+  skipped_events: number;
+  /**
+   * SHA-256 in hex of the canonical report. That is, in UTF-8 and with a line feed after each line:
+   * for each minute that has orders, oldest first, `<minute> <total> <failed>`, then
+   * `malformed <number>`, then `skipped <number>`. For example:
+   *
+   * ```
+   * 2026-02-17T14:33Z 1000 49
+   * malformed 0
+   * skipped 0
+   * ```
+   */
+  digest: string;
+}
+
+/** Makes the report of what was counted. */
+export function metricsReport({ minutes, malformed, skipped }: Metrics): MetricsReport {
+  const rows = [...minutes].filter(([, { total }]) => total > 0).sort(([a], [b]) => a - b);
+  const ordersByMinute: Record<string, number> = {};
+  let canonical = "";
+  let totalOrders = 0;
+  let failedOrders = 0;
+  for (const [minute, { total, failed }] of rows) {
+    const key = formatMinute(minute);
+    ordersByMinute[`${key.slice(0, 10)} ${key.slice(11, 16)}:00`] = total;
+    canonical += `${key} ${total} ${failed}\n`;
+    totalOrders += total;
+    failedOrders += failed;
+  }
+  canonical += `malformed ${malformed}\nskipped ${skipped}\n`;
+
+  return {
+    total_orders: totalOrders,
+    failed_orders: failedOrders,
+    failure_rate_percent: totalOrders === 0
+      ? 0
+      : roundHalfEven2((failedOrders / totalOrders) * 100),
+    average_orders_per_minute: rows.length === 0 ? 0 : roundHalfEven2(totalOrders / rows.length),
+    current_orders_per_minute: rows.at(-1)?.[1].total ?? 0,
+    orders_by_minute: ordersByMinute,
+    malformed_events: malformed,
+    skipped_events: skipped,
+    digest: createHash("sha256").update(canonical).digest("hex"),
+  };
+}
+
+/** The report as other programs read it, ending with a newline. */
+export function reportText(report: MetricsReport): string {
+  const line = "=".repeat(50);
+  return [
+    "ANALYTICS METRICS REPORT",
+    line,
+    `Total Orders: ${report.total_orders}`,
+    `Failed Orders: ${report.failed_orders}`,
+    `Failure Rate: ${pythonFloat(report.failure_rate_percent)}%`,
+    `Average Orders per Minute: ${pythonFloat(report.average_orders_per_minute)}`,
+    `Current Orders per Minute: ${report.current_orders_per_minute}`,
+    "",
+    "Orders by Minute:",
+    ...Object.entries(report.orders_by_minute).map(([minute, n]) => `  ${minute}: ${n} orders`),
+    line,
+    "",
+  ].join("\n");
+}
+
+/** The report as JSON, ending with a newline. */
+export function reportJson(report: MetricsReport): string {
+  return JSON.stringify(report, undefined, 2) + "\n";
+}
+
+/** What Python's `round(x, 2)` gives: the nearer hundredth, and of two as near the even one. */
+export function roundHalfEven2(x: number): number {
+  // toFixed goes by the exact value of the double, as Python does, but rounds halves up. Only odd
+  // multiples of 1/8 are exact halves: .125 and .625 go down, .375 and .875 go up either way.
+  const fraction = Math.abs(x % 1);
+  const isHalfAboveEven = fraction === 0.125 || fraction === 0.625;
+  return Number(isHalfAboveEven ? x.toFixed(3).slice(0, -1) : x.toFixed(2));
+}
+
+/** What Python prints for a float with few decimals, below 10¹⁶: `4.9`, `0.0`, `1000.0`. */
+export function pythonFloat(x: number): string {
+  return Number.isInteger(x) ? `${x}.0` : `${x}`;
+}

@@ -1,0 +1,209 @@
+/**
+ * The rows of a metrics topic: what analytics keeps of each input partition, and how it changes.
+ *
+ * Partition p of the metrics topic holds, for partition p of the orders, one row per minute
+ * (`<p>/<minute>`: how many orders, how many of them failed), one row `<p>/progress` (the offset of
+ * the next order, and how many records were no orders) and one row `<p>/barrier` (a nonce: whoever
+ * has written it and reads it again has seen everything that was written before).
+ *
+ * @module
+ */
+import { formatMinute, type Minute, type MinuteCounts, parseMinute } from "./minute_window.ts";
+import type { Metrics } from "./metrics_report.ts";
+import { countOrder } from "./minute_window.ts";
+import type { OrderBatch } from "./order_batch.ts";
+
+/** How far the counting of a partition has come. */
+export interface Progress {
+  /** The offset of the next record to count. */
+  nextOffset: bigint;
+  /** Records so far that were not valid. */
+  malformed: number;
+  /** Records so far that were valid, but no orders. */
+  skipped: number;
+}
+
+/** What is known of one input partition. */
+export interface PartitionRows {
+  /** The counts of each minute. */
+  minutes: MinuteCounts;
+  /** The progress; `undefined` before the first transaction. */
+  progress: Progress | undefined;
+}
+
+/** A row as it is written; a `null` value is a tombstone. */
+export interface Row {
+  /** `<partition>/<minute>`, `<partition>/progress` or `<partition>/barrier`. */
+  key: string;
+  /** JSON. */
+  value: string | null;
+}
+
+/** The row of a minute. */
+export function minuteRow(partition: number, minute: Minute, total: number, failed: number): Row {
+  return {
+    key: `${partition}/${formatMinute(minute)}`,
+    value: `{"total":${total},"failed":${failed}}`,
+  };
+}
+
+/** The row that says how far a partition is counted. */
+export function progressRow(partition: number, progress: Progress): Row {
+  const { nextOffset, malformed, skipped } = progress;
+  return {
+    key: `${partition}/progress`,
+    value: `{"next_offset":"${nextOffset}","malformed":${malformed},"skipped":${skipped}}`,
+  };
+}
+
+/** The row that marks a moment in a partition. */
+export function barrierRow(partition: number, nonce: string): Row {
+  return { key: `${partition}/barrier`, value: JSON.stringify({ nonce }) };
+}
+
+/** The rows of all partitions, as a reader of the metrics topic builds them up. */
+export class MetricsRows {
+  #partitions = new Map<number, PartitionRows>();
+  #barriers = new Map<number, string>();
+  /** Counts up with each change of a count or of the progress. */
+  version = 0;
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#partitions.clear();
+    this.#barriers.clear();
+    this.version++;
+  }
+
+  /** Takes in a row. Rows that this version does not know are passed over. */
+  apply({ key, value }: Row): void {
+    const slash = key.indexOf("/");
+    const partition = Number(key.slice(0, slash));
+    const name = key.slice(slash + 1);
+    if (slash < 1 || !Number.isSafeInteger(partition)) return;
+    const content = value === null ? null : JSON.parse(value);
+    if (name === "barrier") {
+      if (content !== null) this.#barriers.set(partition, content.nonce);
+      return;
+    }
+    const rows = this.partition(partition);
+    if (name === "progress") {
+      rows.progress = content === null ? undefined : {
+        nextOffset: BigInt(content.next_offset),
+        malformed: content.malformed,
+        skipped: content.skipped,
+      };
+    } else {
+      const minute = parseMinute(name);
+      if (minute === undefined) return;
+      if (content === null) rows.minutes.delete(minute);
+      else rows.minutes.set(minute, { total: content.total, failed: content.failed });
+    }
+    this.version++;
+  }
+
+  /** What is known of a partition. */
+  partition(partition: number): PartitionRows {
+    let rows = this.#partitions.get(partition);
+    if (rows === undefined) {
+      rows = { minutes: new Map(), progress: undefined };
+      this.#partitions.set(partition, rows);
+    }
+    return rows;
+  }
+
+  /** The nonce of a partition's newest barrier. */
+  barrier(partition: number): string | undefined {
+    return this.#barriers.get(partition);
+  }
+
+  /** The metrics of all partitions together. */
+  metrics(): Metrics {
+    const minutes: MinuteCounts = new Map();
+    let malformed = 0;
+    let skipped = 0;
+    for (const rows of this.#partitions.values()) {
+      for (const [minute, { total, failed }] of rows.minutes) {
+        const sum = minutes.get(minute);
+        if (sum === undefined) minutes.set(minute, { total, failed });
+        else {
+          sum.total += total;
+          sum.failed += failed;
+        }
+      }
+      malformed += rows.progress?.malformed ?? 0;
+      skipped += rows.progress?.skipped ?? 0;
+    }
+    return { minutes, malformed, skipped };
+  }
+}
+
+/** The counting of one partition, from the offset at which it was assigned. */
+export interface PartitionCounter {
+  /** Whether rows have to be written even though no record has come. */
+  readonly pending: boolean;
+  /**
+   * The rows that change with these records; `committed` must be called once they are written.
+   */
+  count(batch: OrderBatch<unknown>, nextOffset: bigint): { rows: Row[]; committed(): void };
+}
+
+/**
+ * Continues the counting of a partition.
+ *
+ * The stored rows hold for the offset in their progress. When the group's committed offset is
+ * another one, somebody has moved the group: the rows no longer hold, they are deleted with the
+ * first transaction, and the counting starts from zero at the committed offset.
+ *
+ * @param committed The group's committed offset, if there is one.
+ * @param start The offset of the first record that will be counted.
+ */
+export function continueCounting(
+  partition: number,
+  stored: PartitionRows,
+  { committed, start }: { committed: bigint | undefined; start: bigint },
+): PartitionCounter {
+  const holds = stored.progress?.nextOffset === committed;
+  const minutes: MinuteCounts = new Map();
+  if (holds) stored.minutes.forEach((count, minute) => minutes.set(minute, { ...count }));
+  let progress: Progress = holds && stored.progress !== undefined
+    ? stored.progress
+    : { nextOffset: start, malformed: 0, skipped: 0 };
+  let stale = holds ? [] : [...stored.minutes.keys()];
+  let pending = !holds || (committed !== undefined && committed !== start);
+
+  return {
+    get pending() {
+      return pending;
+    },
+    count({ orders, malformed, skipped }, nextOffset) {
+      const changes: MinuteCounts = new Map();
+      for (const { order, timestampMs } of orders) {
+        countOrder(changes, timestampMs, order.status === "failed");
+      }
+      const next: Progress = {
+        nextOffset,
+        malformed: progress.malformed + malformed.length,
+        skipped: progress.skipped + skipped,
+      };
+      const rows: Row[] = stale.filter((minute) => !changes.has(minute))
+        .map((minute) => ({ key: `${partition}/${formatMinute(minute)}`, value: null }));
+      for (const [minute, change] of changes) {
+        const before = minutes.get(minute);
+        change.total += before?.total ?? 0;
+        change.failed += before?.failed ?? 0;
+        rows.push(minuteRow(partition, minute, change.total, change.failed));
+      }
+      rows.push(progressRow(partition, next));
+      return {
+        rows,
+        committed() {
+          changes.forEach((count, minute) => minutes.set(minute, count));
+          progress = next;
+          stale = [];
+          pending = false;
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * From orders to counts per minute.
+ *
+ * A window is one minute, aligned to the epoch, `[start, end)`: an order at exactly 14:34:00.000
+ * belongs to 14:34. The event's own time decides, never the clock, so a late order counts in its own
+ * minute however late it is, and the order of arrival does not matter.
+ *
+ * @module
+ */
+import { formatTimestamp, parseTimestampMs } from "./order.ts";
+
+/** A minute: how many of them after the epoch it starts, in UTC; negative before 1970. */
+export type Minute = number;
+
+/** The orders of a minute. */
+export interface MinuteCount {
+  /** All of them. */
+  total: number;
+  /** Those that failed. */
+  failed: number;
+}
+
+/** The counts of the minutes that have orders. */
+export type MinuteCounts = Map<Minute, MinuteCount>;
+
+const MINUTE_MS = 60_000;
+
+/** The minute in which a time lies. */
+export function minuteOf(timestampMs: number): Minute {
+  return Math.floor(timestampMs / MINUTE_MS);
+}
+
+/** Counts an order in the minute of its event time. */
+export function countOrder(counts: MinuteCounts, timestampMs: number, failed: boolean): void {
+  const minute = minuteOf(timestampMs);
+  let count = counts.get(minute);
+  if (count === undefined) counts.set(minute, count = { total: 0, failed: 0 });
+  count.total++;
+  if (failed) count.failed++;
+}
+
+/** Writes a minute as in `2026-02-17T14:33Z`. */
+export function formatMinute(minute: Minute): string {
+  return `${formatTimestamp(minute * MINUTE_MS).slice(0, 16)}Z`;
+}
+
+/** Reads what {@linkcode formatMinute} writes; `undefined` for any other text. */
+export function parseMinute(text: string): Minute | undefined {
+  // No other form of a timestamp is as long and ends with Z.
+  const ms = text.length === 17 && text.endsWith("Z") ? parseTimestampMs(text) : NaN;
+  return Number.isNaN(ms) ? undefined : minuteOf(ms);
+}

@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { type Line, MAX_LINE_BYTES, readLines } from "./ndjson.ts";
+
+const encoder = new TextEncoder();
+
+async function linesOf(...chunks: (string | Uint8Array)[]): Promise<Line[]> {
+  const bytes = chunks.map((chunk) => typeof chunk === "string" ? encoder.encode(chunk) : chunk);
+  return await Array.fromAsync(readLines(ReadableStream.from(bytes)));
+}
+
+Deno.test("readLines numbers lines, with or without an end of the last one", async () => {
+  const expected = [{ number: 1, text: "a" }, { number: 2, text: "" }, { number: 3, text: "b" }];
+  assertEquals(await linesOf("a\n\nb\n"), expected);
+  assertEquals(await linesOf("a\r\n\r\nb"), expected);
+  assertEquals(await linesOf(), []);
+});
+
+Deno.test("readLines puts together what arrives in pieces, also within a character", async () => {
+  const bytes = encoder.encode("grün\nrot");
+  const pieces = [...bytes].map((byte) => new Uint8Array([byte]));
+  assertEquals(await linesOf(...pieces), [{ number: 1, text: "grün" }, { number: 2, text: "rot" }]);
+});
+
+Deno.test("readLines passes over a byte order mark", async () => {
+  assertEquals(await linesOf("\ufeff{}\n"), [{ number: 1, text: "{}" }]);
+});
+
+Deno.test("readLines names lines that are not UTF-8 or too long, and goes on", async () => {
+  const long = "x".repeat(MAX_LINE_BYTES + 1);
+  assertEquals(await linesOf("a\n", new Uint8Array([0xff, 10]), long, "\nb\n"), [
+    { number: 1, text: "a" },
+    { number: 2, text: undefined, problem: "not UTF-8" },
+    { number: 3, text: undefined, problem: "longer than 1000000 bytes" },
+    { number: 4, text: "b" },
+  ]);
+});

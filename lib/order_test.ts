@@ -1,0 +1,468 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import {
+  encodeOrder,
+  formatTimestamp,
+  type OrderPlaced,
+  parseOrder,
+  parseOrderText,
+  parseTimestampMs,
+} from "./order.ts";
+
+const encoder = new TextEncoder();
+
+const DOCUMENTED =
+  '{"event_type":"OrderPlaced","order_id":"order_000001","user_id":"user_123","items":[{"item_id":"burger","quantity":2,"price":10.0}],"total_amount":20.0,"status":"placed","timestamp":"2024-01-15T10:30:00"}';
+
+/** The documented order with other fields; a field that is `undefined` is missing. */
+function orderWith(fields: Record<string, unknown>): string {
+  return JSON.stringify({ ...JSON.parse(DOCUMENTED), ...fields });
+}
+
+/** The documented order with one item that has other fields, and the total that goes with it. */
+function orderWithItem(fields: Record<string, unknown>, total: unknown = 20): string {
+  const item = { "item_id": "burger", quantity: 2, price: 10, ...fields };
+  return orderWith({ items: [item], "total_amount": total });
+}
+
+function reason(text: string): string {
+  const parsed = parseOrderText(text);
+  assert(parsed.kind === "malformed", `is ${parsed.kind}: ${text}`);
+  return parsed.reason;
+}
+
+function orderOf(text: string): OrderPlaced {
+  const parsed = parseOrderText(text);
+  assert(parsed.kind === "order", `is ${parsed.kind}: ${JSON.stringify(parsed)}`);
+  return parsed.order;
+}
+
+Deno.test("parseOrder reads the documented order", () => {
+  assertEquals(parseOrder(encoder.encode(DOCUMENTED)), {
+    kind: "order",
+    order: {
+      "event_type": "OrderPlaced",
+      "order_id": "order_000001",
+      "user_id": "user_123",
+      items: [{ "item_id": "burger", quantity: 2, price: 10 }],
+      "total_amount": 20,
+      status: "placed",
+      timestamp: "2024-01-15T10:30:00",
+    },
+    timestampMs: Date.UTC(2024, 0, 15, 10, 30),
+  });
+});
+
+Deno.test("parseOrder reads part of a larger buffer, and any script", () => {
+  for (const user of ["Zoë 🍔", "the replacement character itself: \ufffd"]) {
+    const bytes = encoder.encode(`xx${orderWith({ "user_id": user })}yy`);
+    const parsed = parseOrder(bytes.subarray(2, bytes.length - 2));
+    assert(parsed.kind === "order");
+    assertEquals(parsed.order.user_id, user);
+  }
+});
+
+Deno.test("parseOrder refuses what is not UTF-8, wherever it stands", () => {
+  for (const bad of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0xaf], [0xf4, 0x90, 0x80, 0x80]]) {
+    const bytes = encoder.encode(orderWith({ "user_id": "user_....." }));
+    bytes.set(bad, encoder.encode(DOCUMENTED).indexOf("u".charCodeAt(0), 70) + 5);
+    assertEquals(parseOrder(bytes), { kind: "malformed", reason: "not UTF-8" }, `${bad}`);
+  }
+});
+
+Deno.test("parseOrder passes over other kinds of events, whatever their fields", () => {
+  assertEquals(parseOrderText('{"event_type":"InventoryEvent","items":0}'), {
+    kind: "other",
+    eventType: "InventoryEvent",
+  });
+  assertEquals(parseOrderText(orderWith({ "event_type": "orderplaced" })).kind, "other");
+  assertEquals(parseOrderText('{"event_type":""}'), { kind: "other", eventType: "" });
+});
+
+Deno.test("parseOrder leaves out fields that the schema does not know", () => {
+  const text = orderWith({
+    items: [{ "item_id": "burger", quantity: 2, price: 10, note: "no onions" }],
+    coupon: { code: "x" },
+    toString: 1,
+  });
+  assertEquals(orderOf(text), orderOf(DOCUMENTED));
+  assertEquals(
+    orderOf(DOCUMENTED.replace("{", '{"__proto__":{"status":"failed"},"constructor":null,')),
+    orderOf(DOCUMENTED),
+  );
+});
+
+Deno.test("parseOrder does not take a field from __proto__", () => {
+  const text = DOCUMENTED.replace('"status":"placed"', '"__proto__":{"status":"placed"}');
+  assertEquals(reason(text), 'status: expected "placed" or "failed", got nothing');
+  assertEquals(({} as Record<string, unknown>).status, undefined);
+});
+
+Deno.test("parseOrder says why a value is no JSON object", () => {
+  for (
+    const text of [
+      "",
+      " ",
+      "{",
+      "not json",
+      DOCUMENTED + "}",
+      "\ufeff" + DOCUMENTED,
+      "{'a':1}",
+      "NaN",
+    ]
+  ) {
+    assert(reason(text).startsWith("not JSON: "), text);
+    assert(parseOrder(encoder.encode(text)).kind === "malformed", text);
+  }
+  assertEquals(reason("null"), "not a JSON object, but null");
+  assertEquals(reason("42"), "not a JSON object, but 42");
+  assertEquals(reason('"OrderPlaced"'), 'not a JSON object, but "OrderPlaced"');
+  assertEquals(reason(`[${DOCUMENTED}]`), "not a JSON object, but a list");
+  assertEquals(reason("[]"), "not a JSON object, but an empty list");
+});
+
+Deno.test("parseOrder says which field is wrong, what it should be and what it is", () => {
+  const cases: [string, string][] = [
+    ["{}", "event_type: expected a text, got nothing"],
+    [orderWith({ "event_type": null }), "event_type: expected a text, got null"],
+    [orderWith({ "event_type": ["OrderPlaced"] }), "event_type: expected a text, got a list"],
+    [orderWith({ "order_id": "" }), 'order_id: expected a text that is not empty, got ""'],
+    [orderWith({ "order_id": 7 }), "order_id: expected a text that is not empty, got 7"],
+    [
+      orderWith({ "user_id": undefined }),
+      "user_id: expected a text that is not empty, got nothing",
+    ],
+    [orderWith({ items: [] }), "items: expected a list of at least one item, got an empty list"],
+    [orderWith({ items: {} }), "items: expected a list of at least one item, got an object"],
+    [orderWith({ items: [null] }), "items[0]: expected an object, got null"],
+    [orderWith({ items: [[]] }), "items[0]: expected an object, got an empty list"],
+    [
+      orderWithItem({ "item_id": "" }),
+      'items[0].item_id: expected a text that is not empty, got ""',
+    ],
+    [orderWithItem({ price: -0.01 }), "items[0].price: expected a number of at least 0, got -0.01"],
+    [orderWithItem({ price: "10" }), 'items[0].price: expected a number of at least 0, got "10"'],
+    [orderWith({ "total_amount": "20" }), 'total_amount: expected a number, got "20"'],
+    [orderWith({ status: "PLACED" }), 'status: expected "placed" or "failed", got "PLACED"'],
+    [orderWith({ status: true }), 'status: expected "placed" or "failed", got true'],
+    [
+      orderWith({ timestamp: 1705314600000 }),
+      "timestamp: expected a text that is not empty, got 1705314600000",
+    ],
+    [
+      orderWith({ timestamp: "15.01.2024" }),
+      'timestamp: expected ISO 8601 such as 2024-01-15T10:30:00, got "15.01.2024"',
+    ],
+  ];
+  for (const [text, expected] of cases) assertEquals(reason(text), expected);
+});
+
+Deno.test("parseOrder wants whole quantities of at least 1, and names the item", () => {
+  for (const quantity of [0, -1, 1.5, 2 ** 53, "2", null, true]) {
+    const text = orderWith({
+      items: [
+        { "item_id": "fries", quantity: 1, price: 3 },
+        { "item_id": "burger", quantity, price: 10 },
+      ],
+    });
+    const got = JSON.stringify(quantity);
+    assertEquals(
+      reason(text),
+      `items[1].quantity: expected a whole number of at least 1, got ${got}`,
+    );
+  }
+});
+
+Deno.test("parseOrder refuses numbers beyond a double", () => {
+  const text = DOCUMENTED.replace("10.0", "1e999");
+  assertEquals(reason(text), "items[0].price: expected a number of at least 0, got Infinity");
+  const total = DOCUMENTED.replace("20.0", "-1e999");
+  assertEquals(reason(total), "total_amount: expected a number, got -Infinity");
+  // Each figure is a double, but not their product.
+  assertEquals(
+    reason(orderWithItem({ quantity: 2, price: 1e308 }, 1e308)),
+    "total_amount: expected Infinity, the sum of quantity × price, got 1e+308",
+  );
+});
+
+Deno.test("parseOrder wants the total to be the sum of the items in cents", () => {
+  const items = [
+    { "item_id": "a", quantity: 3, price: 0.1 },
+    { "item_id": "b", quantity: 1, price: 19.99 },
+  ];
+  assertEquals(orderOf(orderWith({ items, "total_amount": 20.29 })).total_amount, 20.29);
+  assertEquals(
+    reason(orderWith({ items, "total_amount": 20.3 })),
+    "total_amount: expected 20.29, the sum of quantity × price, got 20.3",
+  );
+  assertEquals(
+    reason(orderWith({ items, "total_amount": 20.28 })),
+    "total_amount: expected 20.29, the sum of quantity × price, got 20.28",
+  );
+});
+
+Deno.test("parseOrder lets every way of rounding half a cent pass, and sums that are not rounded", () => {
+  for (const total of [0.12, 0.13, 0.125]) {
+    orderOf(orderWithItem({ quantity: 1, price: 0.125 }, total));
+  }
+  reason(orderWithItem({ quantity: 1, price: 0.125 }, 0.11));
+  reason(orderWithItem({ quantity: 1, price: 0.125 }, 0.14));
+  // 3 × 33333333333.33 has no exact double.
+  orderOf(orderWithItem({ quantity: 3, price: 33333333333.33 }, 99999999999.99));
+  orderOf(orderWithItem({ quantity: 1, price: 0 }, 0));
+});
+
+Deno.test("parseOrder keeps reasons short and free of controls", () => {
+  const long = reason(orderWith({ status: "x".repeat(100_000) }));
+  assertEquals(long, `status: expected "placed" or "failed", got "${"x".repeat(40)}…"`);
+  const steering = reason(orderWith({ status: "\u001b[2J\u009b\n\ud800" }));
+  assertEquals(
+    steering,
+    'status: expected "placed" or "failed", got "\ufffd[2J\ufffd\ufffd\ufffd"',
+  );
+  assert(!reason("\u001b[2J").includes("\u001b"));
+  assert(reason("x".repeat(100_000)).length < 200);
+});
+
+Deno.test("parseOrder survives deep nesting", () => {
+  const deep = "[".repeat(200_000) + "]".repeat(200_000);
+  assertEquals(reason(deep), "not a JSON object, but a list");
+  assertEquals(
+    reason(DOCUMENTED.replace('"placed"', deep)),
+    'status: expected "placed" or "failed", got a list',
+  );
+  assert(reason("[".repeat(200_000)).startsWith("not JSON: "));
+  assertEquals(orderOf(DOCUMENTED.replace("{", `{"extra":${deep},`)), orderOf(DOCUMENTED));
+});
+
+Deno.test("parseOrder does not throw on an order with bytes flipped, cut or repeated", () => {
+  const random = xoroshiro128plus(1);
+  const bytes = encoder.encode(DOCUMENTED);
+  const kinds = new Map<string, number>();
+  for (let i = 0; i < 20_000; i++) {
+    const damaged = bytes.slice(
+      0,
+      uniformInt(random, 0, 4) === 0 ? uniformInt(random, 0, 205) : 300,
+    );
+    for (let n = uniformInt(random, 1, 3); n > 0; n--) {
+      damaged[uniformInt(random, 0, damaged.length)] = uniformInt(random, 0, 255);
+    }
+    const { kind } = parseOrder(damaged);
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  assert(kinds.get("malformed")! > 10_000);
+  assert(kinds.get("order")! > 100);
+});
+
+Deno.test("encodeOrder writes the known fields in the documented order", () => {
+  const { timestamp, ...rest } = JSON.parse(DOCUMENTED);
+  const shuffled = { timestamp, extra: 1, ...rest };
+  assertEquals(
+    encodeOrder(shuffled),
+    DOCUMENTED.replace("10.0", "10").replace("20.0", "20"),
+  );
+});
+
+Deno.test("encodeOrder gives what JSON.stringify gives, and parseOrder reads it back", () => {
+  const random = xoroshiro128plus(2);
+  const awkward = [
+    '"',
+    "\\",
+    "\n",
+    "\u0000",
+    "\u001f",
+    "\u007f",
+    "\u2028",
+    "ä",
+    "🍕",
+    "\ud83c",
+    "a",
+  ];
+  const text = () => {
+    let made = "x";
+    for (let n = uniformInt(random, 0, 5); n > 0; n--) {
+      made += awkward[uniformInt(random, 0, awkward.length - 1)]!;
+    }
+    return made;
+  };
+  for (let i = 0; i < 2_000; i++) {
+    const items = Array.from({ length: uniformInt(random, 1, 4) }, () => ({
+      "item_id": text(),
+      quantity: uniformInt(random, 1, 2 ** 40),
+      price: uniformInt(random, 0, 100_000) / [1, 100, 1e9, 1e-12][i % 4]!,
+    }));
+    const order: OrderPlaced = {
+      "event_type": "OrderPlaced",
+      "order_id": text(),
+      "user_id": text(),
+      items,
+      "total_amount": items.reduce((sum, { quantity, price }) => sum + quantity * price, 0),
+      status: i % 3 === 0 ? "failed" : "placed",
+      timestamp: formatTimestamp(uniformInt(random, 0, 4e12)),
+    };
+    const encoded = encodeOrder(order);
+    assertEquals(encoded, JSON.stringify(order));
+    assertEquals(orderOf(encoded), order);
+  }
+});
+
+Deno.test("parseTimestampMs reads every form of the time of day", () => {
+  const day = Date.UTC(2024, 0, 15);
+  const cases: [string, number][] = [
+    ["2024-01-15T10:30", 37_800_000],
+    ["2024-01-15T10:30:15", 37_815_000],
+    ["2024-01-15T10:30:15.1", 37_815_100],
+    ["2024-01-15T10:30:15.12", 37_815_120],
+    ["2024-01-15T10:30:15.123", 37_815_123],
+    ["2024-01-15T10:30:15.123456", 37_815_123],
+    ["2024-01-15T10:30:15.9999999999999999999999999", 37_815_999],
+    ["2024-01-15T00:00:00.0009Z", 0],
+    ["2024-01-15T23:59:59.999Z", 86_399_999],
+  ];
+  for (const [text, ms] of cases) assertEquals(parseTimestampMs(text), day + ms, text);
+});
+
+Deno.test("parseTimestampMs takes a time without a zone as UTC, and goes by a zone", () => {
+  const utc = Date.UTC(2024, 0, 15, 10, 30);
+  for (
+    const text of [
+      "2024-01-15T10:30",
+      "2024-01-15T10:30Z",
+      "2024-01-15T10:30:00",
+      "2024-01-15T10:30:00Z",
+      "2024-01-15T10:30:00+00:00",
+      "2024-01-15T10:30:00-00:00",
+      "2024-01-15T12:30:00+02",
+      "2024-01-15T12:30+0200",
+      "2024-01-15T12:30:00.0+02:00",
+      "2024-01-15T05:00:00-05:30",
+      "2024-01-15T05:00:00-0530",
+      "2024-01-16T00:15:00+13:45",
+      "2024-01-14T22:30:00-12",
+    ]
+  ) assertEquals(parseTimestampMs(text), utc, text);
+});
+
+Deno.test("parseTimestampMs knows the calendar", () => {
+  for (
+    const day of [
+      "2024-02-29",
+      "2000-02-29",
+      "0000-02-29",
+      "2023-12-31",
+      "1969-12-31",
+      "9999-12-31",
+    ]
+  ) assertEquals(parseTimestampMs(`${day}T12:00Z`), Date.parse(`${day}T12:00Z`), day);
+  for (
+    const day of [
+      "2023-02-29",
+      "1900-02-29",
+      "2100-02-29",
+      "2024-02-30",
+      "2024-04-31",
+      "2024-06-31",
+      "2024-09-31",
+      "2024-11-31",
+      "2024-01-32",
+      "2024-01-00",
+      "2024-00-10",
+      "2024-13-01",
+    ]
+  ) assertEquals(parseTimestampMs(`${day}T12:00Z`), NaN, day);
+});
+
+Deno.test("parseTimestampMs gives NaN for everything else", () => {
+  for (
+    const text of [
+      "",
+      "now",
+      "2024-01-15",
+      "2024-01-15T",
+      "2024-01-15T10",
+      "2024-01-15T10:",
+      "2024-01-15T10:3",
+      "2024-01-15T10:30:",
+      "2024-01-15T10:30:1",
+      "2024-01-15T10:30:15.",
+      "2024-01-15T10:30:15.Z",
+      "2024-01-15T10:30:15,5",
+      "2024-01-15T10:30.5",
+      "2024-01-15T24:00:00",
+      "2024-01-15T10:60:00",
+      "2024-01-15T10:30:60",
+      "2024-01-15 10:30:00",
+      "2024-01-15t10:30:00z",
+      "2024/01/15T10:30:00",
+      "20240115T103000",
+      "2024-1-15T10:30:00",
+      "24-01-15T10:30:00",
+      "+002024-01-15T10:30:00Z",
+      "-2024-01-15T10:30:00",
+      " 2024-01-15T10:30:00",
+      "2024-01-15T10:30:00 ",
+      "2024-01-15T10:30:00\n",
+      "2024-01-15T10:30:00ZZ",
+      "2024-01-15T10:30:00Z+01",
+      "2024-01-15T10:30:00+1",
+      "2024-01-15T10:30:00+",
+      "2024-01-15T10:30:00+01:",
+      "2024-01-15T10:30:00+01:0",
+      "2024-01-15T10:30:00+010",
+      "2024-01-15T10:30:00+01:000",
+      "2024-01-15T10:30:00+01000",
+      "2024-01-15T10:30:00+24:00",
+      "2024-01-15T10:30:00+01:60",
+      "2024-01-15T10:30:00*01:00",
+      "2024-01-15T10:30:00\u221201:00",
+      "2024-01-15T10:30:00[UTC]",
+      "2O24-01-15T10:30:00",
+      "２０２４-01-15T10:30:00",
+    ]
+  ) assertEquals(parseTimestampMs(text), NaN, text);
+});
+
+Deno.test("parseTimestampMs gives NaN for times that are outside the years 0 to 9999 in UTC", () => {
+  assertEquals(parseTimestampMs("0000-01-01T00:00+00:01"), NaN);
+  assertEquals(parseTimestampMs("0000-01-01T00:01+00:01"), Date.parse("0000-01-01T00:00Z"));
+  assertEquals(parseTimestampMs("9999-12-31T23:59:59.999-00:01"), NaN);
+  assertEquals(parseTimestampMs("9999-12-31T23:59:59.999"), Date.parse("9999-12-31T23:59:59.999Z"));
+});
+
+Deno.test("parseTimestampMs agrees with Date.parse, and formatTimestamp with toISOString", () => {
+  const random = xoroshiro128plus(3);
+  const first = Date.parse("0000-01-02T00:00Z");
+  const last = Date.parse("9999-12-30T00:00Z");
+  const two = (number: number) => String(number).padStart(2, "0");
+  for (let i = 0; i < 20_000; i++) {
+    const ms = uniformInt(random, first, last);
+    const iso = new Date(ms).toISOString();
+    assertEquals(formatTimestamp(ms), iso);
+    const zone = ["Z", "+", "-"][i % 3]! +
+      (i % 3 === 0 ? "" : `${two(uniformInt(random, 0, 23))}:${two(uniformInt(random, 0, 59))}`);
+    const text = iso.slice(0, [16, 19, 23][i % 7 % 3]) + zone;
+    assertEquals(parseTimestampMs(text), Date.parse(text), text);
+  }
+});
+
+Deno.test("parseTimestampMs and formatTimestamp agree on every day of four centuries", () => {
+  const first = Date.parse("1799-12-31T23:59:59.999Z");
+  for (let ms = first; ms < first + 146_100 * 86_400_000; ms += 86_400_000) {
+    assertEquals(parseTimestampMs(formatTimestamp(ms)), ms);
+  }
+});
+
+Deno.test("formatTimestamp cuts fractions of a millisecond", () => {
+  assertEquals(formatTimestamp(0.9), "1970-01-01T00:00:00.000Z");
+  assertEquals(formatTimestamp(-0.1), "1969-12-31T23:59:59.999Z");
+});
+
+Deno.test("formatTimestamp refuses times that have no four-digit year", () => {
+  for (
+    const ms of [NaN, Infinity, Date.parse("9999-12-31T23:59:59.999Z") + 1, -62_167_219_200_001]
+  ) {
+    assertThrows(() => formatTimestamp(ms), RangeError, `got ${ms} ms`);
+  }
+  assertEquals(formatTimestamp(-62_167_219_200_000), "0000-01-01T00:00:00.000Z");
+});

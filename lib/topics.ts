@@ -1,0 +1,69 @@
+/**
+ * The table of topics: names, partitions and settings, in one place.
+ *
+ * The programs create what is missing and never change what exists. `--topic-prefix` stands before
+ * every topic, group and transactional id, so that runs with different prefixes never meet.
+ *
+ * @module
+ */
+
+/** A topic as it is created when it is missing. */
+export interface TopicSpec {
+  /** The full name, prefix included. */
+  name: string;
+  /** How many partitions it is created with. */
+  partitions: number;
+  /** Topic settings, by their names in https://kafka.apache.org/documentation/#topicconfigs. */
+  settings: Record<string, string>;
+}
+
+/** Partitions of a topic that is worked on in parallel. */
+const PARTITIONS = 6;
+
+/** Orders, keyed by `order_id`. */
+export function orderEvents(prefix: string): TopicSpec {
+  return {
+    name: `${prefix}order-events`,
+    partitions: PARTITIONS,
+    settings: { "cleanup.policy": "delete" },
+  };
+}
+
+/** Stock movements, keyed by `item_id`. */
+export function inventoryEvents(prefix: string): TopicSpec {
+  return {
+    name: `${prefix}inventory-events`,
+    partitions: PARTITIONS,
+    settings: { "cleanup.policy": "delete" },
+  };
+}
+
+/** What could not be read as an order, with the record's own key, value and headers. */
+export function deadLetters(prefix: string): TopicSpec {
+  return {
+    name: `${prefix}order-events-dlq`,
+    partitions: 1,
+    // A dead letter is the record as it came plus headers: it needs more room than its original.
+    settings: { "cleanup.policy": "delete", "max.message.bytes": "2097152" },
+  };
+}
+
+/**
+ * The durable state of one analytics group: the counts of each minute and the progress, in
+ * partition p for partition p of the orders.
+ *
+ * @param group The consumer group, prefix included.
+ * @param partitions How many partitions the topic of orders has.
+ */
+export function orderMetrics(group: string, partitions: number = PARTITIONS): TopicSpec {
+  return {
+    name: `${group}-order-metrics`,
+    partitions,
+    // Rows are overwritten all the time: small segments, so that compaction keeps a restore short.
+    settings: {
+      "cleanup.policy": "compact",
+      "segment.bytes": "16777216",
+      "min.cleanable.dirty.ratio": "0.1",
+    },
+  };
+}
