@@ -1,0 +1,184 @@
+/**
+ * The settings of the development broker: what stands in `server.properties` and on the command line
+ * of Java. Pure: data in, text out.
+ *
+ * They are chosen for a machine where people work: loopback only, a small heap, few threads, a quick
+ * start. compose.yaml has the same settings for one node; a test holds the two together.
+ *
+ * @module
+ */
+
+/** The version of Apache Kafka. */
+export const KAFKA_VERSION = "4.1.2";
+
+/** The only address that a development broker listens on. */
+export const HOST = "127.0.0.1";
+
+/** One Kafka process of the development broker. */
+export interface NodeSpec {
+  /** The node id, from 1. */
+  id: number;
+  /** Where clients connect. */
+  port: number;
+  /** Where the nodes talk to each other about the cluster itself. */
+  controllerPort: number;
+}
+
+/** The nodes of a cluster on its usual ports: 9092 for clients and 9093 inside, then two up. */
+export function usualNodes(count: number): NodeSpec[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: index + 1,
+    port: 9092 + 2 * index,
+    controllerPort: 9093 + 2 * index,
+  }));
+}
+
+/** What clients put into `--brokers`. */
+export function brokerAddresses(nodes: readonly NodeSpec[]): string {
+  return nodes.map(({ port }) => `${HOST}:${port}`).join(",");
+}
+
+/** With these a cluster goes on 2–3 s after `kill -9` of a leader; with the defaults after 8 s. */
+const FAST_FAILOVER = {
+  "broker.session.timeout.ms": "2000",
+  "broker.heartbeat.interval.ms": "400",
+  "controller.quorum.fetch.timeout.ms": "1000",
+  "controller.quorum.election.timeout.ms": "500",
+};
+
+/**
+ * After `kill -9` a node alone is taken back when its former session has ended: with these after
+ * about 4 s, with the defaults after 10 s.
+ */
+const FAST_RESTART = {
+  "broker.session.timeout.ms": "4000",
+  "broker.heartbeat.interval.ms": "500",
+};
+
+/** The settings that a cluster of one or three nodes has wherever it runs. */
+export function clusterSettings(nodeCount: number): Record<string, string> {
+  const replicas = nodeCount >= 3 ? "3" : "1";
+  const inSync = nodeCount >= 3 ? "2" : "1";
+  return {
+    // A typing error in a name is an error, not a new topic.
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": replicas,
+    "min.insync.replicas": inSync,
+    "offsets.topic.num.partitions": "4",
+    "offsets.topic.replication.factor": replicas,
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": replicas,
+    "transaction.state.log.min.isr": inSync,
+    "share.coordinator.state.topic.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": replicas,
+    "share.coordinator.state.topic.min.isr": inSync,
+    // The first member of a group need not wait for others to come.
+    "group.initial.rebalance.delay.ms": "0",
+    ...(nodeCount >= 3 ? FAST_FAILOVER : FAST_RESTART),
+    "num.network.threads": "2",
+    "num.io.threads": "2",
+    "background.threads": "2",
+    // 128 MB by default, most of the heap here.
+    "log.cleaner.dedupe.buffer.size": "2097152",
+  };
+}
+
+/**
+ * The text of a node's `server.properties`.
+ *
+ * @param node The node that it is for.
+ */
+export function serverProperties(
+  node: NodeSpec,
+  { nodes, dataDir, settings = {} }: {
+    /** All nodes of the cluster, this one included. */
+    nodes: readonly NodeSpec[];
+    /** The absolute path of the directory for the node's records. */
+    dataDir: string;
+    /** Further settings; they go before the usual ones. */
+    settings?: Record<string, string>;
+  },
+): string {
+  const listeners = `PLAINTEXT://${HOST}:${node.port},CONTROLLER://${HOST}:${node.controllerPort}`;
+  const all = {
+    "node.id": String(node.id),
+    "process.roles": "broker,controller",
+    "controller.quorum.voters": nodes.map(({ id, controllerPort }) =>
+      `${id}@${HOST}:${controllerPort}`
+    ).join(","),
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listeners": listeners,
+    "advertised.listeners": `PLAINTEXT://${HOST}:${node.port}`,
+    "log.dirs": dataDir,
+    ...clusterSettings(nodes.length),
+    ...settings,
+  };
+  return "# Written by each start of the development broker: changes here do not last.\n" +
+    Object.entries(all).map(([key, value]) => `${key}=${escapeValue(value)}\n`).join("");
+}
+
+/** A value as Java's properties files need it: backslashes doubled, what is not ASCII as \uXXXX. */
+function escapeValue(value: string): string {
+  return value.replaceAll("\\", "\\\\")
+    .replace(/[^\x20-\x7e]/g, (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
+}
+
+/** The flags of Java itself for the broker. */
+export function javaFlags(
+  { heap, logDir, logName, log4jFile, classPath, archive }: {
+    /** The most memory for objects, as in `-Xmx`. */
+    heap: string;
+    /** The directory for log files. */
+    logDir: string;
+    /** The name of the log file without `.log`. */
+    logName: string;
+    /** The configuration of the log. */
+    log4jFile: string;
+    /** The directory with the jars. */
+    classPath: string;
+    /** An archive of loaded classes: used for a faster start, or made when the process ends. */
+    archive?: { use: string } | { make: string } | undefined;
+  },
+): string[] {
+  return [
+    `-Xmx${heap}`,
+    "-Xss512k",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    // A broker that has ended is seen; one that hangs without memory is not.
+    "-XX:+ExitOnOutOfMemoryError",
+    `-XX:ErrorFile=${logDir}/${logName}-crash-%p.log`,
+    // Nothing reads stdout, where Java would complain of an archive that it does not use.
+    "-Xlog:disable",
+    ...(archive === undefined
+      ? []
+      : "use" in archive
+      ? [`-XX:SharedArchiveFile=${archive.use}`]
+      : [`-XX:ArchiveClassesAtExit=${archive.make}`]),
+    `-Dkafka.logs.dir=${logDir}`,
+    `-Dorder-stream.log=${logName}`,
+    `-Dlog4j2.configurationFile=${log4jFile}`,
+    "-cp",
+    `${classPath}/*`,
+  ];
+}
+
+/** The major version in what `java -version` prints, e.g. 17, and 8 for `1.8.0`. */
+export function javaMajorVersion(text: string): number | undefined {
+  const match = /version "(\d+)(?:\.(\d+))?/.exec(text);
+  if (match === null) return undefined;
+  return Number(match[1] === "1" ? match[2] : match[1]);
+}
+
+/** The lines of a broker's log that tell why it ended: its last errors, else its last lines. */
+export function tellingLines(log: string, max = 8): string[] {
+  const lines = log.split("\n").map((line) => line.trimEnd())
+    // Of a stack trace only the messages say something to a user.
+    .filter((line) => line !== "" && !/^\s+(at |\.\.\. \d+ more)/.test(line));
+  const errors = lines.filter((line) =>
+    /\b(ERROR|FATAL)\b/.test(line) || /^(Caused by: |[\w.$]+(Exception|Error)\b)/.test(line)
+  );
+  return [...new Set(errors.length > 0 ? errors : lines)].slice(-max);
+}

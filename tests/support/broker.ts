@@ -1,0 +1,82 @@
+/**
+ * A real broker for tests: one that all test files of a run share, or one for a test alone.
+ *
+ * Whatever is started here ends with the run, however the run ends; see broker_guard.ts.
+ *
+ * @module
+ */
+import { killNode, startNode, stopBroker, stopNode } from "../../lib/dev_broker.ts";
+import { HOST } from "../../lib/dev_broker_config.ts";
+import { removeIfThere } from "../../lib/dev_broker_jars.ts";
+import { answersKafka } from "../../lib/kafka_probe.ts";
+
+/** Where a test's broker is. */
+export interface TestBroker extends AsyncDisposable {
+  /** The addresses, as `--brokers` takes them. */
+  brokers: string;
+}
+
+/** A cluster for one test alone, whose nodes may be killed. */
+export interface TestCluster extends TestBroker {
+  /** Its data directory, for the functions of lib/dev_broker.ts. */
+  dataDir: string;
+  /** Ends a node as `kill -9` does. */
+  kill(nodeId: number): Promise<void>;
+  /** Stops a node in good order. */
+  stop(nodeId: number): Promise<void>;
+  /** Starts a node again and waits until it is ready. */
+  start(nodeId: number): Promise<void>;
+}
+
+/** The environment is the one thing that the isolates of all test files share. */
+const SHARED = "ORDER_STREAM_TEST_BROKERS";
+
+/**
+ * The broker that all tests share: that of `KAFKA_BROKERS` when it is set, else the one that answers
+ * at 127.0.0.1:9092, else one that the first call of the run starts in a temporary directory.
+ *
+ * Disposing of it does nothing: the tests that come next need it.
+ */
+export async function testBroker(): Promise<TestBroker> {
+  let brokers = Deno.env.get("KAFKA_BROKERS") || Deno.env.get(SHARED);
+  if (brokers === undefined) {
+    brokers = await answersKafka(HOST, 9092) === "kafka"
+      ? `${HOST}:9092`
+      : (await startGuarded(1)).brokers;
+    Deno.env.set(SHARED, brokers);
+  }
+  return { brokers, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+/** Starts a cluster of one node or three for one test; disposing of it stops it. */
+export async function testCluster(nodeCount: 1 | 3): Promise<TestCluster> {
+  const { brokers, dataDir } = await startGuarded(nodeCount);
+  return {
+    brokers,
+    dataDir,
+    kill: (nodeId) => killNode(dataDir, nodeId),
+    stop: (nodeId) => stopNode(dataDir, nodeId),
+    start: (nodeId) => startNode(dataDir, nodeId),
+    async [Symbol.asyncDispose]() {
+      // Its data is of no use to anybody: no need to wait for a quorum.
+      await stopBroker(dataDir, { graceMs: 0 });
+      await removeIfThere(dataDir);
+    },
+  };
+}
+
+async function startGuarded(nodeCount: number): Promise<{ brokers: string; dataDir: string }> {
+  const dataDir = await Deno.makeTempDir({ prefix: "order-stream-test-broker-" });
+  const guard = new URL("broker_guard.ts", import.meta.url).pathname;
+  // A process of its own, detached: so the broker's process is no open resource of the test that
+  // happens to come first, and Ctrl-C cannot end the start halfway, behind the guard's back.
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", guard, "start", String(Deno.pid), dataDir, String(nodeCount)],
+    detached: true,
+  }).output();
+  if (!success) {
+    await removeIfThere(dataDir);
+    throw new Error(`starting a broker for the tests:\n${new TextDecoder().decode(stderr)}`);
+  }
+  return { brokers: new TextDecoder().decode(stdout).trim(), dataDir };
+}

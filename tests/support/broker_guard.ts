@@ -1,0 +1,62 @@
+/**
+ * Guards a broker that a test run uses: stops it and deletes its data as soon as that run has ended,
+ * however it ended, Ctrl-C and `kill -9` included.
+ *
+ * It is a process in a session of its own, as the run cannot clean up after its own death. It only
+ * looks whether the run's process is there: a pipe or a lock would be closed with each test file,
+ * since `deno test` gives every file an isolate of its own.
+ *
+ * ```
+ * broker_guard.ts start PID DIR NODES   starts the guard, then the broker, and prints its addresses
+ * broker_guard.ts watch PID DIR         is the guard
+ * ```
+ *
+ * @module
+ */
+import process from "node:process";
+import { startBroker, stopBroker } from "../../lib/dev_broker.ts";
+import { exists, removeIfThere } from "../../lib/dev_broker_jars.ts";
+import { pause } from "../../lib/pause.ts";
+import { freeNodes } from "./free_ports.ts";
+
+async function start(pid: number, dataDir: string, nodeCount: number): Promise<void> {
+  // The guard comes first: from here on nothing can be left over.
+  new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", import.meta.filename!, "watch", String(pid), dataDir],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  }).spawn().unref();
+  const { brokers } = await startBroker(dataDir, {
+    nodes: freeNodes(nodeCount),
+    note: (line) => console.error(line),
+  });
+  // The guard may have found nothing to stop yet, and gone.
+  if (!isThere(pid)) await cleanUp(dataDir);
+  console.log(brokers);
+}
+
+async function watch(pid: number, dataDir: string): Promise<void> {
+  while (isThere(pid) && await exists(dataDir)) await pause(100);
+  await cleanUp(dataDir);
+}
+
+async function cleanUp(dataDir: string): Promise<void> {
+  await stopBroker(dataDir);
+  await removeIfThere(dataDir);
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+if (import.meta.main) {
+  const [command, pid, dataDir, nodeCount] = Deno.args;
+  if (command === "start") start(Number(pid), dataDir!, Number(nodeCount));
+  else watch(Number(pid), dataDir!);
+}
