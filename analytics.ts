@@ -1,0 +1,202 @@
+/**
+ * The analytics service: orders per minute and failure rate, durable and exactly once.
+ *
+ * Reads `order-events` and keeps the counts of each minute in `<group>-order-metrics`, in the same
+ * transactions as its offsets: it can be killed at any moment and loses or repeats nothing. Start it
+ * again in another terminal and Kafka splits the partitions; every instance reports the whole.
+ *
+ * ```sh
+ * deno task analytics
+ * deno task analytics --replay --until-end --format json
+ * ```
+ *
+ * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
+ * `NODE_ENV` and `KAFKAJS_*`, `--allow-read` and `--allow-write` for the directory of the report.
+ *
+ * @module
+ */
+import {
+  COMMON_FLAGS,
+  flag,
+  main,
+  nonEmpty,
+  oneOf,
+  type Options,
+  printNote,
+  printResult,
+  toggle,
+  wholeNumber,
+} from "./lib/cli.ts";
+import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
+import { createMissingTopics } from "./lib/kafka/create_topics.ts";
+import { deadLetter } from "./lib/kafka/dead_letter.ts";
+import { openMetricsView } from "./lib/kafka/metrics_view.ts";
+import { resetToBeginning } from "./lib/kafka/offsets.ts";
+import { type PartitionWork, runProcessor } from "./lib/kafka/process.ts";
+import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
+import { continueCounting } from "./lib/metrics_rows.ts";
+import { readOrders } from "./lib/order_batch.ts";
+import { requireWritable, writeWhole } from "./lib/report_file.ts";
+import { atEach, serviceFlags } from "./lib/service.ts";
+import { deadLetters, orderEvents, orderMetrics } from "./lib/topics.ts";
+
+/** The flags of the program. */
+export const flags = {
+  ...serviceFlags("analytics"),
+  reportEvery: flag({
+    value: "N",
+    default: "1000",
+    help: "a line of metrics after each N orders of this instance",
+  }, wholeNumber({ min: 1 })),
+  output: flag({
+    value: "FILE",
+    default: "metrics_output.txt",
+    help: "where the report is kept up to date",
+  }, nonEmpty),
+  format: flag({
+    value: "text|json",
+    default: "text",
+    help: "the form of the report",
+  }, oneOf("text", "json")),
+  replay: toggle("count again from the first order: resets this group's offsets"),
+  ...COMMON_FLAGS,
+};
+
+/** How often the report file is written at most, in milliseconds. */
+const FILE_INTERVAL_MS = 1_000;
+/** How long the last report waits for the other instances' open transactions, in milliseconds. */
+const LAST_REPORT_LIMIT_MS = 10_000;
+
+/** Runs the service until the signal is aborted, or until the end with `--until-end`. */
+export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
+  await requireWritable(options.output);
+  const connection = connectionOf("order-stream-analytics", options);
+  const group = options.topicPrefix + options.group;
+  const orders = orderEvents(options.topicPrefix);
+  const letters = deadLetters(options.topicPrefix);
+
+  const admin = await connectAdmin(connection, signal);
+  const created = await createMissingTopics(admin, [orders, letters]);
+  const partitions = created.get(orders.name)!;
+  const metrics = orderMetrics(group, partitions);
+  const metricsPartitions = (await createMissingTopics(admin, [metrics])).get(metrics.name)!;
+  if (metricsPartitions !== partitions) {
+    throw new Error(
+      `topic ${metrics.name} has ${metricsPartitions} partitions and ${orders.name} has ` +
+        `${partitions}: they must have as many; delete ${metrics.name} to have it made anew`,
+    );
+  }
+  if (options.replay) {
+    await resetToBeginning(admin, group, orders.name);
+    printNote(`group ${group} starts again from the beginning of ${orders.name}`);
+  }
+  await disconnect(admin);
+
+  // The view outlives the processing: the last report is read from it.
+  const viewEnd = new AbortController();
+  const stopped = new AbortController();
+  const view = await openMetricsView({
+    connection,
+    topic: metrics.name,
+    group,
+    partitions,
+    onFailure: (error) => stopped.abort(error),
+  }, viewEnd.signal);
+
+  const report = () => metricsReport(view.rows.metrics());
+  const formatted = () => (options.format === "json" ? reportJson : reportText)(report());
+  let writtenVersion = -1;
+  async function writeReport(): Promise<void> {
+    if (view.rows.version === writtenVersion) return;
+    writtenVersion = view.rows.version;
+    await writeWhole(options.output, formatted());
+  }
+
+  let counted = 0;
+  let failed = 0;
+  const startedMs = performance.now();
+  const progress = atEach(options.reportEvery, (count) => {
+    const whole = report();
+    const newest = Object.entries(whole.orders_by_minute).at(-1);
+    const shown = newest === undefined
+      ? ""
+      : `; in all ${whole.total_orders}, ${whole.average_orders_per_minute} per minute, ` +
+        `${newest[1]} in ${newest[0]}`;
+    printNote(`${count} orders counted, ${(failed / count * 100).toFixed(1)}% failed${shown}`);
+  });
+
+  async function open(
+    { partition, committed, start, signal: lost }: Parameters<
+      Parameters<typeof runProcessor>[0]["open"]
+    >[0],
+  ): Promise<PartitionWork> {
+    await view.catchUp([partition], lost);
+    const counter = continueCounting(partition, view.rows.partition(partition), {
+      committed,
+      start,
+    });
+    return {
+      get pending() {
+        return counter.pending;
+      },
+      step(records, nextOffset) {
+        const batch = readOrders(records);
+        const { rows, committed: apply } = counter.count(batch, nextOffset);
+        const dead = batch.malformed.map(({ record, reason }) =>
+          deadLetter(record, letters.name, { topic: orders.name, partition, group, reason })
+        );
+        return {
+          outputs: [...rows.map((row) => ({ ...row, topic: metrics.name, partition })), ...dead],
+          committed() {
+            apply();
+            for (const { order } of batch.orders) {
+              if (order.status === "failed") failed++;
+              progress(++counted);
+            }
+          },
+        };
+      },
+    };
+  }
+
+  printNote(`group ${group} counts ${orders.name}; the report is in ${options.output}`);
+  const writer = setInterval(() => {
+    writeReport().catch((error) => stopped.abort(error));
+  }, FILE_INTERVAL_MS);
+  try {
+    await runProcessor({
+      connection,
+      group,
+      topic: orders.name,
+      transactionalIdPrefix: `${group}-order-events`,
+      partitions,
+      throttleMs: options.throttle,
+      untilEnd: options.untilEnd,
+      open,
+    }, AbortSignal.any([signal, stopped.signal]));
+    if (stopped.signal.aborted) throw stopped.signal.reason;
+    await view.catchUp(view.allPartitions, AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
+  } finally {
+    clearInterval(writer);
+    writtenVersion = -1;
+    await writeReport();
+    printNote(
+      `${counted} orders counted by this instance in ${
+        ((performance.now() - startedMs) / 1_000).toFixed(2)
+      } s`,
+    );
+    printResult((options.json ? reportJson(report()) : formatted()).trimEnd());
+    viewEnd.abort();
+    await view.closed;
+  }
+}
+
+if (import.meta.main) {
+  main({
+    usage: "deno task analytics",
+    summary:
+      "Counts orders per minute and failures, exactly once, and keeps a report of the whole.",
+    flags,
+    run,
+  });
+}

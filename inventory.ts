@@ -1,0 +1,139 @@
+/**
+ * The inventory service: turns each order into stock movements, exactly once.
+ *
+ * Reads `order-events`, writes `inventory-events`; what cannot be read as an order goes to
+ * `order-events-dlq`. Start it again in another terminal and Kafka splits the partitions.
+ *
+ * ```sh
+ * deno task inventory
+ * deno task inventory --until-end
+ * ```
+ *
+ * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
+ * `NODE_ENV` and `KAFKAJS_*`.
+ *
+ * @module
+ */
+import { COMMON_FLAGS, main, type Options, printNote, printResult } from "./lib/cli.ts";
+import { encodeInventoryEvent } from "./lib/inventory_event.ts";
+import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
+import { createMissingTopics } from "./lib/kafka/create_topics.ts";
+import { deadLetter } from "./lib/kafka/dead_letter.ts";
+import { partitionOf } from "./lib/kafka/partitioner.ts";
+import { runProcessor, type SourceRecord, type Step } from "./lib/kafka/process.ts";
+import type { TargetRecord } from "./lib/kafka/produce.ts";
+import { readOrders } from "./lib/order_batch.ts";
+import { atEach, serviceFlags } from "./lib/service.ts";
+import { stockMovements } from "./lib/stock_movements.ts";
+import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";
+
+/** The flags of the program. */
+export const flags: ReturnType<typeof serviceFlags> & typeof COMMON_FLAGS = {
+  ...serviceFlags("inventory"),
+  ...COMMON_FLAGS,
+};
+
+/** What an instance has done, all of it committed. */
+export interface InventoryTotals {
+  /** Orders turned into movements. */
+  orders: number;
+  /** Movements of placed orders. */
+  reserved: number;
+  /** Movements of failed orders. */
+  released: number;
+  /** Records that are no orders. */
+  skipped: number;
+  /** Dead letters. */
+  malformed: number;
+}
+
+/** Runs the service until the signal is aborted, or until the end with `--until-end`. */
+export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
+  const connection = connectionOf("order-stream-inventory", options);
+  const group = options.topicPrefix + options.group;
+  const orders = orderEvents(options.topicPrefix);
+  const movements = inventoryEvents(options.topicPrefix);
+  const letters = deadLetters(options.topicPrefix);
+
+  const admin = await connectAdmin(connection, signal);
+  const partitions = await createMissingTopics(admin, [orders, movements, letters]);
+  await disconnect(admin);
+  const movementPartitions = partitions.get(movements.name)!;
+
+  const totals: InventoryTotals = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
+  const startedMs = performance.now();
+  const progress = atEach(1_000, (count) => {
+    const perSecond = totals.orders / (performance.now() - startedMs) * 1_000;
+    printNote(`${count} orders turned into stock movements, ${Math.round(perSecond)}/s`);
+  });
+
+  function step(partition: number, records: readonly SourceRecord[]): Step {
+    const batch = readOrders(records);
+    const outputs: TargetRecord[] = [];
+    let released = 0;
+    for (const { order, timestampMs } of batch.orders) {
+      for (const event of stockMovements(order, timestampMs)) {
+        if (event.action === "release") released++;
+        outputs.push({
+          topic: movements.name,
+          partition: partitionOf(event.item_id, movementPartitions),
+          key: event.item_id,
+          value: encodeInventoryEvent(event),
+        });
+      }
+    }
+    const reserved = outputs.length - released;
+    for (const { record, reason } of batch.malformed) {
+      const origin = { topic: orders.name, partition, group, reason };
+      outputs.push(deadLetter(record, letters.name, origin));
+    }
+    return {
+      outputs,
+      committed() {
+        totals.orders += batch.orders.length;
+        totals.reserved += reserved;
+        totals.released += released;
+        totals.skipped += batch.skipped;
+        totals.malformed += batch.malformed.length;
+        progress(totals.orders);
+      },
+    };
+  }
+
+  printNote(`group ${group} turns ${orders.name} into ${movements.name}`);
+  try {
+    await runProcessor({
+      connection,
+      group,
+      topic: orders.name,
+      transactionalIdPrefix: `${group}-order-events`,
+      partitions: partitions.get(orders.name)!,
+      throttleMs: options.throttle,
+      untilEnd: options.untilEnd,
+      open: ({ partition }) =>
+        Promise.resolve({ pending: false, step: (records) => step(partition, records) }),
+    }, signal);
+  } finally {
+    const elapsedSeconds = (performance.now() - startedMs) / 1_000;
+    printResult(
+      options.json ? JSON.stringify({ ...totals, seconds: elapsedSeconds }) : [
+        "INVENTORY",
+        `Orders:       ${totals.orders}`,
+        `Reserved:     ${totals.reserved}`,
+        `Released:     ${totals.released}`,
+        `Skipped:      ${totals.skipped}`,
+        `Dead letters: ${totals.malformed}`,
+        `Seconds:      ${elapsedSeconds.toFixed(2)}`,
+      ].join("\n"),
+    );
+  }
+}
+
+if (import.meta.main) {
+  main({
+    usage: "deno task inventory",
+    summary: "Turns each order into stock movements, exactly once.",
+    flags,
+    run,
+  });
+}

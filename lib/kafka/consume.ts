@@ -1,0 +1,139 @@
+/**
+ * A consumer that is rebuilt when it crashes.
+ *
+ * kafkajs gives a consumer up for good on errors that pass, such as a coordinator that moves or is
+ * still loading: then this module throws it away and makes a new one, until the signal is aborted,
+ * an error is final, or no broker has answered for the connection's `timeoutMs`.
+ *
+ * @module
+ */
+import type { Consumer, EachBatchPayload } from "kafkajs";
+import { printNote } from "../cli.ts";
+import {
+  type Connection,
+  disconnect,
+  explain,
+  isRetriable,
+  kafkaClient,
+  seconds,
+  sleep,
+  within,
+} from "./connect.ts";
+
+/** What to consume, and who is told. */
+export interface Consumption {
+  /** Where the brokers are. */
+  connection: Connection;
+  /** The consumer group. */
+  group: string;
+  /** The topic, read from its beginning unless an offset is committed or sought. */
+  topic: string;
+  /** How many batches, of different partitions, are handled at once. */
+  concurrency: number;
+  /** How long a member may stay silent before its partitions go to others, in milliseconds. */
+  sessionTimeoutMs?: number;
+  /** Called as soon as the group has assigned partitions, before anything is fetched. */
+  onAssigned(consumer: Consumer, partitions: number[]): void;
+  /** Called for each batch. Must not throw. */
+  onBatch(payload: EachBatchPayload): Promise<void>;
+  /** Called when a batch held only transaction markers and aborted records. */
+  onSkipped?(partition: number, lastOffset: bigint): void;
+  /** Called when the coordinator has confirmed the membership. */
+  onHeartbeat?(): void;
+  /** Called when the consumer is gone, before a new one is made and at the end. */
+  onLost(): void;
+}
+
+/** Waits before a consumer is rebuilt, in milliseconds. */
+const REBUILD_DELAY_MS = 500;
+/** How often the silence of the brokers is looked at, in milliseconds. */
+const WATCH_INTERVAL_MS = 250;
+/** From when on a user is told of the silence, in milliseconds. */
+const SILENCE_NOTE_MS = 3_000;
+
+/**
+ * Consumes until the signal is aborted; leaves the group before it returns.
+ *
+ * @throws {Error} When an error is final, or no broker answered for `timeoutMs`.
+ */
+export async function consume(consumption: Consumption, signal: AbortSignal): Promise<void> {
+  const { connection } = consumption;
+  let lastContactMs = performance.now();
+  let silent = false;
+  const onContact = () => {
+    lastContactMs = performance.now();
+    if (silent) printNote("the brokers answer again");
+    silent = false;
+  };
+  const silenceMs = () => performance.now() - lastContactMs;
+
+  while (!signal.aborted) {
+    const consumer = buildConsumer(consumption);
+    const crashed = Promise.withResolvers<never>();
+    crashed.promise.catch(() => {});
+    consumer.on(consumer.events.CRASH, ({ payload }) => crashed.reject(payload.error));
+    consumer.on(consumer.events.REQUEST, onContact);
+    consumer.on(consumer.events.HEARTBEAT, () => consumption.onHeartbeat?.());
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      consumption.onAssigned(consumer, payload.memberAssignment[consumption.topic] ?? []);
+    });
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+      if (payload.batchSize === 0) {
+        consumption.onSkipped?.(payload.partition, BigInt(payload.lastOffset));
+      }
+    });
+    const watch = setInterval(() => {
+      if (silenceMs() > connection.timeoutMs) {
+        crashed.reject(new DOMException("no broker answers", "TimeoutError"));
+      } else if (silenceMs() > SILENCE_NOTE_MS && !silent) {
+        silent = true;
+        printNote(`no broker answers, waiting up to ${seconds(connection.timeoutMs)} for them`);
+      }
+    }, WATCH_INTERVAL_MS);
+
+    try {
+      const stopped = new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      await Promise.race([crashed.promise, stopped, start(consumer, consumption)]);
+      await Promise.race([crashed.promise, stopped]);
+    } catch (error) {
+      if (!isRetriable(error) || silenceMs() > connection.timeoutMs) {
+        throw explain(error, connection);
+      }
+    } finally {
+      clearInterval(watch);
+      if (!signal.aborted) consumption.onLost();
+      await disconnect(consumer, 6_000);
+      if (signal.aborted) consumption.onLost();
+    }
+    await sleep(REBUILD_DELAY_MS, signal);
+  }
+}
+
+function buildConsumer(consumption: Consumption): Consumer {
+  const { connection, group, sessionTimeoutMs = 6_000 } = consumption;
+  return kafkaClient(connection).consumer({
+    groupId: group,
+    sessionTimeout: sessionTimeoutMs,
+    heartbeatInterval: 1_000,
+    rebalanceTimeout: 12_000,
+    // Also how long a consumer sleeps whose partitions are all paused.
+    maxWaitTimeInMs: 200,
+    readUncommitted: false,
+    allowAutoTopicCreation: false,
+  });
+}
+
+async function start(consumer: Consumer, consumption: Consumption): Promise<void> {
+  const { connection, topic, concurrency } = consumption;
+  await within(connection.timeoutMs, undefined, consumer.connect());
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    partitionsConsumedConcurrently: concurrency,
+    eachBatch: (payload) => consumption.onBatch(payload),
+  });
+}

@@ -1,0 +1,97 @@
+/**
+ * Offsets of consumer groups and topics, as Kafka keeps them.
+ *
+ * Committed offsets are read before end offsets: the other way round a group that works at full
+ * speed seems to be ahead of the topic.
+ *
+ * @module
+ */
+import type { Admin } from "kafkajs";
+
+/** Where a partition begins and ends: the first offset it holds and the next to be written. */
+export interface LogRange {
+  /** The first offset that still exists. */
+  start: bigint;
+  /** The offset that the next record will get. */
+  end: bigint;
+}
+
+/** What OffsetFetch says for a partition without a commit. */
+const NO_COMMIT = -1n;
+
+/** Offsets that kafkajs's `resetOffsets` commits: "from the earliest record". */
+const EARLIEST_SENTINEL = -2n;
+
+/**
+ * The committed offset of each partition; partitions without a commit are missing.
+ *
+ * A negative offset other than "none" (kafkajs commits −2 for "earliest") is kept as it is: use
+ * {@linkcode resolveOffset}.
+ */
+export async function committedOffsets(
+  admin: Admin,
+  group: string,
+  topic: string,
+): Promise<Map<number, bigint>> {
+  const [entry] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+  const committed = new Map<number, bigint>();
+  for (const { partition, offset } of entry?.partitions ?? []) {
+    const value = BigInt(offset);
+    if (value !== NO_COMMIT) committed.set(partition, value);
+  }
+  return committed;
+}
+
+/** The range of every partition of a topic. */
+export async function logRanges(admin: Admin, topic: string): Promise<Map<number, LogRange>> {
+  const offsets = await admin.fetchTopicOffsets(topic);
+  return new Map(
+    offsets.map(({ partition, low, high }) => [
+      partition,
+      { start: BigInt(low), end: BigInt(high) },
+    ]),
+  );
+}
+
+/**
+ * Where a group continues: its committed offset, moved into what the partition still holds; the
+ * beginning when nothing is committed.
+ */
+export function resolveOffset(committed: bigint | undefined, range: LogRange): bigint {
+  if (committed === undefined || committed === EARLIEST_SENTINEL) return range.start;
+  if (committed < range.start) return range.start;
+  return committed > range.end ? range.end : committed;
+}
+
+/**
+ * Whether the group has members right now.
+ */
+export async function activeMembers(admin: Admin, group: string): Promise<string[]> {
+  const { groups } = await admin.describeGroups([group]);
+  return groups.flatMap(({ members }) =>
+    members.map(({ clientId, clientHost }) => `${clientId}${clientHost}`)
+  );
+}
+
+/**
+ * Commits the beginning of every partition as the group's offset.
+ *
+ * @throws {Error} When the group has members: their next commit would undo it.
+ */
+export async function resetToBeginning(admin: Admin, group: string, topic: string): Promise<void> {
+  const members = await activeMembers(admin, group);
+  if (members.length > 0) {
+    throw new Error(
+      `group ${group} is in use by ${members.join(", ")}: stop them before resetting its offsets`,
+    );
+  }
+  const ranges = await logRanges(admin, topic);
+  await admin.setOffsets({
+    groupId: group,
+    topic,
+    partitions: [...ranges].map(([partition, { start }]) => ({
+      partition,
+      offset: start.toString(),
+    })),
+  });
+}

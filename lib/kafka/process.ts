@@ -1,0 +1,452 @@
+/**
+ * Consume, process, produce: exactly once.
+ *
+ * For each batch of a partition, the outputs, the dead letters, the changed state and the offset of
+ * the next record are committed in one Kafka transaction: either all of it happened or nothing.
+ *
+ * The guarantee comes from this order, kept for every partition after every assignment:
+ *
+ * 1. pause the partition, so that nothing is processed with what an earlier owner knew;
+ * 2. fence: initialise the transactional id `<group>-<topic>-<partition>`. The broker ends what a
+ *    former owner has left open and refuses whatever that owner still sends;
+ * 3. read the committed offset: nobody but us can move it from here on;
+ * 4. restore the state that belongs to that offset;
+ * 5. seek to it, and resume.
+ *
+ * On any error of a transaction nobody knows whether it was committed. So the producer is thrown
+ * away and the steps are run again: the new initialisation settles the old transaction, and the
+ * committed offset says what became of it.
+ *
+ * @module
+ */
+import type { Consumer, EachBatchPayload, Producer, Transaction } from "kafkajs";
+import { printNote } from "../cli.ts";
+import { adminPool } from "./admin_pool.ts";
+import {
+  type Connection,
+  disconnect,
+  explain,
+  isConcurrentTransaction,
+  isFenced,
+  isRetriable,
+  kafkaClient,
+  sleep,
+  within,
+} from "./connect.ts";
+import { consume } from "./consume.ts";
+import { committedOffsets, type LogRange, logRanges, resolveOffset } from "./offsets.ts";
+import { chosenPartition, requireAcknowledged, type TargetRecord } from "./produce.ts";
+
+/** A record as it was read. */
+export interface SourceRecord {
+  /** Its offset, in decimal. */
+  offset: string;
+  /** Its key, as written. */
+  key: Buffer | null;
+  /** Its value, as written; `null` is a tombstone. */
+  value: Buffer | null;
+  /** Its headers. */
+  headers?: TargetRecord["headers"];
+}
+
+/** What one transaction does. */
+export interface Step {
+  /** What is written. */
+  outputs: TargetRecord[];
+  /** Called once the transaction is committed: now the state may change. */
+  committed(): void;
+}
+
+/** The work on one partition, for as long as it is assigned. */
+export interface PartitionWork {
+  /** Whether something has to be committed even though no record has come. */
+  readonly pending: boolean;
+  /**
+   * Turns records into a step. Must not change any state: a step that fails is forgotten.
+   *
+   * @param nextOffset The offset that is committed with the step.
+   */
+  step(records: readonly SourceRecord[], nextOffset: bigint): Step;
+}
+
+/** A partition that this instance has just got, fenced. */
+export interface Assignment {
+  /** The partition. */
+  partition: number;
+  /** The group's committed offset, if there is one. */
+  committed: bigint | undefined;
+  /** The offset at which the work starts. */
+  start: bigint;
+  /** Aborted when the partition is lost again. */
+  signal: AbortSignal;
+}
+
+/** What to process. */
+export interface ProcessorOptions {
+  /** Where the brokers are. */
+  connection: Connection;
+  /** The consumer group, prefix included. */
+  group: string;
+  /** The topic to read, prefix included. */
+  topic: string;
+  /** What transactional ids start with; the partition follows. */
+  transactionalIdPrefix: string;
+  /** How many partitions the topic has. */
+  partitions: number;
+  /** Wait for each record, in milliseconds: to see what lag looks like. */
+  throttleMs: number;
+  /** Stop once everything that is in the topic now is processed and committed by the group. */
+  untilEnd: boolean;
+  /** Prepares the work on a partition: restores its state. */
+  open(assignment: Assignment): Promise<PartitionWork>;
+}
+
+/** One partition from its assignment until it is taken away. */
+interface Session {
+  partition: number;
+  consumer: Consumer;
+  lost: AbortController;
+  producer: Producer | undefined;
+  work: PartitionWork | undefined;
+  /** The offset of the next record to process; meaningful once ready. */
+  nextOffset: bigint;
+  ready: boolean;
+  /** A commit outside of a batch that has to end before the next one begins. */
+  busy: Promise<void>;
+}
+
+const TRANSACTION_TIMEOUT_MS = 15_000;
+/** Records of one partition in one produce request: brokers refuse more than 1 MiB by default. */
+const MAX_REQUEST_BYTES = 524_288;
+/** How long a throttled step takes: short, so that the lag is seen to fall. */
+const THROTTLED_STEP_MS = 250;
+const END_POLL_MS = 100;
+
+/**
+ * Processes until the signal is aborted, or until the end with `untilEnd`. The open transaction is
+ * finished and the group left before it returns.
+ *
+ * @throws {Error} When an error is final, or the brokers have not answered for the connection's
+ * `timeoutMs`.
+ */
+export async function runProcessor(options: ProcessorOptions, signal: AbortSignal): Promise<void> {
+  const { connection, group, topic, partitions } = options;
+  const admin = adminPool(connection);
+  const sessions = new Map<number, Session>();
+  const finished = new AbortController();
+  const done = AbortSignal.any([signal, finished.signal]);
+  let failure: Error | undefined;
+  let joined = false;
+  let heartbeats: (() => void)[] = [];
+
+  const fail = (error: unknown) => {
+    failure ??= explain(error, connection);
+    finished.abort();
+  };
+
+  function drop(session: Session): void {
+    session.lost.abort();
+    session.ready = false;
+    if (session.producer !== undefined) disconnect(session.producer);
+    session.producer = undefined;
+    if (sessions.get(session.partition) === session) sessions.delete(session.partition);
+  }
+
+  function onAssigned(consumer: Consumer, assigned: number[]): void {
+    consumer.pause([{ topic, partitions: assigned }]);
+    [...sessions.values()].forEach(drop);
+    const ranges = admin.use((client) => logRanges(client, topic));
+    ranges.catch(() => {});
+    for (const partition of assigned) {
+      const session: Session = {
+        partition,
+        consumer,
+        lost: new AbortController(),
+        producer: undefined,
+        work: undefined,
+        nextOffset: 0n,
+        ready: false,
+        busy: Promise.resolve(),
+      };
+      sessions.set(partition, session);
+      open(session, ranges);
+    }
+    if (joined || assigned.length < partitions) {
+      printNote(`assigned partitions: ${assigned.length === 0 ? "none" : assigned.join(", ")}`);
+    }
+    joined = true;
+  }
+
+  /** Runs the steps of the module doc until they succeed or the partition is lost. */
+  async function open(session: Session, ranges?: Promise<Map<number, LogRange>>): Promise<void> {
+    const { partition, consumer, lost } = session;
+    const startedMs = performance.now();
+    for (let attempt = 0; !lost.signal.aborted; attempt++) {
+      try {
+        const producer = await fence(session);
+        const committed = (await admin.use((client) => committedOffsets(client, group, topic)))
+          .get(partition);
+        const range = (await (attempt === 0 && ranges !== undefined
+          ? ranges
+          : admin.use((client) =>
+            logRanges(client, topic)
+          ))).get(partition)!;
+        const start = resolveOffset(committed, range);
+        if (committed !== undefined && committed >= 0n && committed < start) {
+          printNote(
+            `partition ${partition}: offsets ${committed} to ${start - 1n} were deleted by the ` +
+              "topic's retention before they were read",
+          );
+        }
+        const work = await options.open({ partition, committed, start, signal: lost.signal });
+        if (lost.signal.aborted) return;
+        session.work = work;
+        session.nextOffset = start;
+        if (work.pending) await commit(session, producer, [], start);
+        if (lost.signal.aborted) return;
+        consumer.seek({ topic, partition, offset: start.toString() });
+        session.ready = true;
+        consumer.resume([{ topic, partitions: [partition] }]);
+        return;
+      } catch (error) {
+        if (lost.signal.aborted) return;
+        const patient = performance.now() - startedMs < connection.timeoutMs;
+        if (!isRetriable(error) || !patient) return fail(error);
+        await sleep(Math.min(1_000, 50 * 2 ** attempt), lost.signal);
+      }
+    }
+  }
+
+  /** Makes a new producer and takes over the transactional id: older owners are shut out. */
+  async function fence(session: Session): Promise<Producer> {
+    if (session.producer !== undefined) await disconnect(session.producer, 500);
+    const producer = kafkaClient(connection).producer({
+      transactionalId: `${options.transactionalIdPrefix}-${session.partition}`,
+      transactionTimeout: TRANSACTION_TIMEOUT_MS,
+      allowAutoTopicCreation: false,
+      createPartitioner: chosenPartition,
+    });
+    session.producer = producer;
+    await within(connection.timeoutMs, session.lost.signal, producer.connect());
+    // The public way to initialise: begin a transaction, and abort it while it is empty.
+    const empty = await within(connection.timeoutMs, session.lost.signal, producer.transaction());
+    await empty.abort();
+    return producer;
+  }
+
+  async function commit(
+    session: Session,
+    producer: Producer,
+    records: readonly SourceRecord[],
+    nextOffset: bigint,
+  ): Promise<void> {
+    const step = session.work!.step(records, nextOffset);
+    const transaction = await producer.transaction();
+    for (const request of splitIntoRequests(step.outputs)) {
+      requireAcknowledged(
+        await transaction.sendBatch({ acks: -1, topicMessages: byTopic(request) }),
+        request,
+      );
+    }
+    await sendOffset(transaction, session.partition, nextOffset);
+    await transaction.commit();
+    session.nextOffset = nextOffset;
+    step.committed();
+  }
+
+  async function sendOffset(
+    transaction: Transaction,
+    partition: number,
+    offset: bigint,
+  ): Promise<void> {
+    const offsets = {
+      consumerGroupId: group,
+      topics: [{ topic, partitions: [{ partition, offset: offset.toString() }] }],
+    };
+    for (let attempt = 0;; attempt++) {
+      try {
+        return await transaction.sendOffsets(offsets);
+      } catch (error) {
+        // Without outputs this is the first request of the transaction, and the one before may
+        // still be settling; kafkajs does not retry it.
+        if (!isConcurrentTransaction(error) || attempt >= 50) throw error;
+        await sleep(20);
+      }
+    }
+  }
+
+  /** After a failed transaction: stop, and run the steps again unless somebody took over. */
+  async function recover(session: Session, error: unknown): Promise<void> {
+    if (session.lost.signal.aborted) return;
+    session.ready = false;
+    session.consumer.pause([{ topic, partitions: [session.partition] }]);
+    if (!isRetriable(error)) return fail(error);
+    if (isFenced(error)) {
+      // Either the partition has gone to another instance, or the broker has ended a transaction
+      // that took too long. Fencing back at once would throw out a rightful owner: only a
+      // heartbeat that is answered proves that the partition is still ours.
+      await Promise.race([
+        new Promise<void>((resolve) => heartbeats.push(resolve)),
+        new Promise<void>((resolve) =>
+          session.lost.signal.addEventListener("abort", () => resolve(), { once: true })
+        ),
+      ]);
+    }
+    await open(session);
+  }
+
+  async function onBatch({ batch, heartbeat, resolveOffset }: EachBatchPayload): Promise<void> {
+    const session = sessions.get(batch.partition);
+    await session?.busy;
+    if (session === undefined || !session.ready) return;
+    const records = batch.messages;
+    const first = firstAtOrAfter(records, session.nextOffset);
+    const stepSize = options.throttleMs > 0
+      ? Math.max(1, Math.floor(THROTTLED_STEP_MS / options.throttleMs))
+      : records.length;
+    for (let from = first; from < records.length; from += stepSize) {
+      const chunk = records.slice(from, from + stepSize);
+      const last = chunk.at(-1)!;
+      const whole = from + stepSize >= records.length;
+      const nextOffset = BigInt(whole ? batch.lastOffset() : last.offset) + 1n;
+      try {
+        if (!await throttle(chunk.length * options.throttleMs, session, heartbeat)) return;
+        if (done.aborted || !session.ready) return;
+        await commit(session, session.producer!, chunk, nextOffset);
+      } catch (error) {
+        recover(session, error);
+        return;
+      }
+      // The group may have been reassigned in the meantime: then this position is not ours to move.
+      if (sessions.get(batch.partition) !== session) return;
+      resolveOffset(last.offset);
+      try {
+        await heartbeat();
+      } catch {
+        // The group rebalances; kafkajs finds out by itself right after this handler.
+        return;
+      }
+    }
+  }
+
+  /** Waits, with heartbeats; `false` when the partition is lost or the work ends meanwhile. */
+  async function throttle(
+    ms: number,
+    session: Session,
+    heartbeat: () => Promise<void>,
+  ): Promise<boolean> {
+    const until = performance.now() + ms;
+    for (let leftMs = ms; leftMs > 0; leftMs = until - performance.now()) {
+      await sleep(Math.min(leftMs, 1_000), AbortSignal.any([done, session.lost.signal]));
+      if (done.aborted || !session.ready) return false;
+      try {
+        if (leftMs > 1_000) await heartbeat();
+      } catch {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Commits a position that only transaction markers and aborted records lie before. */
+  function onSkipped(partition: number, lastOffset: bigint): void {
+    const session = sessions.get(partition);
+    if (session === undefined) return;
+    session.busy = session.busy.then(async () => {
+      if (!session.ready || lastOffset < session.nextOffset) return;
+      try {
+        await commit(session, session.producer!, [], lastOffset + 1n);
+      } catch (error) {
+        recover(session, error);
+      }
+    });
+  }
+
+  /** Ends the processing once the group has committed all that was there at the start. */
+  async function watchEnd(): Promise<void> {
+    const targets = await admin.use((client) => logRanges(client, topic));
+    while (!done.aborted) {
+      await sleep(END_POLL_MS, done);
+      const ready = joined && [...sessions.values()].every(({ ready }) => ready);
+      if (!ready || done.aborted) continue;
+      try {
+        const committed = await admin.use((client) => committedOffsets(client, group, topic));
+        const reached = ([partition, { start, end }]: [number, LogRange]) =>
+          (committed.get(partition) ?? start) >= end;
+        if ([...targets].every(reached)) finished.abort();
+      } catch (error) {
+        if (!isRetriable(error)) throw error;
+      }
+    }
+  }
+
+  try {
+    const consuming = consume({
+      connection,
+      group,
+      topic,
+      concurrency: partitions,
+      onAssigned,
+      onBatch,
+      onSkipped,
+      onHeartbeat: () => {
+        const woken = heartbeats;
+        heartbeats = [];
+        woken.forEach((resolve) => resolve());
+      },
+      onLost: () => [...sessions.values()].forEach(drop),
+    }, done);
+    if (options.untilEnd) watchEnd().catch(fail);
+    await consuming;
+  } finally {
+    await admin.close();
+  }
+  if (failure !== undefined) throw failure;
+}
+
+/** The index of the first record that is not before the offset. */
+function firstAtOrAfter(records: readonly SourceRecord[], offset: bigint): number {
+  if (records.length === 0 || BigInt(records[0]!.offset) >= offset) return 0;
+  const index = records.findIndex((record) => BigInt(record.offset) >= offset);
+  return index === -1 ? records.length : index;
+}
+
+/** Splits outputs, in order, so that no partition gets more than a request may hold. */
+function splitIntoRequests(outputs: readonly TargetRecord[]): TargetRecord[][] {
+  const requests: TargetRecord[][] = [];
+  let request: TargetRecord[] = [];
+  let bytes = new Map<string, number>();
+  for (const record of outputs) {
+    const target = `${record.topic}/${record.partition}`;
+    const size = recordBytes(record);
+    const filled = bytes.get(target) ?? 0;
+    if (filled > 0 && filled + size > MAX_REQUEST_BYTES) {
+      requests.push(request);
+      request = [];
+      bytes = new Map();
+    }
+    request.push(record);
+    bytes.set(target, (bytes.get(target) ?? 0) + size);
+  }
+  if (request.length > 0) requests.push(request);
+  return requests;
+}
+
+/** Roughly the size of a record on the wire, in bytes. */
+function recordBytes({ key, value, headers = {} }: TargetRecord): number {
+  let bytes = 32 + (key?.length ?? 0) + (value === null ? 0 : Buffer.byteLength(value));
+  for (const name in headers) {
+    if (Object.hasOwn(headers, name)) bytes += name.length + String(headers[name]).length + 8;
+  }
+  return bytes;
+}
+
+function byTopic(records: readonly TargetRecord[]) {
+  const topics = new Map<string, Omit<TargetRecord, "topic">[]>();
+  for (const { topic, ...message } of records) {
+    const messages = topics.get(topic);
+    if (messages === undefined) topics.set(topic, [message]);
+    else messages.push(message);
+  }
+  return [...topics].map(([topic, messages]) => ({ topic, messages }));
+}

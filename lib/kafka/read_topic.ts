@@ -1,0 +1,67 @@
+/**
+ * Reading a topic once, from its beginning to where it ends now.
+ *
+ * @module
+ */
+import { adminPool } from "./admin_pool.ts";
+import type { Connection } from "./connect.ts";
+import { consume } from "./consume.ts";
+import { logRanges } from "./offsets.ts";
+import type { SourceRecord } from "./process.ts";
+
+/**
+ * Reads all committed records that the topic holds now.
+ *
+ * The end is told by the offsets of whole batches: the last offset of a partition may belong to a
+ * transaction marker, which is never shown as a record.
+ *
+ * @param group A consumer group for the reading; nothing is committed to it.
+ */
+export async function readTopic(
+  connection: Connection,
+  { topic, group, onRecord }: {
+    topic: string;
+    group: string;
+    onRecord: (record: SourceRecord, partition: number) => void;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const admin = adminPool(connection);
+  const ranges = await admin.use((client) => logRanges(client, topic));
+  await admin.close();
+  const open = new Map([...ranges].filter(([, { start, end }]) => start < end));
+  if (open.size === 0) return;
+
+  const finished = new AbortController();
+  const reached = (partition: number, next: bigint) => {
+    const range = open.get(partition);
+    if (range !== undefined && next >= range.end) open.delete(partition);
+    if (open.size === 0) finished.abort();
+  };
+  const positions = new Map<number, bigint>();
+  await consume({
+    connection,
+    topic,
+    group,
+    concurrency: ranges.size,
+    // After a rejoin the reading starts over: `positions` keeps a record from being told twice.
+    onAssigned: () => {},
+    onLost: () => {},
+    async onBatch({ batch, resolveOffset, heartbeat }) {
+      const { partition } = batch;
+      for (const record of batch.messages) {
+        const offset = BigInt(record.offset);
+        const range = ranges.get(partition)!;
+        if (offset < (positions.get(partition) ?? 0n) || offset >= range.end) continue;
+        onRecord(record as SourceRecord, partition);
+        positions.set(partition, offset + 1n);
+      }
+      const last = batch.messages.at(-1);
+      if (last !== undefined) resolveOffset(last.offset);
+      reached(partition, BigInt(batch.lastOffset()) + 1n);
+      await heartbeat().catch(() => {});
+    },
+    onSkipped: (partition, lastOffset) => reached(partition, lastOffset + 1n),
+  }, AbortSignal.any([signal, finished.signal]));
+  signal.throwIfAborted();
+}

@@ -1,0 +1,84 @@
+/**
+ * Starting the programs as processes of their own, with the permissions that their tasks have.
+ *
+ * @module
+ */
+import { netPermission } from "./net_permission.ts";
+
+/** The programs that can be started. */
+export type Script = "producer.ts" | "inventory.ts" | "analytics.ts" | "dashboard.ts";
+
+/** A program that runs. */
+export interface Running {
+  /** Its process id. */
+  pid: number;
+  /** Sends a signal; does nothing once it has ended. */
+  kill(signal: Deno.Signal): void;
+  /** How it ended: exit code and all it wrote. */
+  ended: Promise<{ exitCode: number; stdout: string; stderr: string }>;
+}
+
+const ROOT = new URL("../", import.meta.url);
+const ENVIRONMENT = "KAFKA_BROKERS,TOPIC_PREFIX,NODE_ENV,KAFKAJS_*";
+
+/**
+ * Starts a program with the `deno` that runs this one.
+ *
+ * @param onLine Called for each line it writes to stderr, as it comes.
+ */
+export function launch(
+  script: Script,
+  args: readonly string[],
+  { brokers, files = ["."], onLine = () => {} }: {
+    brokers: string;
+    files?: string[];
+    onLine?: (line: string) => void;
+  },
+): Running {
+  const child = new Deno.Command(Deno.execPath(), {
+    cwd: ROOT,
+    args: [
+      "run",
+      "--no-prompt",
+      `--allow-net=${netPermission(brokers)}`,
+      `--allow-env=${ENVIRONMENT}`,
+      `--allow-read=${files.join(",")}`,
+      ...(script === "analytics.ts" ? [`--allow-write=${files.join(",")}`] : []),
+      script,
+      "--brokers",
+      brokers,
+      ...args,
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr, onLine);
+  let running = true;
+  const ended = child.status.then(async ({ code }) => {
+    running = false;
+    return { exitCode: code, stdout: await stdout, stderr: await stderr };
+  });
+  return {
+    pid: child.pid,
+    kill: (signal) => running && child.kill(signal),
+    ended,
+  };
+}
+
+async function collect(
+  stream: ReadableStream<Uint8Array>,
+  onLine: (line: string) => void = () => {},
+): Promise<string> {
+  let text = "";
+  let rest = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop()!;
+    lines.forEach((line) => onLine(line));
+  }
+  if (rest !== "") onLine(rest);
+  return text;
+}

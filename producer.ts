@@ -1,0 +1,299 @@
+/**
+ * The producer: publishes orders, generated from a seed or taken from a file.
+ *
+ * An order counts as produced when all in-sync replicas have it. The same seed, `--start` and flags
+ * give the same orders, byte for byte.
+ *
+ * ```sh
+ * deno task produce
+ * deno task produce --count 50000 --rate 500 --seed 7
+ * deno task produce --from orders.ndjson
+ * ```
+ *
+ * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
+ * `NODE_ENV` and `KAFKAJS_*`, `--allow-read` for `--from` and `--menu`.
+ *
+ * @module
+ */
+import {
+  COMMON_FLAGS,
+  decimal,
+  flag,
+  main,
+  nonEmpty,
+  type Options,
+  positiveDurationMs,
+  printNote,
+  printResult,
+  printWarning,
+  UsageError,
+  wholeNumber,
+} from "./lib/cli.ts";
+import { connectAdmin, connectionOf, disconnect, sleep } from "./lib/kafka/connect.ts";
+import { createMissingTopics } from "./lib/kafka/create_topics.ts";
+import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/produce.ts";
+import { LatencyHistogram } from "./lib/latency_histogram.ts";
+import { readLines } from "./lib/ndjson.ts";
+import { encodeOrder, type OrderPlaced, parseOrderText, parseTimestampMs } from "./lib/order.ts";
+import { MENU, type MenuItem, orderGenerator, parseMenu, rhythm } from "./lib/order_generator.ts";
+import { atEach } from "./lib/service.ts";
+import { orderEvents } from "./lib/topics.ts";
+
+/** The flags of the program. */
+export const flags = {
+  count: flag({ value: "N", help: "how many orders (default 10000)" }, wholeNumber({ min: 1 })),
+  rate: flag({
+    value: "N",
+    help: "orders per second (default as fast as possible)",
+  }, decimal({ above: 0 })),
+  failureRate: flag({
+    value: "SHARE",
+    help: "share of orders that fail, 0 to 1 (default 0.05)",
+  }, decimal({ min: 0, max: 1 })),
+  seed: flag({
+    value: "N",
+    help: "the same seed, --start and flags give the same orders (default random)",
+  }, wholeNumber({ min: 0, max: 0xffff_ffff })),
+  start: flag({
+    value: "TIME",
+    help: "event time of the first order, ISO 8601 (default now, or --span ago)",
+  }, instantMs),
+  span: flag({
+    value: "DURATION",
+    help: "spread the event times over e.g. 30m (default by --rate, or the clock)",
+  }, positiveDurationMs),
+  menu: flag({
+    value: "FILE",
+    help: 'JSON array of {"item_id", "name", "price"} to order from',
+  }, nonEmpty),
+  from: flag({
+    value: "FILE|-",
+    help: "publish these orders, one JSON object a line, instead of generated ones",
+  }, nonEmpty),
+  ...COMMON_FLAGS,
+};
+
+/** Whether an order was placed or failed. */
+type Fate = OrderPlaced["status"];
+
+/** What has become of the orders. */
+interface Tally {
+  acknowledged: number;
+  failed: number;
+  bytes: number;
+  rejectedLines: number;
+  latencies: LatencyHistogram;
+}
+
+/** Publishes the orders; the exit code is 0 only when all of them are acknowledged. */
+export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
+  const source = options.from === undefined
+    ? await openGenerator(options)
+    : await openFile(options, options.from);
+  const connection = connectionOf("order-stream-producer", options);
+  const topic = orderEvents(options.topicPrefix);
+  const tally: Tally = {
+    acknowledged: 0,
+    failed: 0,
+    bytes: 0,
+    rejectedLines: 0,
+    latencies: new LatencyHistogram(),
+  };
+
+  const admin = await connectAdmin(connection, signal);
+  const partitions = (await createMissingTopics(admin, [topic])).get(topic.name)!;
+  disconnect(admin);
+
+  const startedMs = performance.now();
+  const elapsedSeconds = () => (performance.now() - startedMs) / 1_000;
+  const progress = atEach(1_000, (count) => {
+    printNote(
+      `${count} orders acknowledged, ${Math.round(tally.acknowledged / elapsedSeconds())}/s`,
+    );
+  });
+  const publisher = await openPublisher(connection, {
+    topic: topic.name,
+    partitions,
+    onAcknowledged({ about, bytes, latenciesMs }: Acknowledgement<Fate>) {
+      tally.acknowledged += about.length;
+      tally.failed += about.filter((status) => status === "failed").length;
+      tally.bytes += bytes;
+      tally.latencies.add(latenciesMs);
+      progress(tally.acknowledged);
+    },
+  });
+
+  let handedOver = 0;
+  try {
+    handedOver = await source(publisher, tally, signal);
+    await publisher.flush();
+  } finally {
+    await publisher.close();
+    printResult(summary(tally, elapsedSeconds(), options.json));
+  }
+  return signal.aborted || tally.rejectedLines > 0 || tally.acknowledged < handedOver ? 1 : 0;
+}
+
+/** Hands orders to the publisher until there are no more or the signal is aborted. */
+type Source = (publisher: Publisher<Fate>, tally: Tally, signal: AbortSignal) => Promise<number>;
+
+async function openGenerator(options: Options<typeof flags>): Promise<Source> {
+  const { count = 10_000, rate, failureRate = 0.05 } = options;
+  const menu = options.menu === undefined ? MENU : await readMenu(options.menu);
+  const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const order = orderGenerator({
+    seed,
+    failureRate,
+    menu,
+    eventTimeMs: eventTimes(options, seed, count),
+  });
+  if (options.seed === undefined) printNote(`seed ${seed}`);
+
+  return async (publisher, _tally, signal) => {
+    const startedMs = performance.now();
+    let published = 0;
+    while (published < count && !signal.aborted) {
+      // Due by the clock since the start, not since the last order: so the rate cannot drift.
+      const due = rate === undefined
+        ? count
+        : Math.min(count, Math.floor((performance.now() - startedMs) / 1_000 * rate) + 1);
+      while (published < due && !signal.aborted) {
+        const event = order(published++);
+        const room = publisher.publish(
+          event.order_id,
+          encodeOrder(event),
+          event.status,
+        );
+        if (room !== undefined) await room;
+      }
+      if (rate !== undefined && published < count) {
+        publisher.nudge();
+        await sleep(startedMs + published / rate * 1_000 - performance.now(), signal);
+      }
+    }
+    return published;
+  };
+}
+
+/** Which event time each order gets: see the help of `--start` and `--span`. */
+function eventTimes(
+  { start, span, rate }: Options<typeof flags>,
+  seed: number,
+  count: number,
+): (index: number) => number {
+  if (span !== undefined) {
+    return rhythm({ seed, startMs: start ?? Date.now() - span, spanMs: span, count });
+  }
+  if (start === undefined) return () => Date.now();
+  return rate === undefined ? () => start : (index) => start + Math.floor(index / rate * 1_000);
+}
+
+async function readMenu(path: string): Promise<MenuItem[]> {
+  try {
+    return parseMenu(await Deno.readTextFile(path));
+  } catch (error) {
+    throw new UsageError(`--menu "${path}": ${fileProblem(error)}`);
+  }
+}
+
+async function openFile(options: Options<typeof flags>, path: string): Promise<Source> {
+  for (const name of ["count", "failureRate", "seed", "start", "span", "menu"] as const) {
+    if (options[name] !== undefined) {
+      throw new UsageError(
+        `--${name.replace("R", "-r")} is for generated orders, not for --from "${path}"`,
+      );
+    }
+  }
+  const { rate } = options;
+  const chunks = path === "-" ? Deno.stdin.readable : (await openForReading(path)).readable;
+
+  return async (publisher, tally, signal) => {
+    const startedMs = performance.now();
+    let published = 0;
+    for await (const { number, text, problem } of readLines(chunks)) {
+      if (signal.aborted) break;
+      if (text?.trim() === "") continue;
+      const parsed = text === undefined ? undefined : parseOrderText(text);
+      if (parsed?.kind !== "order") {
+        tally.rejectedLines++;
+        const reason = problem ??
+          (parsed?.kind === "other"
+            ? `event_type: expected "OrderPlaced", got "${parsed.eventType}"`
+            : parsed?.reason);
+        printWarning(`line ${number}: ${reason}`);
+        continue;
+      }
+      const { order } = parsed;
+      const room = publisher.publish(order.order_id, text!.trim(), order.status);
+      published++;
+      if (room !== undefined) await room;
+      if (rate !== undefined) {
+        publisher.nudge();
+        await sleep(startedMs + published / rate * 1_000 - performance.now(), signal);
+      }
+    }
+    return published;
+  };
+}
+
+async function openForReading(path: string): Promise<Deno.FsFile> {
+  try {
+    const file = await Deno.open(path);
+    if ((await file.stat()).isDirectory) throw new Error("it is a directory");
+    return file;
+  } catch (error) {
+    throw new UsageError(`--from "${path}": ${fileProblem(error)}`);
+  }
+}
+
+function fileProblem(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.NotCapable) return "not permitted; run it with --allow-read";
+  return (error as Error).message;
+}
+
+function instantMs(text: string): number {
+  const ms = parseTimestampMs(text);
+  if (Number.isNaN(ms)) throw new Error("expected a time such as 2024-01-15T10:30:00Z");
+  return ms;
+}
+
+function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
+  const { acknowledged, failed, bytes, rejectedLines, latencies } = tally;
+  const latencyMs = (share: number) => Number(latencies.percentileMs(share).toFixed(1));
+  const facts = {
+    orders: acknowledged,
+    failed,
+    failed_percent: acknowledged === 0 ? 0 : Number((failed / acknowledged * 100).toFixed(2)),
+    rejected_lines: rejectedLines,
+    seconds: Number(elapsedSeconds.toFixed(3)),
+    orders_per_second: Math.round(acknowledged / elapsedSeconds),
+    megabytes_per_second: Number((bytes / 1e6 / elapsedSeconds).toFixed(2)),
+    ack_latency_ms: {
+      p50: latencyMs(0.5),
+      p95: latencyMs(0.95),
+      p99: latencyMs(0.99),
+      max: Number(latencies.maxMs.toFixed(1)),
+    },
+  };
+  if (json) return JSON.stringify(facts);
+  const { p50, p95, p99, max } = facts.ack_latency_ms;
+  return [
+    "PRODUCER",
+    `Orders acknowledged: ${facts.orders}`,
+    `Failed orders:       ${facts.failed} (${facts.failed_percent}%)`,
+    ...(rejectedLines > 0 ? [`Rejected lines:      ${rejectedLines}`] : []),
+    `Total time:          ${facts.seconds.toFixed(2)} s`,
+    `Average rate:        ${facts.orders_per_second} orders/s, ${facts.megabytes_per_second} MB/s`,
+    `Ack latency:         p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms, max ${max} ms`,
+  ].join("\n");
+}
+
+if (import.meta.main) {
+  main({
+    usage: "deno task produce",
+    summary: "Publishes orders and waits until all in-sync replicas have them.",
+    flags,
+    run,
+  });
+}
