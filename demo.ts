@@ -1,0 +1,286 @@
+/**
+ * The demo: the whole flow once, with the real programs as the separate processes they are.
+ *
+ * Starts a broker if none answers, sends orders through inventory and analytics, shows the report,
+ * and then reads the topics again to check that nothing was lost, changed or counted twice. It works
+ * on topics of its own, which it deletes at the end, so it is safe beside other work on a cluster.
+ *
+ * ```sh
+ * deno task demo
+ * deno task demo --count 50000
+ * ```
+ *
+ * Permissions: those of the three programs and of `broker.ts`, which it starts.
+ *
+ * @module
+ */
+import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
+import {
+  COMMON_FLAGS,
+  flag,
+  main,
+  type Options,
+  printNote,
+  printResult,
+  toggle,
+  wholeNumber,
+} from "./lib/cli.ts";
+import { parseInventoryEvent } from "./lib/inventory_event.ts";
+import {
+  connectAdmin,
+  type Connection,
+  connectionOf,
+  disconnect,
+  sleep,
+} from "./lib/kafka/connect.ts";
+import { adminPool } from "./lib/kafka/admin_pool.ts";
+import { createMissingTopics } from "./lib/kafka/create_topics.ts";
+import { committedOffsets, logRanges } from "./lib/kafka/offsets.ts";
+import { readTopic } from "./lib/kafka/read_topic.ts";
+import { HOST, usualNodes } from "./lib/dev_broker_config.ts";
+import { answersKafka } from "./lib/kafka_probe.ts";
+import { launch, type Running } from "./lib/launch.ts";
+import { parseOrder } from "./lib/order.ts";
+import { Reconciliation } from "./lib/reconciliation.ts";
+import { deadLetters, inventoryEvents, orderEvents, orderMetrics } from "./lib/topics.ts";
+
+/** The flags of the program. */
+export const flags = {
+  count: flag({ value: "N", default: "10000", help: "how many orders" }, wholeNumber({ min: 1 })),
+  keep: toggle("leave everything running, and the topics in place"),
+  ...COMMON_FLAGS,
+};
+
+/** The event times of the orders are spread over so much time, for a report of several minutes. */
+const SPAN = "10m";
+const OUTPUT = "metrics_output.txt";
+const PAINT = { producer: cyan, inventory: yellow, analytics: green };
+
+/** Runs the demo; the exit code is 1 when something does not add up. */
+export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
+  const stopBroker = await ensureBroker(options, signal);
+  const prefix = `${options.topicPrefix}demo-${
+    new Date().toISOString().slice(0, 19).replace(/\D/g, "")
+  }-`;
+  const connection = connectionOf("order-stream-demo", options);
+  const topics = [
+    orderEvents(prefix),
+    inventoryEvents(prefix),
+    deadLetters(prefix),
+    orderMetrics(`${prefix}analytics`),
+  ];
+  const running = new Set<Running>();
+  const start = (name: Name, args: string[]): Running => {
+    const program = launch(`${name}.ts`, ["--topic-prefix", prefix, ...args], {
+      brokers: options.brokers.join(","),
+      onLine: (line) => printNote(`${label(name)} ${line}`),
+    });
+    running.add(program);
+    program.ended.then(() => running.delete(program));
+    return program;
+  };
+  const startServices = () => [
+    start("analytics", ["--json", "--output", OUTPUT]),
+    start("inventory", ["--json"]),
+  ];
+
+  try {
+    const admin = await connectAdmin(connection, signal);
+    await createMissingTopics(admin, topics);
+    await disconnect(admin);
+
+    const services = startServices();
+    const count = String(options.count);
+    const producer = start("producer", ["--count", count, "--span", SPAN, "--json"]);
+    const produced = JSON.parse(await resultOf("producer", producer, signal));
+    printNote(
+      `${label("producer")} ${produced.orders} orders in ${produced.seconds} s, ` +
+        `${produced.orders_per_second}/s, 99% of them acknowledged within ` +
+        `${produced.ack_latency_ms.p99} ms`,
+    );
+    await caughtUp(connection, prefix, running, signal);
+    services.forEach((service) => service.kill("SIGTERM"));
+    const [counted, moved] = await Promise.all(
+      services.map(async ({ ended }) => JSON.parse((await ended).stdout)),
+    );
+    printResult("\n" + (await Deno.readTextFile(OUTPUT)));
+    const adds = await reconcile(connection, prefix, { produced, counted, moved }, signal);
+    if (options.keep) {
+      startServices();
+      printNote(`topics ${prefix}… and both services stay; Ctrl-C ends it`);
+      await sleep(2 ** 31 - 1, signal);
+    }
+    return adds ? 0 : 1;
+  } finally {
+    running.forEach((program) => program.kill("SIGTERM"));
+    await Promise.all([...running].map(({ ended }) => ended));
+    if (!options.keep) await deleteTopics(connection, topics.map(({ name }) => name));
+    await stopBroker();
+  }
+}
+
+/**
+ * Starts the development broker unless a broker answers already; returns what stops it again.
+ *
+ * Only at the usual address: a cluster that somebody named is theirs to start.
+ */
+async function ensureBroker(
+  { brokers }: Options<typeof flags>,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const { port } = usualNodes(1)[0]!;
+  const usual = brokers.join() === `${HOST}:${port}`;
+  if (!usual || await answersKafka(HOST, port) !== "nothing") return () => Promise.resolve();
+  await runTask("up", signal);
+  return () => runTask("down");
+}
+
+/** Runs a task of deno.json, with the permissions that it has there. */
+async function runTask(task: string, signal?: AbortSignal): Promise<void> {
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    cwd: new URL(".", import.meta.url),
+    args: ["task", "--quiet", task],
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+    ...(signal === undefined ? {} : { signal }),
+  }).output();
+  signal?.throwIfAborted();
+  if (code !== 0) throw new Error(`"deno task ${task}" failed with exit code ${code}: see above`);
+}
+
+type Name = keyof typeof PAINT;
+
+function label(name: Name): string {
+  return `${PAINT[name](name.padEnd(9))} ${dim("│")}`;
+}
+
+/** What a program wrote to stdout, once it has ended well. */
+async function resultOf(name: Name, program: Running, signal: AbortSignal): Promise<string> {
+  const stop = () => program.kill("SIGTERM");
+  signal.addEventListener("abort", stop);
+  const { exitCode, stdout } = await program.ended;
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+  if (exitCode !== 0) throw new Error(`${name}.ts failed with exit code ${exitCode}: see above`);
+  return stdout;
+}
+
+/** Waits until both services have committed the end of the orders. */
+async function caughtUp(
+  connection: Connection,
+  prefix: string,
+  running: Set<Running>,
+  signal: AbortSignal,
+): Promise<void> {
+  const admin = adminPool(connection);
+  const topic = orderEvents(prefix).name;
+  try {
+    for (let last = ""; running.size === 2; await sleep(200, signal)) {
+      signal.throwIfAborted();
+      const lags = await Promise.all(["analytics", "inventory"].map(async (name) => {
+        const committed = await admin.use((client) =>
+          committedOffsets(client, prefix + name, topic)
+        );
+        const ranges = await admin.use((client) => logRanges(client, topic));
+        return [...ranges].reduce(
+          (sum, [partition, { start, end }]) =>
+            sum + Number(end - (committed.get(partition) ?? start)),
+          0,
+        );
+      }));
+      const line = `lag: analytics ${lags[0]}, inventory ${lags[1]}`;
+      if (line !== last) printNote(dim(line));
+      last = line;
+      if (lags.every((lag) => lag === 0)) return;
+    }
+  } finally {
+    await admin.close();
+  }
+  throw new Error("a service has ended before its work was done: see above");
+}
+
+/** What the three programs say of their work. */
+interface Claims {
+  produced: { orders: number; failed: number };
+  counted: { total_orders: number; failed_orders: number; malformed_events: number };
+  moved: { orders: number; reserved: number; released: number };
+}
+
+/** Reads the topics again and prints whether they and the programs agree. */
+async function reconcile(
+  connection: Connection,
+  prefix: string,
+  { produced, counted, moved }: Claims,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const stored = new Reconciliation();
+  let malformed = 0;
+  const group = `${prefix}reconciliation`;
+  await readTopic(connection, {
+    topic: orderEvents(prefix).name,
+    group,
+    onRecord({ value }) {
+      const parsed = value === null ? undefined : parseOrder(value);
+      if (parsed?.kind === "order") stored.addOrder(parsed.order, parsed.timestampMs);
+      else malformed++;
+    },
+  }, signal);
+  await readTopic(connection, {
+    topic: inventoryEvents(prefix).name,
+    group,
+    onRecord({ value }) {
+      const parsed = value === null ? undefined : parseInventoryEvent(value);
+      if (parsed?.kind === "event") stored.addEvent(parsed.event);
+      else malformed++;
+    },
+  }, signal);
+
+  const placed = stored.orders - stored.failed;
+  const differences = stored.differences();
+  const rows: [string, number, number][] = [
+    ["orders acknowledged, stored", produced.orders, stored.orders],
+    ["orders stored, counted by analytics", stored.orders, counted.total_orders],
+    ["orders stored, turned into movements", stored.orders, moved.orders],
+    ["orders counted, placed + failed", counted.total_orders, placed + counted.failed_orders],
+    ["inventory events expected, found", stored.expected, stored.found],
+    ["inventory events missing, too many or changed", 0, differences.length],
+    ["records that could not be read", 0, malformed + counted.malformed_events],
+  ];
+  printResult(bold("RECONCILIATION"));
+  for (const [what, expected, actual] of rows) {
+    const mark = expected === actual ? green("✓") : red("✗");
+    const figures = expected === 0 ? String(actual) : `${expected} = ${actual}`;
+    printResult(
+      `  ${mark} ${what.padEnd(46)} ${expected === actual ? figures : `${expected} ≠ ${actual}`}`,
+    );
+  }
+  differences.slice(0, 10).forEach((difference) => printResult(`    ${difference}`));
+  const adds = rows.every(([, expected, actual]) => expected === actual);
+  printResult(
+    adds ? green(bold("Everything adds up.")) : red(bold("Something does not add up.")),
+  );
+  return adds;
+}
+
+async function deleteTopics(connection: Connection, topics: string[]): Promise<void> {
+  const admin = adminPool(connection);
+  try {
+    await admin.use((client) => client.deleteTopics({ topics }));
+  } catch {
+    printNote(`topics ${topics.join(", ")} could not be deleted`);
+  } finally {
+    await admin.close();
+  }
+}
+
+if (import.meta.main) {
+  main({
+    usage: "deno task demo",
+    summary:
+      "Runs the whole flow once: broker if none answers, producer, inventory, analytics, report " +
+      "and reconciliation.",
+    flags,
+    run,
+  });
+}
