@@ -87,7 +87,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     );
   }
   if (options.replay) {
-    await resetToBeginning(admin, group, orders.name);
+    await resetToBeginning(connection, admin, { group, topic: orders.name });
     printNote(`group ${group} starts again from the beginning of ${orders.name}`);
   }
   await disconnect(admin);

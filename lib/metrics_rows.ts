@@ -3,8 +3,8 @@
  *
  * Partition p of the metrics topic holds, for partition p of the orders, one row per minute
  * (`<p>/<minute>`: how many orders, how many of them failed), one row `<p>/progress` (the offset of
- * the next order, and how many records were no orders) and one row `<p>/barrier` (a nonce: whoever
- * has written it and reads it again has seen everything that was written before).
+ * the next order, and how many records were no orders) and one row `<p>/barrier` (whoever has
+ * written it and has read up to its offset has seen everything that was written before).
  *
  * @module
  */
@@ -56,22 +56,20 @@ export function progressRow(partition: number, progress: Progress): Row {
   };
 }
 
-/** The row that marks a moment in a partition. */
-export function barrierRow(partition: number, nonce: string): Row {
-  return { key: `${partition}/barrier`, value: JSON.stringify({ nonce }) };
+/** The row that marks a moment in a partition; its offset is all that it says. */
+export function barrierRow(partition: number): Row {
+  return { key: `${partition}/barrier`, value: "{}" };
 }
 
 /** The rows of all partitions, as a reader of the metrics topic builds them up. */
 export class MetricsRows {
   #partitions = new Map<number, PartitionRows>();
-  #barriers = new Map<number, string>();
   /** Counts up with each change of a count or of the progress. */
   version = 0;
 
   /** Forgets everything. */
   clear(): void {
     this.#partitions.clear();
-    this.#barriers.clear();
     this.version++;
   }
 
@@ -80,12 +78,8 @@ export class MetricsRows {
     const slash = key.indexOf("/");
     const partition = Number(key.slice(0, slash));
     const name = key.slice(slash + 1);
-    if (slash < 1 || !Number.isSafeInteger(partition)) return;
+    if (slash < 1 || !Number.isSafeInteger(partition) || name === "barrier") return;
     const content = value === null ? null : JSON.parse(value);
-    if (name === "barrier") {
-      if (content !== null) this.#barriers.set(partition, content.nonce);
-      return;
-    }
     const rows = this.partition(partition);
     if (name === "progress") {
       rows.progress = content === null ? undefined : {
@@ -110,11 +104,6 @@ export class MetricsRows {
       this.#partitions.set(partition, rows);
     }
     return rows;
-  }
-
-  /** The nonce of a partition's newest barrier. */
-  barrier(partition: number): string | undefined {
-    return this.#barriers.get(partition);
   }
 
   /** The metrics of all partitions together. */

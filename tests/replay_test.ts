@@ -33,7 +33,7 @@ Deno.test("a replay from the first offset gives the same report, byte for byte",
 
   await t.step("the group's offsets are reset to the beginning", async () => {
     const admin = adminPool(run.connection);
-    await admin.use((client) => resetToBeginning(client, group, topic));
+    await admin.use((client) => resetToBeginning(run.connection, client, { group, topic }));
     const committed = await admin.use((client) => committedOffsets(client, group, topic));
     await admin.close();
     assertEquals([...committed.values()], Array(6).fill(0n));

@@ -19,6 +19,10 @@ import {
   sleep,
   within,
 } from "./connect.ts";
+import type { FetchedBatch } from "./kafkajs_positions.ts";
+
+/** A batch, and what its handler may do. */
+export type BatchPayload = EachBatchPayload & { batch: FetchedBatch };
 
 /** What to consume, and who is told. */
 export interface Consumption {
@@ -34,10 +38,11 @@ export interface Consumption {
   sessionTimeoutMs?: number;
   /** Called as soon as the group has assigned partitions, before anything is fetched. */
   onAssigned(consumer: Consumer, partitions: number[]): void;
-  /** Called for each batch. Must not throw. */
-  onBatch(payload: EachBatchPayload): Promise<void>;
-  /** Called when a batch held only transaction markers and aborted records. */
-  onSkipped?(partition: number, lastOffset: bigint): void;
+  /**
+   * Called for each batch, also for one of transaction markers and aborted records only, which has
+   * no messages. Must not throw; must resolve the batch's last offset for the consumer to go on.
+   */
+  onBatch(payload: BatchPayload): Promise<void>;
   /** Called when the coordinator has confirmed the membership. */
   onHeartbeat?(): void;
   /** Called when the consumer is gone, before a new one is made and at the end. */
@@ -76,11 +81,6 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
     consumer.on(consumer.events.HEARTBEAT, () => consumption.onHeartbeat?.());
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       consumption.onAssigned(consumer, payload.memberAssignment[consumption.topic] ?? []);
-    });
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-      if (payload.batchSize === 0) {
-        consumption.onSkipped?.(payload.partition, BigInt(payload.lastOffset));
-      }
     });
     const watch = setInterval(() => {
       if (silenceMs() > connection.timeoutMs) {
@@ -134,6 +134,6 @@ async function start(consumer: Consumer, consumption: Consumption): Promise<void
     autoCommit: false,
     eachBatchAutoResolve: false,
     partitionsConsumedConcurrently: concurrency,
-    eachBatch: (payload) => consumption.onBatch(payload),
+    eachBatch: (payload) => consumption.onBatch(payload as BatchPayload),
   });
 }

@@ -1,16 +1,16 @@
 /**
  * The view of a metrics topic: what all instances of an analytics group have counted together.
  *
- * The view is complete up to a moment once it has read a barrier that was written at that moment:
- * {@linkcode MetricsView.catchUp} writes one to each partition and waits for it. Because the view
- * reads `read_committed`, a barrier comes after everything that was committed before it.
+ * The view is complete up to a moment once it has read a barrier that was written at that moment, or
+ * anything behind it: {@linkcode MetricsView.catchUp} writes one to each partition and waits until
+ * the view is past the offset that it got. Because the view reads `read_committed`, a barrier comes
+ * after everything that was committed before it.
  *
  * @module
  */
 import { barrierRow, MetricsRows } from "../metrics_rows.ts";
-import { type Connection, within } from "./connect.ts";
-import { connect, idempotentProducer, requireAcknowledged } from "./produce.ts";
-import { disconnect } from "./connect.ts";
+import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
+import { chosenPartition, connect, requireAcknowledged } from "./produce.ts";
 import { followTopic } from "./view.ts";
 
 /** A metrics topic, followed. */
@@ -41,8 +41,13 @@ export async function openMetricsView(
   signal: AbortSignal,
 ): Promise<MetricsView> {
   const rows = new MetricsRows();
+  let positions = new Map<number, bigint>();
   let waiting: (() => void)[] = [];
-  const producer = idempotentProducer(connection);
+  // Not idempotent, which can get stuck for good: a barrier written twice does no harm.
+  const producer = kafkaClient(connection).producer({
+    allowAutoTopicCreation: false,
+    createPartitioner: chosenPartition,
+  });
   await connect(producer, connection);
 
   const following = followTopic({
@@ -50,30 +55,39 @@ export async function openMetricsView(
     topic,
     groupPrefix: `${group}-view`,
     partitions,
-    onReset: () => rows.clear(),
+    onReset() {
+      rows.clear();
+      positions = new Map();
+    },
     onRecord: (key, value) => rows.apply({ key, value }),
-    onCaughtUp: () => {
+    onPosition(partition, nextOffset) {
+      positions.set(partition, nextOffset);
       const woken = waiting;
       waiting = [];
       woken.forEach((resolve) => resolve());
     },
   }, signal).catch(onFailure);
 
+  /** Writes a barrier and returns its offset; one partition per send, see produce.ts. */
+  async function writeBarrier(partition: number, until: AbortSignal): Promise<bigint> {
+    const messages = [{ partition, ...barrierRow(partition) }];
+    const sent = producer.send({ topic, acks: -1, messages });
+    const result = await within(connection.timeoutMs, until, sent);
+    requireAcknowledged(result, [{ topic, partition }]);
+    return BigInt(result[0]!.baseOffset!);
+  }
+
   return {
     rows,
     allPartitions: Array.from({ length: partitions }, (_, partition) => partition),
     async catchUp(wanted, until) {
-      const nonce = crypto.randomUUID();
-      const messages = wanted.map((partition) => ({ partition, ...barrierRow(partition, nonce) }));
-      // One send per partition: see produce.ts.
-      await Promise.all(messages.map(async (message) => {
-        const sent = producer.send({ topic, acks: -1, messages: [message] });
-        requireAcknowledged(await within(connection.timeoutMs, until, sent), [{
-          topic,
-          partition: message.partition,
-        }]);
-      }));
-      while (!wanted.every((partition) => rows.barrier(partition) === nonce)) {
+      const barriers = await Promise.all(wanted.map(async (partition) => ({
+        partition,
+        offset: await writeBarrier(partition, until),
+      })));
+      const isPast = ({ partition, offset }: { partition: number; offset: bigint }) =>
+        (positions.get(partition) ?? 0n) > offset;
+      while (!barriers.every(isPast)) {
         const told = new Promise<void>((resolve) => waiting.push(resolve));
         await within(connection.timeoutMs, until, told);
       }

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Admin } from "kafkajs";
+import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
 
 /** Where a partition begins and ends: the first offset it holds and the next to be written. */
 export interface LogRange {
@@ -15,6 +16,8 @@ export interface LogRange {
   /** The offset that the next record will get. */
   end: bigint;
 }
+
+const TRANSACTION_TIMEOUT_MS = 15_000;
 
 /** What OffsetFetch says for a partition without a commit. */
 const NO_COMMIT = -1n;
@@ -78,7 +81,11 @@ export async function activeMembers(admin: Admin, group: string): Promise<string
  *
  * @throws {Error} When the group has members: their next commit would undo it.
  */
-export async function resetToBeginning(admin: Admin, group: string, topic: string): Promise<void> {
+export async function resetToBeginning(
+  connection: Connection,
+  admin: Admin,
+  { group, topic }: { group: string; topic: string },
+): Promise<void> {
   const members = await activeMembers(admin, group);
   if (members.length > 0) {
     throw new Error(
@@ -86,12 +93,35 @@ export async function resetToBeginning(admin: Admin, group: string, topic: strin
     );
   }
   const ranges = await logRanges(admin, topic);
-  await admin.setOffsets({
-    groupId: group,
-    topic,
-    partitions: [...ranges].map(([partition, { start }]) => ({
-      partition,
-      offset: start.toString(),
-    })),
+  const starts = [...ranges].map(([partition, { start }]) => [partition, start] as const);
+  await commitOffsets(connection, { group, topic, offsets: new Map(starts) });
+}
+
+/**
+ * Commits offsets for a group without being a member of it: all of them or none.
+ *
+ * In a transaction, since that is one request of a public interface; `setOffsets` of the admin
+ * client joins the group as a consumer and takes five seconds to leave it.
+ */
+export async function commitOffsets(
+  connection: Connection,
+  { group, topic, offsets }: { group: string; topic: string; offsets: Map<number, bigint> },
+): Promise<void> {
+  const producer = kafkaClient(connection).producer({
+    transactionalId: `${group}-offsets`,
+    transactionTimeout: TRANSACTION_TIMEOUT_MS,
+    allowAutoTopicCreation: false,
   });
+  try {
+    await within(connection.timeoutMs, undefined, producer.connect());
+    const transaction = await producer.transaction();
+    const partitions = [...offsets].map(([partition, offset]) => ({
+      partition,
+      offset: offset.toString(),
+    }));
+    await transaction.sendOffsets({ consumerGroupId: group, topics: [{ topic, partitions }] });
+    await transaction.commit();
+  } finally {
+    await disconnect(producer);
+  }
 }

@@ -19,7 +19,7 @@
  *
  * @module
  */
-import type { Consumer, EachBatchPayload, Producer, Transaction } from "kafkajs";
+import type { Consumer, Producer, Transaction } from "kafkajs";
 import { printNote } from "../cli.ts";
 import { adminPool } from "./admin_pool.ts";
 import {
@@ -33,7 +33,7 @@ import {
   sleep,
   within,
 } from "./connect.ts";
-import { consume } from "./consume.ts";
+import { type BatchPayload, consume } from "./consume.ts";
 import { committedOffsets, type LogRange, logRanges, resolveOffset } from "./offsets.ts";
 import { chosenPartition, requireAcknowledged, type TargetRecord } from "./produce.ts";
 
@@ -111,8 +111,6 @@ interface Session {
   /** The offset of the next record to process; meaningful once ready. */
   nextOffset: bigint;
   ready: boolean;
-  /** A commit outside of a batch that has to end before the next one begins. */
-  busy: Promise<void>;
 }
 
 const TRANSACTION_TIMEOUT_MS = 15_000;
@@ -166,7 +164,6 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
         work: undefined,
         nextOffset: 0n,
         ready: false,
-        busy: Promise.resolve(),
       };
       sessions.set(partition, session);
       open(session, ranges);
@@ -275,11 +272,21 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     }
   }
 
+  function suspend(session: Session): void {
+    session.ready = false;
+    session.consumer.pause([{ topic, partitions: [session.partition] }]);
+  }
+
+  /** Runs the steps of the module doc once more. */
+  async function reopen(session: Session): Promise<void> {
+    suspend(session);
+    await open(session);
+  }
+
   /** After a failed transaction: stop, and run the steps again unless somebody took over. */
   async function recover(session: Session, error: unknown): Promise<void> {
     if (session.lost.signal.aborted) return;
-    session.ready = false;
-    session.consumer.pause([{ topic, partitions: [session.partition] }]);
+    suspend(session);
     if (!isRetriable(error)) return fail(error);
     if (isFenced(error)) {
       // Either the partition has gone to another instance, or the broker has ended a transaction
@@ -295,37 +302,51 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     await open(session);
   }
 
-  async function onBatch({ batch, heartbeat, resolveOffset }: EachBatchPayload): Promise<void> {
+  async function onBatch({ batch, heartbeat, resolveOffset }: BatchPayload): Promise<void> {
     const session = sessions.get(batch.partition);
-    await session?.busy;
     if (session === undefined || !session.ready) return;
-    const records = batch.messages;
-    const first = firstAtOrAfter(records, session.nextOffset);
-    const stepSize = options.throttleMs > 0
-      ? Math.max(1, Math.floor(THROTTLED_STEP_MS / options.throttleMs))
-      : records.length;
-    for (let from = first; from < records.length; from += stepSize) {
-      const chunk = records.slice(from, from + stepSize);
-      const last = chunk.at(-1)!;
-      const whole = from + stepSize >= records.length;
-      const nextOffset = BigInt(whole ? batch.lastOffset() : last.offset) + 1n;
+    if (BigInt(batch.fetchedOffset) > session.nextOffset) {
+      // The client has jumped, as it does when the topic's retention has deleted the next record.
+      return void reopen(session);
+    }
+    const records = batch.messages.slice(firstAtOrAfter(batch.messages, session.nextOffset));
+    for (const { chunk, nextOffset } of steps(records, BigInt(batch.lastOffset()) + 1n)) {
       try {
         if (!await throttle(chunk.length * options.throttleMs, session, heartbeat)) return;
         if (done.aborted || !session.ready) return;
-        await commit(session, session.producer!, chunk, nextOffset);
+        if (nextOffset > session.nextOffset) {
+          await commit(session, session.producer!, chunk, nextOffset);
+        }
       } catch (error) {
-        recover(session, error);
-        return;
+        return void recover(session, error);
       }
       // The group may have been reassigned in the meantime: then this position is not ours to move.
       if (sessions.get(batch.partition) !== session) return;
-      resolveOffset(last.offset);
+      resolveOffset(String(nextOffset - 1n));
       try {
         await heartbeat();
       } catch {
         // The group rebalances; kafkajs finds out by itself right after this handler.
         return;
       }
+    }
+  }
+
+  /**
+   * Splits a batch into what is committed at once: all of it, unless a throttle is to be seen.
+   * Markers and aborted records at the end of the batch go with the last step.
+   */
+  function* steps(
+    records: readonly SourceRecord[],
+    endOffset: bigint,
+  ): Generator<{ chunk: readonly SourceRecord[]; nextOffset: bigint }> {
+    const size = options.throttleMs > 0
+      ? Math.max(1, Math.floor(THROTTLED_STEP_MS / options.throttleMs))
+      : Infinity;
+    for (let from = 0; from === 0 || from < records.length; from += size) {
+      const chunk = records.slice(from, from + size);
+      const isLast = from + size >= records.length;
+      yield { chunk, nextOffset: isLast ? endOffset : BigInt(chunk.at(-1)!.offset) + 1n };
     }
   }
 
@@ -346,20 +367,6 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
       }
     }
     return true;
-  }
-
-  /** Commits a position that only transaction markers and aborted records lie before. */
-  function onSkipped(partition: number, lastOffset: bigint): void {
-    const session = sessions.get(partition);
-    if (session === undefined) return;
-    session.busy = session.busy.then(async () => {
-      if (!session.ready || lastOffset < session.nextOffset) return;
-      try {
-        await commit(session, session.producer!, [], lastOffset + 1n);
-      } catch (error) {
-        recover(session, error);
-      }
-    });
   }
 
   /** Ends the processing once the group has committed all that was there at the start. */
@@ -388,7 +395,6 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
       concurrency: partitions,
       onAssigned,
       onBatch,
-      onSkipped,
       onHeartbeat: () => {
         const woken = heartbeats;
         heartbeats = [];

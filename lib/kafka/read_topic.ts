@@ -56,12 +56,10 @@ export async function readTopic(
         onRecord(record as SourceRecord, partition);
         positions.set(partition, offset + 1n);
       }
-      const last = batch.messages.at(-1);
-      if (last !== undefined) resolveOffset(last.offset);
+      resolveOffset(batch.lastOffset());
       reached(partition, BigInt(batch.lastOffset()) + 1n);
       await heartbeat().catch(() => {});
     },
-    onSkipped: (partition, lastOffset) => reached(partition, lastOffset + 1n),
   }, AbortSignal.any([signal, finished.signal]));
   signal.throwIfAborted();
 }

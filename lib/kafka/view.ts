@@ -2,8 +2,8 @@
  * A view: follows a compacted topic from its beginning and tells what it says.
  *
  * The view reads `read_committed` and as the only member of a group of its own, so it sees every
- * partition. It is complete up to a moment as soon as it has seen a record that was written at that
- * moment: offsets cannot tell, because compaction and transaction markers leave gaps.
+ * partition. How far it has come is told by the offsets of whole batches, not of records: compaction
+ * and transaction markers leave gaps between records, but a batch keeps its last offset.
  *
  * After each rejoin the topic is read from its beginning again, and `onReset` says so.
  *
@@ -26,8 +26,8 @@ export interface ViewOptions {
   onReset(): void;
   /** A record; a `null` value is a tombstone. */
   onRecord(key: string, value: string | null): void;
-  /** The records of a batch have been told. */
-  onCaughtUp(): void;
+  /** All that stands before this offset of the partition has been told. */
+  onPosition(partition: number, nextOffset: bigint): void;
 }
 
 /**
@@ -50,9 +50,8 @@ export async function followTopic(options: ViewOptions, signal: AbortSignal): Pr
           options.onRecord(key.toString(), value === null ? null : value.toString());
         }
       }
-      const last = batch.messages.at(-1);
-      if (last !== undefined) resolveOffset(last.offset);
-      options.onCaughtUp();
+      resolveOffset(batch.lastOffset());
+      options.onPosition(batch.partition, BigInt(batch.lastOffset()) + 1n);
       // A rebalance shows here; kafkajs finds out by itself right after this handler.
       await heartbeat().catch(() => {});
     },
