@@ -8,18 +8,17 @@
  * @module
  */
 import type { Consumer, EachBatchPayload } from "kafkajs";
-import { printNote } from "../cli.ts";
 import {
   type Connection,
   disconnect,
   explain,
   isRetriable,
   kafkaClient,
-  seconds,
   sleep,
   within,
 } from "./connect.ts";
 import type { FetchedBatch } from "./kafkajs_positions.ts";
+import { watchOutage } from "./outage.ts";
 
 /** A batch, and what its handler may do. */
 export type BatchPayload = EachBatchPayload & { batch: FetchedBatch };
@@ -64,11 +63,10 @@ const SILENCE_NOTE_MS = 3_000;
 export async function consume(consumption: Consumption, signal: AbortSignal): Promise<void> {
   const { connection } = consumption;
   let lastContactMs = performance.now();
-  let silent = false;
+  const outage = watchOutage(connection);
   const onContact = () => {
     lastContactMs = performance.now();
-    if (silent) printNote("the brokers answer again");
-    silent = false;
+    outage.over();
   };
   const silenceMs = () => performance.now() - lastContactMs;
 
@@ -85,9 +83,8 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
     const watch = setInterval(() => {
       if (silenceMs() > connection.timeoutMs) {
         crashed.reject(new DOMException("no broker answers", "TimeoutError"));
-      } else if (silenceMs() > SILENCE_NOTE_MS && !silent) {
-        silent = true;
-        printNote(`no broker answers, waiting up to ${seconds(connection.timeoutMs)} for them`);
+      } else if (silenceMs() > SILENCE_NOTE_MS) {
+        outage.noticed();
       }
     }, WATCH_INTERVAL_MS);
 

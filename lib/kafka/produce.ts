@@ -8,7 +8,16 @@
  * @module
  */
 import type { IHeaders, Message, Producer, RecordMetadata } from "kafkajs";
-import { type Connection, disconnect, explain, kafkaClient, within } from "./connect.ts";
+import {
+  type Connection,
+  disconnect,
+  explain,
+  isRetriable,
+  kafkaClient,
+  sleep,
+  within,
+} from "./connect.ts";
+import { watchOutage } from "./outage.ts";
 import { partitionOf } from "./partitioner.ts";
 
 /** A record to be written, its partition chosen. */
@@ -73,6 +82,8 @@ interface Lane<T> {
 /** A send of this size is worth its round trip; brokers refuse batches above 1 MiB by default. */
 const SEND_BYTES = 262_144;
 const MAX_SEND_BYTES = 786_432;
+/** Between two tries when no broker answers, in milliseconds. */
+const RETRY_MS = 500;
 /** What may be waiting or unacknowledged, in bytes: bounds the memory. */
 const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
 
@@ -95,6 +106,8 @@ export async function openPublisher<T>(
     waiting: emptyParcel(),
     sending: false,
   }));
+  const closed = new AbortController();
+  const outage = watchOutage(connection);
   let unacknowledgedBytes = 0;
   let failure: Error | undefined;
   let waiters: (() => void)[] = [];
@@ -104,9 +117,8 @@ export async function openPublisher<T>(
     const { messages, bytes, about, addedAtMs } = takeParcel(lane);
     lane.sending = true;
     try {
-      const sent = producer.send({ topic, acks: -1, messages });
-      const result = await within(connection.timeoutMs, undefined, sent);
-      requireAcknowledged(result, [{ topic, partition }]);
+      await sendUntilAcknowledged(partition, messages);
+      outage.over();
       const now = performance.now();
       onAcknowledged({ about, bytes, latenciesMs: addedAtMs.map((at) => now - at) });
     } catch (error) {
@@ -118,6 +130,27 @@ export async function openPublisher<T>(
     const woken = waiters;
     waiters = [];
     woken.forEach((resolve) => resolve());
+  }
+
+  /**
+   * Sends until the brokers confirm, for at most the connection's time. The client gives up sooner
+   * when it finds no broker at all; sending the same messages again is safe, because they get the
+   * same sequence numbers, by which a broker knows what it has already.
+   */
+  async function sendUntilAcknowledged(partition: number, messages: Message[]): Promise<void> {
+    const deadline = performance.now() + connection.timeoutMs;
+    for (;;) {
+      const leftMs = deadline - performance.now();
+      const sent = producer.send({ topic, acks: -1, messages });
+      try {
+        return requireAcknowledged(await within(leftMs, undefined, sent), [{ topic, partition }]);
+      } catch (error) {
+        const leftMs = deadline - performance.now();
+        if (!isRetriable(error) || leftMs <= 0 || closed.signal.aborted) throw error;
+        outage.noticed();
+        await sleep(Math.min(RETRY_MS, leftMs), closed.signal);
+      }
+    }
   }
 
   function sendIfIdle(partition: number): void {
@@ -155,7 +188,10 @@ export async function openPublisher<T>(
     },
     nudge,
     flush: () => drainTo(0),
-    close: () => disconnect(producer),
+    close() {
+      closed.abort();
+      return disconnect(producer);
+    },
   };
 }
 
