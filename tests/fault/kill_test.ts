@@ -30,14 +30,14 @@ for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       producer.ended.then(({ exitCode }) => assertEquals(exitCode, 0)),
     ]);
     const inventory = run.start("inventory.ts", ["--until-end"]);
-    const analytics = run.start("analytics.ts", ["--until-end", "--json", "--output", file(run)]);
+    const analytics = run.start("analytics.ts", ["--until-end", "--json", "--output", run.file]);
     const calm = run.start("analytics.ts", [
       "--until-end",
       "--json",
       "--group",
       "calm",
       "--output",
-      file(run) + ".calm",
+      `${run.file}.calm`,
     ]);
     assertEquals((await inventory.ended).exitCode, 0);
     const report = JSON.parse((await analytics.ended).stdout);
@@ -51,13 +51,7 @@ for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       const partitions = await describeGroup(run.brokers, run.prefix + group);
       assertEquals(partitions.map(({ lag }) => lag), Array(6).fill("0"), `lag of ${group}`);
     }
-    await Deno.remove(file(run));
-    await Deno.remove(file(run) + ".calm");
   });
-}
-
-function file(run: TestRun): string {
-  return `metrics_${run.prefix}.txt`;
 }
 
 /** Starts the service again and again and ends it at a random moment after its first thousand. */
@@ -68,7 +62,7 @@ async function killWhileWorking(
 ): Promise<void> {
   for (let kill = 0; kill < KILLS; kill++) {
     let working = false;
-    const args = script === "analytics.ts" ? ["--output", file(run)] : [];
+    const args = script === "analytics.ts" ? ["--output", run.file] : [];
     // Slow enough that there is work left for each of the lives.
     const service = run.start(script, ["--throttle", "1", ...args], (line) => {
       working ||= /^\d+ orders/.test(line);

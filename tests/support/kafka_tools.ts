@@ -1,5 +1,5 @@
 /**
- * Kafka's own `kafka-consumer-groups`, from the broker's jars: the judge that is not ours.
+ * Kafka's own command line tools, from the broker's jars: the judge that is not ours.
  *
  * @module
  */
@@ -18,24 +18,66 @@ export interface DescribedPartition {
 }
 
 /** Runs `kafka-consumer-groups` and returns what it prints. */
-export async function kafkaConsumerGroups(brokers: string, args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command("java", {
+export function kafkaConsumerGroups(brokers: string, args: string[]): Promise<string> {
+  return runTool("consumer.group.ConsumerGroupCommand", brokers, { args });
+}
+
+/**
+ * Reads a topic from its beginning with `kafka-console-consumer`, `read_committed`.
+ *
+ * @param count How many records to wait for.
+ * @returns Of each record `partition`, key and value.
+ */
+export async function consoleConsumer(
+  brokers: string,
+  { topic, count }: { topic: string; count: number },
+): Promise<{ partition: number; key: string; value: string }[]> {
+  const properties = ["print.partition=true", "print.key=true", "key.separator=\t"];
+  const text = await runTool("consumer.ConsoleConsumer", brokers, {
     args: [
-      "-Xmx128m",
-      "-XX:TieredStopAtLevel=1",
-      "-XX:+UseSerialGC",
-      "-cp",
-      await kafkaClasspath(),
-      "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-      "--bootstrap-server",
-      brokers,
-      ...args,
+      ...["--topic", topic, "--from-beginning", "--isolation-level", "read_committed"],
+      // One more than there should be: what is too much is seen, and the time limit ends it.
+      ...["--max-messages", String(count + 1), "--timeout-ms", "4000"],
+      ...properties.flatMap((property) => ["--property", property]),
     ],
-  }).output();
+  });
+  return text.split("\n").filter((line) => line.startsWith("Partition:")).map((line) => {
+    const [partition, key, value] = line.split("\t");
+    return { partition: Number(partition!.slice("Partition:".length)), key: key!, value: value! };
+  });
+}
+
+/** Publishes records with `kafka-console-producer`. */
+export async function consoleProducer(
+  brokers: string,
+  { topic, records }: { topic: string; records: { key: string; value: string }[] },
+): Promise<void> {
+  await runTool("ConsoleProducer", brokers, {
+    args: ["--topic", topic, "--property", "parse.key=true", "--property", "key.separator=\t"],
+    input: records.map(({ key, value }) => `${key}\t${value}\n`).join(""),
+  });
+}
+
+async function runTool(
+  tool: string,
+  brokers: string,
+  { args, input = "" }: { args: string[]; input?: string },
+): Promise<string> {
+  const child = new Deno.Command("java", {
+    args: [
+      ...["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.level=off"],
+      ...["-cp", await kafkaClasspath(), `org.apache.kafka.tools.${tool}`],
+      ...["--bootstrap-server", brokers, ...args],
+    ],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const written = writer.write(new TextEncoder().encode(input)).then(() => writer.close());
+  const [{ success, stdout, stderr }] = await Promise.all([child.output(), written]);
   const text = new TextDecoder().decode(stdout);
-  if (!success) {
-    throw new Error(`kafka-consumer-groups failed: ${text}${new TextDecoder().decode(stderr)}`);
-  }
+  if (!success) throw new Error(`${tool} failed: ${text}${new TextDecoder().decode(stderr)}`);
   return text;
 }
 

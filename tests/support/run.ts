@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { removeIfThere } from "../../lib/dev_broker_jars.ts";
 import { adminPool } from "../../lib/kafka/admin_pool.ts";
 import type { Connection } from "../../lib/kafka/connect.ts";
 import { launch, type Running, type Script } from "../../lib/launch.ts";
-import { testBroker } from "./broker.ts";
+import { type TestBroker, testBroker } from "./broker.ts";
 
 /** A test's place on the broker. */
 export interface TestRun extends AsyncDisposable {
@@ -18,13 +19,21 @@ export interface TestRun extends AsyncDisposable {
   connection: Connection;
   /** Never aborted: for calls that want a signal. */
   signal: AbortSignal;
+  /** A name for a report file that no other test uses; it is removed at the end. */
+  file: string;
+  /** Runs a program to its good end and returns what it prints with `--json`. */
+  json(script: Script, args?: string[]): Promise<Record<string, unknown>>;
   /** Starts a program on the test's broker and topics. */
   start(script: Script, args?: string[], onLine?: (line: string) => void): Running;
 }
 
-/** Takes a broker and a topic prefix; at the end, kills what still runs and deletes the topics. */
-export async function testRun(name: string): Promise<TestRun> {
-  const { brokers } = await testBroker();
+/**
+ * Takes a broker and a topic prefix; at the end, kills what still runs and deletes the topics.
+ *
+ * @param broker The broker that all tests share, unless another is given.
+ */
+export async function testRun(name: string, broker?: TestBroker): Promise<TestRun> {
+  const { brokers } = broker ?? await testBroker();
   const prefix = `test-${name}-${crypto.randomUUID().slice(0, 8)}-`;
   const connection = {
     brokers: brokers.split(","),
@@ -32,16 +41,24 @@ export async function testRun(name: string): Promise<TestRun> {
     timeoutMs: 30_000,
     verbose: false,
   };
+  const file = `metrics_${prefix}.txt`;
   const started: Running[] = [];
+  const start = (script: Script, args: string[] = [], onLine = (_line: string) => {}) => {
+    const program = launch(script, ["--topic-prefix", prefix, ...args], { brokers, onLine });
+    started.push(program);
+    return program;
+  };
   return {
     brokers,
     prefix,
+    file,
     connection,
     signal: new AbortController().signal,
-    start(script, args = [], onLine = () => {}) {
-      const program = launch(script, ["--topic-prefix", prefix, ...args], { brokers, onLine });
-      started.push(program);
-      return program;
+    start,
+    async json(script, args = []) {
+      const { exitCode, stdout, stderr } = await start(script, [...args, "--json"]).ended;
+      if (exitCode !== 0) throw new Error(`${script} ended with exit code ${exitCode}: ${stderr}`);
+      return JSON.parse(stdout);
     },
     async [Symbol.asyncDispose]() {
       started.forEach((program) => program.kill("SIGKILL"));
@@ -52,6 +69,9 @@ export async function testRun(name: string): Promise<TestRun> {
         if (topics.length > 0) await client.deleteTopics({ topics });
       });
       await admin.close();
+      for await (const { name } of Deno.readDir(".")) {
+        if (name.startsWith(file)) await removeIfThere(name);
+      }
     },
   };
 }

@@ -1,0 +1,91 @@
+/**
+ * Analytics stopped, started again, and moved by whichever tool: the report follows the offsets.
+ *
+ * @module
+ */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { orderEvents } from "../../lib/topics.ts";
+import { describeGroup, kafkaConsumerGroups } from "../support/kafka_tools.ts";
+import { readLedger } from "../support/ledger.ts";
+import { testRun } from "../support/run.ts";
+
+const COUNT = 100_000;
+
+Deno.test("a restart reads nothing again, and a reset by any tool is a correct replay", async (t) => {
+  await using run = await testRun("reset");
+  const topic = orderEvents(run.prefix).name;
+  const group = `${run.prefix}analytics`;
+  const args = ["--count", String(COUNT / 2), "--span", "30m"];
+  await run.json("producer.ts", [...args, "--start", "2024-02-28T23:30:00Z"]);
+  const middle = new Map(
+    (await describeEnds()).map(({ partition, end }) => [partition, end]),
+  );
+  await run.json("producer.ts", [...args, "--start", "2024-02-29T00:00:00Z"]);
+
+  /** Runs analytics to the end; how many orders it read, and its report. */
+  async function analytics(...args: string[]) {
+    const { exitCode, stdout, stderr } = await run.start("analytics.ts", [
+      ...["--until-end", "--json", "--output", run.file],
+      ...args,
+    ]).ended;
+    assertEquals(exitCode, 0, stderr);
+    assertMatch(stderr, /^\d+ orders counted by this instance in/m);
+    assertEquals(
+      (await describeGroup(run.brokers, group)).map(({ lag }) => lag),
+      Array(6).fill("0"),
+      "lag, as Kafka's own tool reports it",
+    );
+    const read = Number(/^(\d+) orders counted by this instance/m.exec(stderr)![1]);
+    return { read, report: JSON.parse(stdout), stderr };
+  }
+
+  /** The end offsets, by Kafka's own tool, which wants a group: one that reads nothing. */
+  async function describeEnds() {
+    await kafkaConsumerGroups(run.brokers, [
+      ...["--group", `${run.prefix}ends`, "--topic", topic],
+      ...["--reset-offsets", "--to-latest", "--execute"],
+    ]);
+    return await describeGroup(run.brokers, `${run.prefix}ends`);
+  }
+
+  function reset(...how: string[]) {
+    return kafkaConsumerGroups(run.brokers, [
+      ...["--group", group, "--reset-offsets", ...how, "--execute"],
+    ]);
+  }
+
+  const first = await analytics();
+  assertEquals(first.read, COUNT);
+  const ledger = await readLedger(run, { inventory: false });
+  assertEquals(first.report, ledger.report);
+
+  await t.step("nothing new: the report is there, and no order is read again", async () => {
+    const { read, report } = await analytics();
+    assertEquals({ read, report }, { read: 0, report: first.report });
+  });
+
+  await t.step("--replay", async () => {
+    const { read, report, stderr } = await analytics("--replay");
+    assertStringIncludes(stderr, "starts again from the beginning");
+    assertEquals({ read, report }, { read: COUNT, report: first.report });
+  });
+
+  await t.step("kafka-consumer-groups --reset-offsets --to-earliest", async () => {
+    await reset("--to-earliest", "--topic", topic);
+    const { read, report } = await analytics();
+    assertEquals({ read, report }, { read: COUNT, report: first.report });
+  });
+
+  await t.step("a reset to the middle gives the second half only", async () => {
+    for (const [partition, end] of middle) {
+      await reset("--to-offset", end, "--topic", `${topic}:${partition}`);
+    }
+    const { read, report } = await analytics();
+    const minutes = Object.entries(ledger.report.orders_by_minute);
+    assertEquals(read, COUNT / 2);
+    assertEquals(
+      Object.entries(report.orders_by_minute),
+      minutes.filter(([minute]) => minute >= "2024-02-29"),
+    );
+  });
+});
