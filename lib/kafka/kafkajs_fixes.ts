@@ -12,6 +12,12 @@
  * @module
  */
 import { createRequire } from "node:module";
+import { groupMessagesPerPartition } from "./kafkajs_fixes/group_by_partition.ts";
+import {
+  encodingIntoOneBuffer,
+  type Internals,
+  type ProduceRequest,
+} from "./kafkajs_fixes/produce_request.ts";
 import { scheduleCheckPendingRequests } from "./kafkajs_fixes/request_queue.ts";
 
 /** What this module uses of `require`, so that a test can give its own. */
@@ -45,6 +51,22 @@ export function applyFixes(require: Require): void {
     throw new Error(`kafkajs was loaded before its fixes: import ${FILE} first`);
   }
   replaceMethods(require, "network/requestQueue", { scheduleCheckPendingRequests });
+  replaceExport(require, "producer/groupMessagesPerPartition", () => groupMessagesPerPartition);
+  const internals = {
+    Encoder: requireFunction(require, "protocol/encoder"),
+    ...require("kafkajs/src/protocol/message/compression") as object,
+  } as Internals;
+  replaceExport(
+    require,
+    "protocol/requests/produce/v3/request",
+    (original: ProduceRequest) => encodingIntoOneBuffer(original, internals),
+  );
+}
+
+/** Replaces the function that a module exports. */
+function replaceExport<F>(require: Require, name: string, replacement: (original: F) => F): void {
+  const original = requireFunction(require, name) as F;
+  require.cache[require.resolve(`kafkajs/src/${name}`)]!.exports = replacement(original);
 }
 
 /** Replaces methods of the class that a module exports. */

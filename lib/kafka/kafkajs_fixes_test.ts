@@ -1,6 +1,11 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { applyFixes, type Require } from "./kafkajs_fixes.ts";
+import { crc32c } from "./kafkajs_fixes/crc32c.ts";
 
 const require = createRequire(import.meta.url) as unknown as Require;
 
@@ -153,4 +158,197 @@ Deno.test("RequestQueue sends what waited for the end of a throttling, in order"
       Date.now = now;
     }
   });
+});
+
+Deno.test("groupMessagesPerPartition groups as the original does", () => {
+  const random = xoroshiro128plus(1);
+  const messages = Array.from({ length: 500 }, (_, value) => ({ value, to: upTo(random, 12) }));
+  const partitioner = ({ message }: { message: { to: number } }) => message.to;
+  for (const partitionMetadata of [[], [{}]]) {
+    const [before, after] = [original, fixed].map((module) =>
+      module("producer/groupMessagesPerPartition")({
+        topic: "t",
+        partitionMetadata,
+        messages,
+        partitioner,
+      })
+    );
+    assertEquals(after, before);
+    assertEquals(Object.keys(after).length, partitionMetadata.length === 0 ? 0 : 13);
+  }
+});
+
+Deno.test("crc32c gives what the original gives, for every length up to 100 and for a long text", () => {
+  const before = original("protocol/recordBatch/crc32C");
+  const random = xoroshiro128plus(2);
+  for (const length of [...Array.from({ length: 101 }).keys(), 100_003]) {
+    const bytes = randomBytes(random, length);
+    assertEquals(crc32c(bytes), before(bytes));
+  }
+  // The check value that catalogues of CRCs give for CRC-32C.
+  assertEquals(crc32c(Buffer.from("123456789")), 0xe3069283);
+});
+
+/** A whole number from 0 to `max`. */
+function upTo(random: RandomGenerator, max: number): number {
+  return uniformInt(random, 0, max);
+}
+
+function pick<T>(random: RandomGenerator, choices: T[]): T {
+  return choices[upTo(random, choices.length - 1)]!;
+}
+
+function randomBytes(random: RandomGenerator, length: number): Buffer {
+  return Buffer.from(Array.from({ length }, () => upTo(random, 255)));
+}
+
+/** Letters, also of two, three and four bytes, and halves of surrogate pairs, which become U+FFFD. */
+const LETTERS = [..."abcdefgh", "ä", "ß", "€", "寿", "🍣", "\ud83c", "\udf63"];
+
+function randomText(random: RandomGenerator, maxLength: number): string {
+  const letters = pick(random, [["x"], ["x", "y", "z", "ö"], LETTERS, ["寿"]]);
+  return Array.from({ length: upTo(random, maxLength) }, () => pick(random, letters)).join("");
+}
+
+/** Lengths around those at which a varint takes one more byte, and long ones. */
+const LENGTHS = [0, 1, 5, 25, 63, 64, 65, 300, 513, 2_730, 8_191, 8_192, 70_000];
+
+function randomField(random: RandomGenerator): string | Buffer {
+  const length = pick(random, LENGTHS.slice(0, upTo(random, 9) === 0 ? LENGTHS.length : 9));
+  return pick(random, [
+    () => "",
+    () => "v".repeat(length),
+    () => randomText(random, length),
+    () => randomBytes(random, length),
+  ])();
+}
+
+function randomMessage(random: RandomGenerator): Record<string, unknown> {
+  const nullable = () => pick(random, [null, undefined, randomField(random), randomField(random)]);
+  const headers = () =>
+    Object.fromEntries(
+      Array.from({ length: upTo(random, 3) }, () => [
+        pick(random, ["", "7", "name", randomText(random, 70)]),
+        pick(random, [randomField(random), [], [randomField(random), randomField(random)]]),
+      ]),
+    );
+  return {
+    partition: 3,
+    key: nullable(),
+    value: nullable(),
+    ...(upTo(random, 1) === 0 ? {} : { headers: pick(random, [undefined, {}, headers()]) }),
+  };
+}
+
+/** When the tests of the encoding take place: a message without a timestamp gets this one. */
+const NOW = 1_700_000_000_000;
+
+/** Timestamps of some messages, of all, or of none; also far apart and of other lengths. */
+function addTimestamps(random: RandomGenerator, messages: Record<string, unknown>[]): void {
+  const [share, spread] = pick(random, [[0, 0], [1, 5_000], [2, 5_000], [2, 2 ** 40], [2, NOW]]);
+  for (const message of messages) {
+    if (upTo(random, 1) >= share!) continue;
+    message.timestamp = pick(random, [
+      String(NOW - Math.floor(upTo(random, 1_000) / 1_000 * spread!)),
+      String(NOW + Math.floor(upTo(random, 1_000) / 1_000 * spread!)),
+      ...(spread === NOW ? ["0", "999", undefined] : []),
+    ]);
+  }
+}
+
+function randomProduce(random: RandomGenerator): Record<string, unknown> {
+  const partition = () => {
+    const messages = Array.from(
+      { length: pick(random, [0, 1, 3, 20]) },
+      () => randomMessage(random),
+    );
+    addTimestamps(random, messages);
+    return {
+      partition: upTo(random, 11),
+      messages,
+      firstSequence: pick(random, [undefined, 0, 4711, 2 ** 31 - 1]),
+    };
+  };
+  return {
+    acks: pick(random, [-1, 0, 1]),
+    timeout: upTo(random, 60_000),
+    transactionalId: pick(random, [undefined, null, "inventory-order-events-0"]),
+    producerId: pick(random, [undefined, -1, 4711, "9007199254740993"]),
+    producerEpoch: pick(random, [undefined, 0, 32_767]),
+    compression: pick(random, [undefined, 0, 1]),
+    topicData: Array.from({ length: upTo(random, 2) }, () => ({
+      topic: randomText(random, 60),
+      partitions: Array.from({ length: upTo(random, 3) }, partition),
+    })),
+  };
+}
+
+/** The bytes of a produce request, encoded at the time `NOW`. */
+async function encodeProduce(
+  // deno-lint-ignore no-explicit-any
+  module: (name: string) => any,
+  version: number,
+  options: unknown,
+): Promise<Buffer> {
+  const { now } = Date;
+  Date.now = () => NOW;
+  try {
+    const request = module(`protocol/requests/produce/v${version}/request`)(options);
+    assertEquals([request.apiName, request.apiVersion], ["Produce", version]);
+    return (await request.encode()).buffer;
+  } finally {
+    Date.now = now;
+  }
+}
+
+Deno.test("a produce request has the same bytes as the original, whatever is in it", async () => {
+  let compressed = 0;
+  let total = 0;
+  for (let seed = 0; seed < 400; seed++) {
+    const options = randomProduce(xoroshiro128plus(seed));
+    const version = seed % 2 === 0 ? 3 : 7;
+    const before = await encodeProduce(original, version, options);
+    const after = await encodeProduce(fixed, version, options);
+    assert(before.equals(after), `seed ${seed}: other bytes than the original`);
+    if (options.compression === 1) compressed++;
+    total += before.length;
+  }
+  assert(compressed > 50 && total > 1e6, `only ${compressed} compressed, ${total} bytes`);
+});
+
+/** Where the record batch begins in the bytes of {@linkcode produceOne}. */
+const BATCH_AT = 2 + 2 + 4 + 4 + (2 + 1) + 4 + 4 + 4;
+
+/** A produce request with one message. */
+function produceOne(message: Record<string, unknown>) {
+  return {
+    acks: -1,
+    timeout: 0,
+    topicData: [{ topic: "t", partitions: [{ partition: 0, messages: [message] }] }],
+  };
+}
+
+Deno.test("a header of a message may be null, which the original refuses", async () => {
+  const options = produceOne({ key: "k", value: "v", headers: { a: null, b: [undefined, "c"] } });
+  await assertRejects(() => encodeProduce(original, 3, options), TypeError);
+  const bytes = await encodeProduce(fixed, 3, options);
+  const Decoder = original("protocol/decoder");
+  const batch = new Decoder(bytes.subarray(BATCH_AT));
+  const { records } = await original("protocol/recordBatch/v0/decoder")(batch);
+  assertEquals(records[0].headers, { a: null, b: [null, Buffer.from("c")] });
+});
+
+Deno.test("a message of bytes that are no Buffer is written as these bytes", async () => {
+  const bytes = new Uint8Array([1, 2, 3]);
+  const written = await encodeProduce(fixed, 3, produceOne({ key: null, value: bytes }));
+  const asBuffer = produceOne({ key: null, value: Buffer.from(bytes) });
+  assertEquals(written, await encodeProduce(original, 3, asBuffer));
+});
+
+Deno.test("a message of anything but text and bytes is refused, as the original does", async () => {
+  for (const value of [5, true, {}, []]) {
+    const options = produceOne({ key: null, value });
+    await assertRejects(() => encodeProduce(original, 3, options), TypeError);
+    await assertRejects(() => encodeProduce(fixed, 3, options), TypeError);
+  }
 });
