@@ -12,6 +12,7 @@
  * @module
  */
 import { createRequire } from "node:module";
+import { filterAbortedMessages } from "./kafkajs_fixes/aborted_records.ts";
 import { groupMessagesPerPartition } from "./kafkajs_fixes/group_by_partition.ts";
 import {
   encodingIntoOneBuffer,
@@ -61,6 +62,7 @@ export function applyFixes(require: Require): void {
     "protocol/requests/produce/v3/request",
     (original: ProduceRequest) => encodingIntoOneBuffer(original, internals),
   );
+  replaceExport(require, "consumer/filterAbortedMessages", () => filterAbortedMessages);
 }
 
 /** Replaces the function that a module exports. */
