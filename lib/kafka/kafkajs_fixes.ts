@@ -1,1 +1,96 @@
-export {};
+/**
+ * Repairs kafkajs 2.2.4, whose last release is of 2023: replaces a few of its functions, in the
+ * module cache, before anything uses them.
+ *
+ * Each replacement names the issue or pull request at https://github.com/tulios/kafkajs and is
+ * tested against the original. Nothing is replaced in another version than the one it was written
+ * for: a new one fails when the program starts, and whoever raises the version looks what is still
+ * needed.
+ *
+ * This module must be loaded before kafkajs; connect.ts does so.
+ *
+ * @module
+ */
+import { createRequire } from "node:module";
+import { filterAbortedMessages } from "./kafkajs_fixes/aborted_records.ts";
+import { groupMessagesPerPartition } from "./kafkajs_fixes/group_by_partition.ts";
+import {
+  encodingIntoOneBuffer,
+  type Internals,
+  type ProduceRequest,
+} from "./kafkajs_fixes/produce_request.ts";
+import { scheduleCheckPendingRequests } from "./kafkajs_fixes/request_queue.ts";
+
+/** What this module uses of `require`, so that a test can give its own. */
+export interface Require {
+  /** The exports of a module. */
+  (name: string): unknown;
+  /** The file of a module. */
+  resolve(name: string): string;
+  /** The loaded modules by their files. */
+  cache: Record<string, { exports: unknown } | undefined>;
+}
+
+/** The only version that the replacements fit. */
+const VERSION = "2.2.4";
+
+const FILE = "lib/kafka/kafkajs_fixes.ts";
+
+applyFixes(createRequire(import.meta.url) as unknown as Require);
+
+/**
+ * Replaces the functions; done once, when this module is loaded.
+ *
+ * @throws {Error} When kafkajs has another version or other functions than expected, or is in use.
+ */
+export function applyFixes(require: Require): void {
+  const { version } = require("kafkajs/package.json") as { version: string };
+  if (version !== VERSION) {
+    throw new Error(`the fixes are for kafkajs ${VERSION}, not for ${version}: see ${FILE}`);
+  }
+  if (require.cache[require.resolve("kafkajs")] !== undefined) {
+    throw new Error(`kafkajs was loaded before its fixes: import ${FILE} first`);
+  }
+  replaceMethods(require, "network/requestQueue", { scheduleCheckPendingRequests });
+  replaceExport(require, "producer/groupMessagesPerPartition", () => groupMessagesPerPartition);
+  const internals = {
+    Encoder: requireFunction(require, "protocol/encoder"),
+    ...require("kafkajs/src/protocol/message/compression") as object,
+  } as Internals;
+  replaceExport(
+    require,
+    "protocol/requests/produce/v3/request",
+    (original: ProduceRequest) => encodingIntoOneBuffer(original, internals),
+  );
+  replaceExport(require, "consumer/filterAbortedMessages", () => filterAbortedMessages);
+}
+
+/** Replaces the function that a module exports. */
+function replaceExport<F>(require: Require, name: string, replacement: (original: F) => F): void {
+  const original = requireFunction(require, name) as F;
+  require.cache[require.resolve(`kafkajs/src/${name}`)]!.exports = replacement(original);
+}
+
+/** Replaces methods of the class that a module exports. */
+function replaceMethods(
+  require: Require,
+  name: string,
+  methods: Record<string, (...args: never[]) => unknown>,
+): void {
+  const { prototype } = requireFunction(require, name) as { prototype: Record<string, unknown> };
+  for (const [method, replacement] of Object.entries(methods)) {
+    if (typeof prototype?.[method] !== "function") {
+      throw new Error(`kafkajs/src/${name} has no method "${method}" to replace: see ${FILE}`);
+    }
+    prototype[method] = replacement;
+  }
+}
+
+/** The function or class that a module exports. */
+function requireFunction(require: Require, name: string): unknown {
+  const exported = require(`kafkajs/src/${name}`);
+  if (typeof exported !== "function") {
+    throw new Error(`kafkajs/src/${name} exports no function to replace: see ${FILE}`);
+  }
+  return exported;
+}

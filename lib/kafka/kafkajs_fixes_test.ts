@@ -1,0 +1,480 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { createRequire } from "node:module";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
+import { applyFixes, type Require } from "./kafkajs_fixes.ts";
+import { crc32c } from "./kafkajs_fixes/crc32c.ts";
+
+const require = createRequire(import.meta.url) as unknown as Require;
+
+/** A module of kafkajs as it is in use, fixes included. */
+// deno-lint-ignore no-explicit-any
+function fixed(name: string): any {
+  return require(`kafkajs/src/${name}`);
+}
+
+/** A module of kafkajs as it was released, in a copy of its own. */
+// deno-lint-ignore no-explicit-any
+function original(name: string): any {
+  const { cache } = require;
+  const inUse = { ...cache };
+  for (const file of Object.keys(cache)) delete cache[file];
+  try {
+    return require(`kafkajs/src/${name}`);
+  } finally {
+    for (const file of Object.keys(cache)) delete cache[file];
+    Object.assign(cache, inUse);
+  }
+}
+
+/** A `require` that knows these modules only. */
+function fakeRequire(modules: Record<string, unknown>, loaded: string[] = []): Require {
+  return Object.assign((name: string) => modules[name], {
+    resolve: (name: string) => name,
+    cache: Object.fromEntries(loaded.map((name) => [name, { exports: modules[name] }])),
+  });
+}
+
+Deno.test("applyFixes refuses another version of kafkajs and names both", () => {
+  const modules = { "kafkajs/package.json": { version: "2.2.5" } };
+  assertThrows(
+    () => applyFixes(fakeRequire(modules)),
+    Error,
+    "the fixes are for kafkajs 2.2.4, not for 2.2.5",
+  );
+});
+
+Deno.test("applyFixes refuses to come after kafkajs", () => {
+  const modules = { "kafkajs/package.json": { version: "2.2.4" }, "kafkajs": {} };
+  assertThrows(
+    () => applyFixes(fakeRequire(modules, ["kafkajs"])),
+    Error,
+    "kafkajs was loaded before its fixes",
+  );
+});
+
+Deno.test("applyFixes says which function it does not find", () => {
+  const packageJson = { version: "2.2.4" };
+  assertThrows(
+    () => applyFixes(fakeRequire({ "kafkajs/package.json": packageJson })),
+    Error,
+    "kafkajs/src/network/requestQueue exports no function to replace",
+  );
+  const modules = {
+    "kafkajs/package.json": packageJson,
+    "kafkajs/src/network/requestQueue": class {},
+  };
+  assertThrows(
+    () => applyFixes(fakeRequire(modules)),
+    Error,
+    'kafkajs/src/network/requestQueue has no method "scheduleCheckPendingRequests"',
+  );
+});
+
+/** A request queue that records what it sends, and the delays of the timers it sets. */
+function requestQueue(RequestQueue: new (options: unknown) => Queue) {
+  const queue = new RequestQueue({
+    maxInFlightRequests: 1,
+    requestTimeout: 1_000,
+    clientId: "test",
+    broker: "test:9092",
+    logger: { debug() {}, warn() {} },
+  });
+  const sent: number[] = [];
+  return {
+    queue,
+    sent,
+    push(correlationId: number) {
+      queue.push({
+        entry: { correlationId, resolve() {}, reject() {} },
+        expectResponse: true,
+        sendRequest: () => sent.push(correlationId),
+      });
+    },
+    answer: (correlationId: number) =>
+      queue.fulfillRequest({ correlationId, payload: null, size: 0 }),
+  };
+}
+
+interface Queue {
+  push(request: unknown): void;
+  fulfillRequest(response: unknown): void;
+  maybeThrottle(ms: number): void;
+  destroy(): void;
+}
+
+/** Runs the function with a clock of its own and timers that are only told of. */
+function withTimers(run: (timers: { delayMs: number; fire: () => void }[]) => void): void {
+  const { setTimeout } = globalThis;
+  const timers: { delayMs: number; fire: () => void }[] = [];
+  globalThis.setTimeout =
+    ((fire: () => void, delayMs: number) =>
+      timers.push({ delayMs, fire })) as unknown as typeof setTimeout;
+  try {
+    run(timers);
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+}
+
+Deno.test("RequestQueue sets no timer while nothing waits; the original sets one for ever", () => {
+  for (const [module, count] of [[original, 3], [fixed, 0]] as const) {
+    withTimers((timers) => {
+      const { sent, push, answer } = requestQueue(module("network/requestQueue"));
+      push(1);
+      answer(1);
+      for (let round = 0; round < 2; round++) timers.at(-1)?.fire();
+      assertEquals(timers.length, count);
+      assertEquals(timers.every(({ delayMs }) => delayMs < 0), true);
+      assertEquals(sent, [1]);
+    });
+  }
+});
+
+Deno.test("RequestQueue sends what waited for the end of a throttling, in order", () => {
+  withTimers((timers) => {
+    const { queue, sent, push, answer } = requestQueue(fixed("network/requestQueue"));
+    queue.maybeThrottle(50);
+    push(1);
+    push(2);
+    assertEquals(sent, []);
+    assertEquals(timers.length, 1);
+    assert(timers[0]!.delayMs > 0 && timers[0]!.delayMs <= 50);
+    const { now } = Date;
+    Date.now = () => now() + 100;
+    try {
+      timers[0]!.fire();
+      assertEquals(sent, [1]);
+      // The second waits for the first, as one may be in flight.
+      assertEquals(timers.map(({ delayMs }) => delayMs).slice(1), [10]);
+      answer(1);
+      assertEquals(sent, [1, 2]);
+      timers[1]!.fire();
+      answer(2);
+      assertEquals(timers.length, 2);
+    } finally {
+      Date.now = now;
+    }
+  });
+});
+
+Deno.test("groupMessagesPerPartition groups as the original does", () => {
+  const random = xoroshiro128plus(1);
+  const messages = Array.from({ length: 500 }, (_, value) => ({ value, to: upTo(random, 12) }));
+  const partitioner = ({ message }: { message: { to: number } }) => message.to;
+  for (const partitionMetadata of [[], [{}]]) {
+    const [before, after] = [original, fixed].map((module) =>
+      module("producer/groupMessagesPerPartition")({
+        topic: "t",
+        partitionMetadata,
+        messages,
+        partitioner,
+      })
+    );
+    assertEquals(after, before);
+    assertEquals(Object.keys(after).length, partitionMetadata.length === 0 ? 0 : 13);
+  }
+});
+
+Deno.test("crc32c gives what the original gives, for every length up to 100 and for a long text", () => {
+  const before = original("protocol/recordBatch/crc32C");
+  const random = xoroshiro128plus(2);
+  for (const length of [...Array.from({ length: 101 }).keys(), 100_003]) {
+    const bytes = randomBytes(random, length);
+    assertEquals(crc32c(bytes), before(bytes));
+  }
+  // The check value that catalogues of CRCs give for CRC-32C.
+  assertEquals(crc32c(Buffer.from("123456789")), 0xe3069283);
+});
+
+/** A whole number from 0 to `max`. */
+function upTo(random: RandomGenerator, max: number): number {
+  return uniformInt(random, 0, max);
+}
+
+function pick<T>(random: RandomGenerator, choices: T[]): T {
+  return choices[upTo(random, choices.length - 1)]!;
+}
+
+function randomBytes(random: RandomGenerator, length: number): Buffer {
+  return Buffer.from(Array.from({ length }, () => upTo(random, 255)));
+}
+
+/** Letters, also of two, three and four bytes, and halves of surrogate pairs, which become U+FFFD. */
+const LETTERS = [..."abcdefgh", "ä", "ß", "€", "寿", "🍣", "\ud83c", "\udf63"];
+
+function randomText(random: RandomGenerator, maxLength: number): string {
+  const letters = pick(random, [["x"], ["x", "y", "z", "ö"], LETTERS, ["寿"]]);
+  return Array.from({ length: upTo(random, maxLength) }, () => pick(random, letters)).join("");
+}
+
+/** Lengths around those at which a varint takes one more byte, and long ones. */
+const LENGTHS = [0, 1, 5, 25, 63, 64, 65, 300, 513, 2_730, 8_191, 8_192, 70_000];
+
+function randomField(random: RandomGenerator): string | Buffer {
+  const length = pick(random, LENGTHS.slice(0, upTo(random, 9) === 0 ? LENGTHS.length : 9));
+  return pick(random, [
+    () => "",
+    () => "v".repeat(length),
+    () => randomText(random, length),
+    () => randomBytes(random, length),
+  ])();
+}
+
+function randomMessage(random: RandomGenerator): Record<string, unknown> {
+  const nullable = () => pick(random, [null, undefined, randomField(random), randomField(random)]);
+  const headers = () =>
+    Object.fromEntries(
+      Array.from({ length: upTo(random, 3) }, () => [
+        pick(random, ["", "7", "name", randomText(random, 70)]),
+        pick(random, [randomField(random), [], [randomField(random), randomField(random)]]),
+      ]),
+    );
+  return {
+    partition: 3,
+    key: nullable(),
+    value: nullable(),
+    ...(upTo(random, 1) === 0 ? {} : { headers: pick(random, [undefined, {}, headers()]) }),
+  };
+}
+
+/** When the tests of the encoding take place: a message without a timestamp gets this one. */
+const NOW = 1_700_000_000_000;
+
+/** Timestamps of some messages, of all, or of none; also far apart and of other lengths. */
+function addTimestamps(random: RandomGenerator, messages: Record<string, unknown>[]): void {
+  const [share, spread] = pick(random, [[0, 0], [1, 5_000], [2, 5_000], [2, 2 ** 40], [2, NOW]]);
+  for (const message of messages) {
+    if (upTo(random, 1) >= share!) continue;
+    message.timestamp = pick(random, [
+      String(NOW - Math.floor(upTo(random, 1_000) / 1_000 * spread!)),
+      String(NOW + Math.floor(upTo(random, 1_000) / 1_000 * spread!)),
+      ...(spread === NOW ? ["0", "999", undefined] : []),
+    ]);
+  }
+}
+
+function randomProduce(random: RandomGenerator): Record<string, unknown> {
+  const partition = () => {
+    const messages = Array.from(
+      { length: pick(random, [0, 1, 3, 20]) },
+      () => randomMessage(random),
+    );
+    addTimestamps(random, messages);
+    return {
+      partition: upTo(random, 11),
+      messages,
+      firstSequence: pick(random, [undefined, 0, 4711, 2 ** 31 - 1]),
+    };
+  };
+  return {
+    acks: pick(random, [-1, 0, 1]),
+    timeout: upTo(random, 60_000),
+    transactionalId: pick(random, [undefined, null, "inventory-order-events-0"]),
+    producerId: pick(random, [undefined, -1, 4711, "9007199254740993"]),
+    producerEpoch: pick(random, [undefined, 0, 32_767]),
+    compression: pick(random, [undefined, 0, 1]),
+    topicData: Array.from({ length: upTo(random, 2) }, () => ({
+      topic: randomText(random, 60),
+      partitions: Array.from({ length: upTo(random, 3) }, partition),
+    })),
+  };
+}
+
+/** The bytes of a produce request, encoded at the time `NOW`. */
+async function encodeProduce(
+  // deno-lint-ignore no-explicit-any
+  module: (name: string) => any,
+  version: number,
+  options: unknown,
+): Promise<Buffer> {
+  const { now } = Date;
+  Date.now = () => NOW;
+  try {
+    const request = module(`protocol/requests/produce/v${version}/request`)(options);
+    assertEquals([request.apiName, request.apiVersion], ["Produce", version]);
+    return (await request.encode()).buffer;
+  } finally {
+    Date.now = now;
+  }
+}
+
+Deno.test("a produce request has the same bytes as the original, whatever is in it", async () => {
+  let compressed = 0;
+  let total = 0;
+  for (let seed = 0; seed < 400; seed++) {
+    const options = randomProduce(xoroshiro128plus(seed));
+    const version = seed % 2 === 0 ? 3 : 7;
+    const before = await encodeProduce(original, version, options);
+    const after = await encodeProduce(fixed, version, options);
+    assert(before.equals(after), `seed ${seed}: other bytes than the original`);
+    if (options.compression === 1) compressed++;
+    total += before.length;
+  }
+  assert(compressed > 50 && total > 1e6, `only ${compressed} compressed, ${total} bytes`);
+});
+
+/** Where the record batch begins in the bytes of {@linkcode produceOne}. */
+const BATCH_AT = 2 + 2 + 4 + 4 + (2 + 1) + 4 + 4 + 4;
+
+/** A produce request with one message. */
+function produceOne(message: Record<string, unknown>) {
+  return {
+    acks: -1,
+    timeout: 0,
+    topicData: [{ topic: "t", partitions: [{ partition: 0, messages: [message] }] }],
+  };
+}
+
+Deno.test("a header of a message may be null, which the original refuses", async () => {
+  const options = produceOne({ key: "k", value: "v", headers: { a: null, b: [undefined, "c"] } });
+  await assertRejects(() => encodeProduce(original, 3, options), TypeError);
+  const bytes = await encodeProduce(fixed, 3, options);
+  const Decoder = original("protocol/decoder");
+  const batch = new Decoder(bytes.subarray(BATCH_AT));
+  const { records } = await original("protocol/recordBatch/v0/decoder")(batch);
+  assertEquals(records[0].headers, { a: null, b: [null, Buffer.from("c")] });
+});
+
+Deno.test("a message of bytes that are no Buffer is written as these bytes", async () => {
+  const bytes = new Uint8Array([1, 2, 3]);
+  const written = await encodeProduce(fixed, 3, produceOne({ key: null, value: bytes }));
+  const asBuffer = produceOne({ key: null, value: Buffer.from(bytes) });
+  assertEquals(written, await encodeProduce(original, 3, asBuffer));
+});
+
+Deno.test("a message of anything but text and bytes is refused, as the original does", async () => {
+  for (const value of [5, true, {}, []]) {
+    const options = produceOne({ key: null, value });
+    await assertRejects(() => encodeProduce(original, 3, options), TypeError);
+    await assertRejects(() => encodeProduce(fixed, 3, options), TypeError);
+  }
+});
+
+/** A partition's log as transactions write it: what a fetch says of it, and what is committed. */
+class TransactionLog {
+  /** The records, markers included. */
+  messages: Record<string, unknown>[] = [];
+  /** The list, in the order of the abort markers, as brokers keep it. */
+  abortedTransactions: { producerId: string; firstOffset: string }[] = [];
+  /** The offsets of the records that a reader must see, and of the markers. */
+  visible: string[] = [];
+  #open = new Map<number, string[]>();
+  #offset = 0;
+
+  /** Appends a batch of so many records. */
+  write(producer: number, count: number, { transactional = true, key = "key" } = {}): void {
+    const batch = this.#batch(producer, count, transactional);
+    for (let index = 0; index < count; index++) {
+      const offset = String(this.#offset++);
+      this.messages.push({ ...batch, offset, key: Buffer.from(key), isControlRecord: false });
+      if (!transactional) this.visible.push(offset);
+      else this.#open.set(producer, [...this.#open.get(producer) ?? [], offset]);
+    }
+  }
+
+  /** Appends the marker that ends the producer's transaction. */
+  end(producer: number, outcome: "commit" | "abort"): void {
+    const offsets = this.#open.get(producer) ?? [];
+    this.#open.delete(producer);
+    if (outcome === "commit") this.visible.push(...offsets);
+    else if (offsets.length > 0) {
+      this.abortedTransactions.push({ producerId: String(producer), firstOffset: offsets[0]! });
+    }
+    const key = Buffer.from([0, 0, 0, outcome === "commit" ? 1 : 0]);
+    const batch = this.#batch(producer, 1, true);
+    const offset = String(this.#offset++);
+    this.messages.push({ ...batch, offset, key, isControlRecord: true });
+    this.visible.push(offset);
+  }
+
+  /** The producers whose transaction is open. */
+  get openProducers(): number[] {
+    return [...this.#open.keys()];
+  }
+
+  #batch(producer: number, count: number, inTransaction: boolean) {
+    return {
+      batchContext: {
+        firstOffset: String(this.#offset),
+        lastOffsetDelta: count - 1,
+        producerId: String(producer),
+        inTransaction,
+      },
+    };
+  }
+}
+
+// deno-lint-ignore no-explicit-any
+function visibleOffsets(filter: any, { messages, abortedTransactions }: TransactionLog): string[] {
+  return filter({ messages, abortedTransactions }).map(({ offset }: { offset: string }) => offset);
+}
+
+function inOrder(offsets: string[]): string[] {
+  return offsets.toSorted((a, b) => Number(a) - Number(b));
+}
+
+Deno.test("filterAbortedMessages shows what is committed when transactions interleave", () => {
+  const log = new TransactionLog();
+  log.write(1, 2);
+  log.write(2, 2);
+  log.write(1, 1);
+  log.end(2, "abort");
+  log.end(1, "abort");
+  log.write(1, 1);
+  log.end(1, "commit");
+  const expected = inOrder(log.visible);
+  assertEquals(expected, ["5", "6", "7", "8"]);
+  assertEquals(visibleOffsets(fixed("consumer/filterAbortedMessages"), log), expected);
+  const before = visibleOffsets(original("consumer/filterAbortedMessages"), log);
+  assertEquals(before, ["0", "1", "5", "6", "7", "8"], "the original shows aborted records");
+});
+
+Deno.test("filterAbortedMessages shows exactly what is committed, whatever the transactions", () => {
+  const filter = fixed("consumer/filterAbortedMessages");
+  const before = original("consumer/filterAbortedMessages");
+  let wrongBefore = 0;
+  for (let seed = 0; seed < 300; seed++) {
+    const random = xoroshiro128plus(seed);
+    const log = new TransactionLog();
+    for (let step = 0; step < 60; step++) {
+      const producer = upTo(random, 3);
+      const choice = upTo(random, 9);
+      if (choice < 6) log.write(producer, 1 + upTo(random, 2));
+      else if (choice < 7) log.write(producer + 10, 1, { transactional: false });
+      else log.end(producer, pick(random, ["commit", "abort"]));
+    }
+    log.openProducers.forEach((producer) => log.end(producer, "abort"));
+    const expected = inOrder(log.visible);
+    assertEquals(visibleOffsets(filter, log), expected, `seed ${seed}`);
+    if (visibleOffsets(before, log).join() !== expected.join()) wrongBefore++;
+  }
+  assert(wrongBefore > 100, `the original is wrong ${wrongBefore} times only: a weak test`);
+});
+
+Deno.test("filterAbortedMessages does as the original with transactions one after the other", () => {
+  const log = new TransactionLog();
+  for (const [index, outcome] of (["abort", "commit", "abort", "abort"] as const).entries()) {
+    log.write(index % 2, 3);
+    log.write(9, 1, { transactional: false });
+    log.end(index % 2, outcome);
+  }
+  const expected = inOrder(log.visible);
+  for (const module of [original, fixed]) {
+    assertEquals(visibleOffsets(module("consumer/filterAbortedMessages"), log), expected);
+  }
+  const none = { messages: log.messages, abortedTransactions: [] };
+  assertEquals(fixed("consumer/filterAbortedMessages")(none), log.messages);
+});
+
+Deno.test("filterAbortedMessages does not take a key of four zero bytes for an abort marker", () => {
+  const log = new TransactionLog();
+  log.write(1, 1, { key: "\0\0\0\0" });
+  log.write(1, 1);
+  log.end(1, "abort");
+  assertEquals(visibleOffsets(fixed("consumer/filterAbortedMessages"), log), ["2"]);
+  const before = visibleOffsets(original("consumer/filterAbortedMessages"), log);
+  assertEquals(before, ["0", "1", "2"]);
+});
