@@ -27,7 +27,7 @@ import {
   toggle,
   wholeNumber,
 } from "./lib/cli.ts";
-import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
+import { connectAdmin, connectionOf, disconnect, sleep } from "./lib/kafka/connect.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { openMetricsView } from "./lib/kafka/metrics_view.ts";
@@ -35,9 +35,10 @@ import { resetToBeginning } from "./lib/kafka/offsets.ts";
 import { type PartitionWork, runProcessor } from "./lib/kafka/process.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
 import { continueCounting } from "./lib/metrics_rows.ts";
+import { OrderTally } from "./lib/minute_window.ts";
 import { readOrders } from "./lib/order_batch.ts";
 import { requireWritable, writeWhole } from "./lib/report_file.ts";
-import { atEach, serviceFlags } from "./lib/service.ts";
+import { serviceFlags } from "./lib/service.ts";
 import { deadLetters, orderEvents, orderMetrics } from "./lib/topics.ts";
 
 /** The flags of the program. */
@@ -46,7 +47,7 @@ export const flags = {
   reportEvery: flag({
     value: "N",
     default: "1000",
-    help: "a line of metrics after each N orders of this instance",
+    help: "a line of metrics after each N orders that this instance has counted",
   }, wholeNumber({ min: 1 })),
   output: flag({
     value: "FILE",
@@ -94,6 +95,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
   // The view outlives the processing: the last report is read from it.
   const viewEnd = new AbortController();
+  const reportEnd = new AbortController();
   const stopped = new AbortController();
   const view = await openMetricsView({
     connection,
@@ -112,18 +114,27 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     await writeWhole(options.output, formatted());
   }
 
-  let counted = 0;
-  let failed = 0;
+  /** As of which reading of the metrics topic the view was whole; a report of less is no report. */
+  let wholeReading = -1;
+  async function readWhole(until: AbortSignal): Promise<void> {
+    await view.catchUp(view.allPartitions, until);
+    wholeReading = view.reading;
+  }
+
+  /** Writes each change to the file, at most once a second and a tenth of the time. */
+  async function keepReport(): Promise<void> {
+    for (let tookMs = 0; !reportEnd.signal.aborted;) {
+      await sleep(Math.max(FILE_INTERVAL_MS, 10 * tookMs), reportEnd.signal);
+      if (reportEnd.signal.aborted) return;
+      const beganMs = performance.now();
+      if (wholeReading !== view.reading) await readWhole(reportEnd.signal);
+      await writeReport();
+      tookMs = performance.now() - beganMs;
+    }
+  }
+
+  const tally = new OrderTally();
   const startedMs = performance.now();
-  const progress = atEach(options.reportEvery, (count) => {
-    const whole = report();
-    const newest = Object.entries(whole.orders_by_minute).at(-1);
-    const shown = newest === undefined
-      ? ""
-      : `; in all ${whole.total_orders}, ${whole.average_orders_per_minute} per minute, ` +
-        `${newest[1]} in ${newest[0]}`;
-    printNote(`${count} orders counted, ${(failed / count * 100).toFixed(1)}% failed${shown}`);
-  });
 
   async function open(
     { partition, committed, start, signal: lost }: Parameters<
@@ -149,9 +160,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
           outputs: [...rows.map((row) => ({ ...row, topic: metrics.name, partition })), ...dead],
           committed() {
             apply();
-            for (const { order } of batch.orders) {
-              if (order.status === "failed") failed++;
-              progress(++counted);
+            for (const { order, timestampMs } of batch.orders) {
+              tally.add(timestampMs, order.status === "failed");
+              if (tally.total % options.reportEvery === 0) printNote(String(tally));
             }
           },
         };
@@ -160,9 +171,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   }
 
   printNote(`group ${group} counts ${orders.name}; the report is in ${options.output}`);
-  const writer = setInterval(() => {
-    writeReport().catch((error) => stopped.abort(error));
-  }, FILE_INTERVAL_MS);
+  const keepingUp = keepReport().catch((error) => {
+    if (error !== reportEnd.signal.reason) stopped.abort(error);
+  });
   try {
     await runProcessor({
       connection,
@@ -175,17 +186,20 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       open,
     }, AbortSignal.any([signal, stopped.signal]));
     if (stopped.signal.aborted) throw stopped.signal.reason;
-    await view.catchUp(view.allPartitions, AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
+    await readWhole(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
   } finally {
-    clearInterval(writer);
-    writtenVersion = -1;
-    await writeReport();
+    reportEnd.abort();
+    await keepingUp;
     printNote(
-      `${counted} orders counted by this instance in ${
+      `${tally.total} orders counted by this instance in ${
         ((performance.now() - startedMs) / 1_000).toFixed(2)
       } s`,
     );
-    printResult((options.json ? reportJson(report()) : formatted()).trimEnd());
+    if (wholeReading === view.reading) {
+      writtenVersion = -1;
+      await writeReport();
+      printResult((options.json ? reportJson(report()) : formatted()).trimEnd());
+    } else printNote(`no report: ${metrics.name} could not be read to its end`);
     viewEnd.abort();
     await view.closed;
   }

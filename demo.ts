@@ -103,19 +103,25 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     const [counted, moved] = await Promise.all(
       services.map(async ({ ended }) => JSON.parse((await ended).stdout)),
     );
-    printResult("\n" + (await Deno.readTextFile(OUTPUT)));
-    const adds = await reconcile(connection, prefix, { produced, counted, moved }, signal);
+    const checks = await reconcile(connection, prefix, { produced, counted, moved }, signal);
+    const adds = checks.every(({ expected, actual }) => expected === actual);
+    if (options.json) printResult(JSON.stringify({ report: counted, checks, adds_up: adds }));
+    else printResult(`\n${await Deno.readTextFile(OUTPUT)}\n${reconciliationText(checks)}`);
     if (options.keep) {
       startServices();
-      printNote(`topics ${prefix}… and both services stay; Ctrl-C ends it`);
+      printNote(
+        `both services go on with --topic-prefix ${prefix} until Ctrl-C; topics and broker stay`,
+      );
       await sleep(2 ** 31 - 1, signal);
     }
     return adds ? 0 : 1;
   } finally {
     running.forEach((program) => program.kill("SIGTERM"));
     await Promise.all([...running].map(({ ended }) => ended));
-    if (!options.keep) await deleteTopics(connection, topics.map(({ name }) => name));
-    await stopBroker();
+    if (!options.keep) {
+      await deleteTopics(connection, topics.map(({ name }) => name));
+      await stopBroker();
+    }
   }
 }
 
@@ -207,60 +213,78 @@ interface Claims {
   moved: { orders: number; reserved: number; released: number };
 }
 
-/** Reads the topics again and prints whether they and the programs agree. */
+/** Two figures that must be the same. */
+interface Check {
+  what: string;
+  expected: number;
+  actual: number;
+  /** Where they differ, in words. */
+  differences?: string[];
+}
+
+/** Reads the topics again and compares them with what the programs claim. */
 async function reconcile(
   connection: Connection,
   prefix: string,
   { produced, counted, moved }: Claims,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Check[]> {
   const stored = new Reconciliation();
-  let malformed = 0;
-  const group = `${prefix}reconciliation`;
-  await readTopic(connection, {
-    topic: orderEvents(prefix).name,
-    group,
-    onRecord({ value }) {
-      const parsed = value === null ? undefined : parseOrder(value);
-      if (parsed?.kind === "order") stored.addOrder(parsed.order, parsed.timestampMs);
-      else malformed++;
-    },
-  }, signal);
-  await readTopic(connection, {
-    topic: inventoryEvents(prefix).name,
-    group,
-    onRecord({ value }) {
-      const parsed = value === null ? undefined : parseInventoryEvent(value);
-      if (parsed?.kind === "event") stored.addEvent(parsed.event);
-      else malformed++;
-    },
-  }, signal);
+  let unreadableOrders = 0;
+  let unreadableEvents = 0;
+  let letters = 0;
+  const read = (topic: string, onRecord: (value: Uint8Array | null) => void) =>
+    readTopic(connection, {
+      topic,
+      group: `${prefix}reconciliation`,
+      onRecord: ({ value }) => onRecord(value),
+    }, signal);
+  await read(orderEvents(prefix).name, (value) => {
+    const parsed = value === null ? undefined : parseOrder(value);
+    if (parsed?.kind === "order") stored.addOrder(parsed.order, parsed.timestampMs);
+    else unreadableOrders++;
+  });
+  await read(inventoryEvents(prefix).name, (value) => {
+    const parsed = value === null ? undefined : parseInventoryEvent(value);
+    if (parsed?.kind === "event") stored.addEvent(parsed.event);
+    else unreadableEvents++;
+  });
+  await read(deadLetters(prefix).name, () => letters++);
 
+  const check = (what: string, expected: number, actual: number): Check => ({
+    what,
+    expected,
+    actual,
+  });
   const placed = stored.orders - stored.failed;
   const differences = stored.differences();
-  const rows: [string, number, number][] = [
-    ["orders acknowledged, stored", produced.orders, stored.orders],
-    ["orders stored, counted by analytics", stored.orders, counted.total_orders],
-    ["orders stored, turned into movements", stored.orders, moved.orders],
-    ["orders counted, placed + failed", counted.total_orders, placed + counted.failed_orders],
-    ["inventory events expected, found", stored.expected, stored.found],
-    ["inventory events missing, too many or changed", 0, differences.length],
-    ["records that could not be read", 0, malformed + counted.malformed_events],
+  return [
+    check("orders acknowledged, stored", produced.orders, stored.orders),
+    check("orders stored, counted by analytics", stored.orders, counted.total_orders),
+    check("orders stored, turned into movements", stored.orders, moved.orders),
+    check("orders counted, placed + failed", counted.total_orders, placed + counted.failed_orders),
+    check("inventory events expected, found", stored.expected, stored.found),
+    {
+      ...check("inventory events missing, too many or changed", 0, differences.length),
+      differences: differences.slice(0, 10),
+    },
+    check("records that could not be read", 0, unreadableOrders + unreadableEvents),
+    check("dead letters, one for each of both groups", 2 * unreadableOrders, letters),
   ];
-  printResult(bold("RECONCILIATION"));
-  for (const [what, expected, actual] of rows) {
-    const mark = expected === actual ? green("✓") : red("✗");
-    const figures = expected === 0 ? String(actual) : `${expected} = ${actual}`;
-    printResult(
-      `  ${mark} ${what.padEnd(46)} ${expected === actual ? figures : `${expected} ≠ ${actual}`}`,
-    );
-  }
-  differences.slice(0, 10).forEach((difference) => printResult(`    ${difference}`));
-  const adds = rows.every(([, expected, actual]) => expected === actual);
-  printResult(
-    adds ? green(bold("Everything adds up.")) : red(bold("Something does not add up.")),
-  );
-  return adds;
+}
+
+function reconciliationText(checks: readonly Check[]): string {
+  const lines = checks.flatMap(({ what, expected, actual, differences = [] }) => {
+    const same = expected === actual;
+    const figures = same && expected === 0 ? "0" : `${expected} ${same ? "=" : "≠"} ${actual}`;
+    return [
+      `  ${same ? green("✓") : red("✗")} ${what.padEnd(46)} ${figures}`,
+      ...differences.map((difference) => `    ${difference}`),
+    ];
+  });
+  const adds = checks.every(({ expected, actual }) => expected === actual);
+  const verdict = adds ? green("Everything adds up.") : red("Something does not add up.");
+  return [bold("RECONCILIATION"), ...lines, bold(verdict)].join("\n");
 }
 
 async function deleteTopics(connection: Connection, topics: string[]): Promise<void> {

@@ -385,7 +385,7 @@ export async function main<F extends Flags>(
   const stop = (exitCode: number) => () => {
     if (stoppedBy !== undefined) Deno.exit(exitCode);
     stoppedBy = exitCode;
-    printNote("stopping; once more quits at once");
+    if (Deno.stderr.isTerminal()) printNote("stopping; once more quits at once");
     controller.abort(new DOMException("stopped by a signal", "AbortError"));
   };
   Deno.addSignalListener("SIGINT", stop(130));

@@ -4,6 +4,7 @@ import {
   formatMinute,
   type MinuteCounts,
   minuteOf,
+  OrderTally,
   parseMinute,
 } from "./minute_window.ts";
 import { parseTimestampMs } from "./order.ts";
@@ -79,4 +80,19 @@ Deno.test("parseMinute takes no other form", () => {
       "2026-02-17T14:33ZZ",
     ]
   ) assertEquals(parseMinute(text), undefined, text);
+});
+
+Deno.test("OrderTally tells rate, average and newest minute, whatever the order of arrival", () => {
+  const tally = new OrderTally();
+  assertEquals(String(tally), "0 orders counted");
+  const at = (text: string) => Date.parse(`2024-01-15T${text}Z`);
+  tally.add(at("10:31:00"), false);
+  tally.add(at("10:30:59.999"), true);
+  tally.add(at("10:31:59.999"), false);
+  tally.add(at("09:00:00"), false);
+  assertEquals(tally.total, 4);
+  assertEquals(
+    String(tally),
+    "4 orders counted, 25.0% failed, 1.3 per minute, 2 in 2024-01-15T10:31Z",
+  );
 });

@@ -17,6 +17,8 @@ import { followTopic } from "./view.ts";
 export interface MetricsView {
   /** The rows as far as they are read. */
   readonly rows: MetricsRows;
+  /** Counts up each time that the topic is read from its beginning, with no rows at first. */
+  readonly reading: number;
   /** The numbers of all partitions. */
   readonly allPartitions: number[];
   /**
@@ -43,6 +45,7 @@ export async function openMetricsView(
   const rows = new MetricsRows();
   let positions = new Map<number, bigint>();
   let waiting: (() => void)[] = [];
+  let reading = 0;
   // Not idempotent, which can get stuck for good: a barrier written twice does no harm.
   const producer = kafkaClient(connection).producer({
     allowAutoTopicCreation: false,
@@ -56,6 +59,7 @@ export async function openMetricsView(
     groupPrefix: `${group}-view`,
     partitions,
     onReset() {
+      reading++;
       rows.clear();
       positions = new Map();
     },
@@ -79,6 +83,9 @@ export async function openMetricsView(
 
   return {
     rows,
+    get reading() {
+      return reading;
+    },
     allPartitions: Array.from({ length: partitions }, (_, partition) => partition),
     async catchUp(wanted, until) {
       const barriers = await Promise.all(wanted.map(async (partition) => ({
