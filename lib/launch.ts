@@ -6,7 +6,13 @@
 import { netPermission } from "./net_permission.ts";
 
 /** The programs that can be started. */
-export type Script = "producer.ts" | "inventory.ts" | "analytics.ts" | "dashboard.ts";
+export type Script =
+  | "producer.ts"
+  | "inventory.ts"
+  | "analytics.ts"
+  | "lag.ts"
+  | "replay.ts"
+  | "dashboard.ts";
 
 /** A program that runs. */
 export interface Running {

@@ -3,8 +3,9 @@
  *
  * Partition p of the metrics topic holds, for partition p of the orders, one row per minute
  * (`<p>/<minute>`: how many orders, how many of them failed), one row `<p>/progress` (the offset of
- * the next order, and how many records were no orders) and one row `<p>/barrier` (whoever has
- * written it and has read up to its offset has seen everything that was written before).
+ * the first order that was counted, that of the next, and how many records were no orders) and one
+ * row `<p>/barrier` (whoever has written it and has read up to its offset has seen everything that
+ * was written before). The progress comes last in each transaction.
  *
  * @module
  */
@@ -15,6 +16,11 @@ import type { OrderBatch } from "./order_batch.ts";
 
 /** How far the counting of a partition has come. */
 export interface Progress {
+  /**
+   * The offset of the first record that was counted; `undefined` in rows that were written before
+   * this was kept.
+   */
+  startOffset: bigint | undefined;
   /** The offset of the next record to count. */
   nextOffset: bigint;
   /** Records so far that were not valid. */
@@ -49,10 +55,11 @@ export function minuteRow(partition: number, minute: Minute, total: number, fail
 
 /** The row that says how far a partition is counted. */
 export function progressRow(partition: number, progress: Progress): Row {
-  const { nextOffset, malformed, skipped } = progress;
+  const { startOffset, nextOffset, malformed, skipped } = progress;
+  const start = startOffset === undefined ? "" : `"start_offset":"${startOffset}",`;
   return {
     key: `${partition}/progress`,
-    value: `{"next_offset":"${nextOffset}","malformed":${malformed},"skipped":${skipped}}`,
+    value: `{${start}"next_offset":"${nextOffset}","malformed":${malformed},"skipped":${skipped}}`,
   };
 }
 
@@ -83,6 +90,7 @@ export class MetricsRows {
     const rows = this.partition(partition);
     if (name === "progress") {
       rows.progress = content === null ? undefined : {
+        startOffset: content.start_offset === undefined ? undefined : BigInt(content.start_offset),
         nextOffset: BigInt(content.next_offset),
         malformed: content.malformed,
         skipped: content.skipped,
@@ -157,7 +165,7 @@ export function continueCounting(
   if (holds) stored.minutes.forEach((count, minute) => minutes.set(minute, { ...count }));
   let progress: Progress = holds && stored.progress !== undefined
     ? stored.progress
-    : { nextOffset: start, malformed: 0, skipped: 0 };
+    : { startOffset: start, nextOffset: start, malformed: 0, skipped: 0 };
   let stale = holds ? [] : [...stored.minutes.keys()];
   let pending = !holds || (committed !== undefined && committed !== start);
 
@@ -171,6 +179,7 @@ export function continueCounting(
         countOrder(changes, timestampMs, order.status === "failed");
       }
       const next: Progress = {
+        startOffset: progress.startOffset,
         nextOffset,
         malformed: progress.malformed + malformed.length,
         skipped: progress.skipped + skipped,

@@ -1,15 +1,25 @@
 /**
  * Scenario 2: a consumer that cannot keep up. The lag rises, and falls to 0; no order is lost.
  *
+ * Prints the curve; draws it, too, when asked:
+ *
+ * ```sh
+ * deno test -A tests/consumer_lag_test.ts -- --plot lag.svg
+ * ```
+ *
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
 import { adminPool } from "../lib/kafka/admin_pool.ts";
 import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
+import { type LagArc, lagArc, lagPlot } from "../lib/lag_plot.ts";
 import { orderEvents } from "../lib/topics.ts";
 import { eventually, testRun } from "./support/run.ts";
 
 const COUNT = 1_000;
+
+const plotAt = Deno.args.indexOf("--plot");
+const plotFile = plotAt === -1 ? undefined : Deno.args[plotAt + 1] ?? "lag.svg";
 
 Deno.test("a throttled analytics.ts falls behind, catches up and counts each order once", async () => {
   await using run = await testRun("lag");
@@ -17,7 +27,7 @@ Deno.test("a throttled analytics.ts falls behind, catches up and counts each ord
   const output = `metrics_lag_${run.prefix}.txt`;
   const analytics = run.start("analytics.ts", ["--throttle", "10", "--output", output, "--json"]);
   const admin = adminPool(run.connection);
-  const startedMs = performance.now();
+  let startedMs = performance.now();
   const curve: { ms: number; end: number; lag: number }[] = [];
 
   /** The group's lag by the broker's own offsets: the committed first, then the ends. */
@@ -39,24 +49,39 @@ Deno.test("a throttled analytics.ts falls behind, catches up and counts each ord
   try {
     await eventually(
       "analytics.ts has created the topic",
-      async () => (await admin.use((client) => client.listTopics())).includes(topic),
+      () => sampleLag().then(() => true, () => false),
     );
-    const producer = run.start("producer.ts", ["--count", String(COUNT)]);
-    assertEquals((await producer.ended).exitCode, 0);
-    const producedMs = performance.now() - startedMs;
+    curve.length = 0;
+    startedMs = performance.now();
+    await sampleLag();
+    const producing = run.start("producer.ts", ["--count", String(COUNT)]).ended.then((ended) => ({
+      ...ended,
+      ms: performance.now() - startedMs,
+    }));
+    await eventually("the lag rises", async () => await sampleLag() > 0);
+    const { exitCode: produced, ms: producedMs } = await producing;
+    assertEquals(produced, 0);
     await eventually("the lag is back at 0", async () => await sampleLag() === 0, 60_000);
-    const drainedMs = performance.now() - startedMs;
 
     analytics.kill("SIGTERM");
     const { exitCode, stdout } = await analytics.ended;
-    const peak = Math.max(...curve.map(({ lag }) => lag));
-    printCurve(curve, peak);
-    console.log(
-      `produced after ${(producedMs / 1_000).toFixed(1)} s, peak lag ${peak}, ` +
-        `caught up ${((drainedMs - producedMs) / 1_000).toFixed(1)} s later`,
-    );
+    const arc = lagArc(curve);
+    printCurve(curve, arc.peak);
+    console.log(`produced: ${COUNT} orders by ${inSeconds(producedMs)}\n${arcText(arc)}`);
+    if (plotFile !== undefined) {
+      const svg = lagPlot(curve, {
+        title: "Lag of a throttled consumer: 1,000 orders, 10 ms each, 6 partitions",
+        marks: [
+          { ms: producedMs, label: "all orders produced" },
+          { ms: arc.caughtUpMs!, label: `caught up after ${inSeconds(arc.caughtUpMs!)}` },
+        ],
+      });
+      await Deno.writeTextFile(plotFile, svg);
+      console.log(`the curve is in ${plotFile}`);
+    }
 
-    assert(peak >= COUNT / 2, `the lag rose to ${peak} only`);
+    assert(arc.peak >= COUNT / 2, `the lag rose to ${arc.peak} only`);
+    assert(arc.drainMs! > 0, "the lag fell to 0 after its peak");
     assertEquals(curve.at(-1), { ms: curve.at(-1)!.ms, end: COUNT, lag: 0 });
     assertEquals(JSON.parse(stdout).total_orders, COUNT, "every order is counted once");
     assertEquals(exitCode, 143);
@@ -75,4 +100,16 @@ function printCurve(curve: { ms: number; lag: number }[], peak: number): void {
     const bar = "█".repeat(Math.round(lag / Math.max(1, peak) * 50));
     console.log(`${(ms / 1_000).toFixed(2).padStart(7)} ${String(lag).padStart(6)} ${bar}`);
   }
+}
+
+function arcText({ peak, peakMs, caughtUpMs, drainMs, drainPerSecond }: LagArc): string {
+  return [
+    `peak:     ${peak} records behind at ${inSeconds(peakMs)}`,
+    `drain:    ${inSeconds(drainMs!)} from the peak to 0, ${Math.round(drainPerSecond!)} records/s`,
+    `caught up at ${inSeconds(caughtUpMs!)}`,
+  ].join("\n");
+}
+
+function inSeconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
 }

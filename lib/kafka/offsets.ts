@@ -9,11 +9,14 @@
 import type { Admin } from "kafkajs";
 import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
 
-/** Where a partition begins and ends: the first offset it holds and the next to be written. */
+/** Where a partition begins and ends, for a `read_committed` reader. */
 export interface LogRange {
   /** The first offset that still exists. */
   start: bigint;
-  /** The offset that the next record will get. */
+  /**
+   * The last stable offset: that of the next record, or of the first one whose transaction is not
+   * decided yet. kafkajs asks for it, not for the high watermark.
+   */
   end: bigint;
 }
 

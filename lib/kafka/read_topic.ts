@@ -1,33 +1,35 @@
 /**
- * Reading a topic once, from its beginning to where it ends now.
+ * Reading a topic once: from its beginning to where it ends now, or a range of each partition.
  *
  * @module
  */
 import { adminPool } from "./admin_pool.ts";
 import type { Connection } from "./connect.ts";
 import { consume } from "./consume.ts";
-import { logRanges } from "./offsets.ts";
+import { type LogRange, logRanges } from "./offsets.ts";
 import type { SourceRecord } from "./process.ts";
 
 /**
- * Reads all committed records that the topic holds now.
+ * Reads all committed records that the topic holds now, or those in the given ranges.
  *
  * The end is told by the offsets of whole batches: the last offset of a partition may belong to a
  * transaction marker, which is never shown as a record.
  *
  * @param group A consumer group for the reading; nothing is committed to it.
+ * @param ranges The offsets to read, end exclusive, of each partition of the topic.
  */
 export async function readTopic(
   connection: Connection,
-  { topic, group, onRecord }: {
+  { topic, group, ranges: given, onRecord }: {
     topic: string;
     group: string;
+    ranges?: ReadonlyMap<number, LogRange>;
     onRecord: (record: SourceRecord, partition: number) => void;
   },
   signal: AbortSignal,
 ): Promise<void> {
   const admin = adminPool(connection);
-  const ranges = await admin.use((client) => logRanges(client, topic));
+  const ranges = given ?? await admin.use((client) => logRanges(client, topic));
   await admin.close();
   const open = new Map([...ranges].filter(([, { start, end }]) => start < end));
   if (open.size === 0) return;
@@ -45,14 +47,19 @@ export async function readTopic(
     group,
     concurrency: ranges.size,
     // After a rejoin the reading starts over: `positions` keeps a record from being told twice.
-    onAssigned: () => {},
+    onAssigned: (consumer) => {
+      for (const [partition, { start }] of given ?? []) {
+        consumer.seek({ topic, partition, offset: start.toString() });
+      }
+    },
     onLost: () => {},
     async onBatch({ batch, resolveOffset, heartbeat }) {
       const { partition } = batch;
       for (const record of batch.messages) {
         const offset = BigInt(record.offset);
-        const range = ranges.get(partition)!;
-        if (offset < (positions.get(partition) ?? 0n) || offset >= range.end) continue;
+        const range = ranges.get(partition);
+        if (range === undefined || offset >= range.end) continue;
+        if (offset < (positions.get(partition) ?? range.start)) continue;
         onRecord(record as SourceRecord, partition);
         positions.set(partition, offset + 1n);
       }

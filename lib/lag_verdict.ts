@@ -1,0 +1,289 @@
+/**
+ * From samples of a consumer group's offsets to its lag, its rates and a verdict.
+ *
+ * The verdicts are those of Burrow (https://github.com/linkedin/Burrow/wiki), which looks at how
+ * offsets and lag move over a window instead of at a threshold. Burrow knows commits only; here the
+ * members of the group are known too, so that STOP does not have to be guessed from the time since
+ * the last commit, and neither STOP nor REWIND waits until a lag of 0 has left the window.
+ *
+ * @module
+ */
+
+/** A member of a consumer group. */
+export interface Member {
+  /** The id that the broker has given it. */
+  id: string;
+  /** The name of its client. */
+  clientId: string;
+  /** The host that it is connected from. */
+  host: string;
+}
+
+/** What is known of a group's partition at one moment. */
+export interface PartitionSample {
+  /** The partition. */
+  partition: number;
+  /** The committed offset as Kafka keeps it; `undefined` when there is none. */
+  committed: bigint | undefined;
+  /** The first offset that the partition still holds. */
+  logStart: bigint;
+  /** The offset that the next record will get. */
+  end: bigint;
+  /** The offset up to which transactions are decided. */
+  stable: bigint;
+  /** The offset after the last record that a `read_committed` reader gets to see. */
+  readableEnd: bigint;
+  /** The member that the partition is assigned to. */
+  owner: Member | undefined;
+}
+
+/** What is known of a group at one moment. */
+export interface GroupSample {
+  /** When, in milliseconds since the epoch. */
+  timeMs: number;
+  /** The group. */
+  group: string;
+  /** Its state as Kafka names it, such as `Stable` or `Empty`. */
+  state: string;
+  /** How many members it has; `undefined` when the brokers do not tell. */
+  members: number | undefined;
+  /** Its partitions. */
+  partitions: PartitionSample[];
+}
+
+/**
+ * How a group does, from good to bad: all is well; nothing is committed yet; it does not catch up;
+ * it has a consumer that does not move; nobody is consuming; its offset went back.
+ */
+export type Verdict = "OK" | "NO_COMMIT" | "WARN" | "STALL" | "STOP" | "REWIND";
+
+/** What a partition's samples say. */
+export interface PartitionStatus extends PartitionSample {
+  /** Records that are not consumed yet; `undefined` when nothing is committed. */
+  lag: number | undefined;
+  /** Records that nobody has committed anything about: those of a partition without a commit. */
+  unread: number;
+  /** Records written per second; `undefined` when there is one sample only. */
+  producePerSecond: number | undefined;
+  /** Records committed per second since the last rewind. */
+  consumePerSecond: number | undefined;
+  /** The time until the lag is 0; `Infinity` when it does not shrink. */
+  drainSeconds: number | undefined;
+  /** The verdict. */
+  verdict: Verdict;
+  /** What is out of the ordinary and changes how the numbers are to be read. */
+  note: string | undefined;
+}
+
+/** What a group's samples say. */
+export interface GroupStatus {
+  /** When the newest sample was taken, in milliseconds since the epoch. */
+  timeMs: number;
+  /** The group. */
+  group: string;
+  /** Its state as Kafka names it. */
+  state: string;
+  /** How many members it has; `undefined` when the brokers do not tell. */
+  members: number | undefined;
+  /** The lag of all partitions that have a commit; `undefined` when none has. */
+  lag: number | undefined;
+  /** The records in partitions without a commit. */
+  unread: number;
+  /** Records written per second. */
+  producePerSecond: number | undefined;
+  /** Records committed per second. */
+  consumePerSecond: number | undefined;
+  /** The time until the lag is 0; `Infinity` when it does not shrink. */
+  drainSeconds: number | undefined;
+  /** The worst verdict of its partitions. */
+  verdict: Verdict;
+  /** Its partitions. */
+  partitions: PartitionStatus[];
+  /** The total lag of each sample, oldest first. */
+  history: number[];
+}
+
+/** How many samples a verdict is about; as many commits as Burrow looks at. */
+export const WINDOW_SAMPLES = 10;
+
+const SEVERITY: readonly Verdict[] = ["OK", "NO_COMMIT", "WARN", "STALL", "STOP", "REWIND"];
+
+/**
+ * Where a group would go on reading: its committed offset, moved into what the partition still
+ * holds; `undefined` without a commit. A negative offset, which kafkajs can leave, is none to Kafka.
+ */
+export function positionOf(
+  { committed, logStart, end }: Pick<PartitionSample, "committed" | "logStart" | "end">,
+): bigint | undefined {
+  if (committed === undefined || committed < 0n) return undefined;
+  if (committed < logStart) return logStart;
+  return committed > end ? end : committed;
+}
+
+/** The lag; `undefined` without a commit, and never below 0. */
+export function lagOf(sample: PartitionSample): number | undefined {
+  const position = positionOf(sample);
+  return position === undefined ? undefined : difference(sample.readableEnd, position);
+}
+
+/** Records of a partition that has no commit, and 0 for one that has. */
+function unreadOf(sample: PartitionSample): number {
+  return positionOf(sample) === undefined ? difference(sample.readableEnd, sample.logStart) : 0;
+}
+
+/** How many records a group is behind, those of partitions without a commit included. */
+export function behindBy({ lag, unread }: Pick<GroupStatus, "lag" | "unread">): number {
+  return (lag ?? 0) + unread;
+}
+
+/**
+ * What the samples of a group say.
+ *
+ * @param samples Oldest first, at least one; verdicts and rates are about the last
+ * {@linkcode WINDOW_SAMPLES} of them, the history is about all.
+ */
+export function groupStatus(samples: readonly GroupSample[]): GroupStatus {
+  const window = samples.slice(-WINDOW_SAMPLES);
+  const newest = window.at(-1)!;
+  const partitions = newest.partitions.map((partition) => partitionStatus(partition, window));
+  const committed = partitions.filter(({ lag }) => lag !== undefined);
+  const lag = committed.length === 0 ? undefined : sumOf(committed.map((each) => each.lag));
+  const unread = sumOf(partitions.map((each) => each.unread)) ?? 0;
+  const producePerSecond = sumOf(partitions.map((each) => each.producePerSecond));
+  const consumePerSecond = sumOf(committed.map((each) => each.consumePerSecond));
+  // A partition that is empty and has no commit says nothing about the group.
+  const verdicts = partitions.filter((each) => each.lag !== undefined || each.unread > 0)
+    .map(({ verdict }) => verdict);
+  return {
+    timeMs: newest.timeMs,
+    group: newest.group,
+    state: newest.state,
+    members: newest.members,
+    lag,
+    unread,
+    producePerSecond,
+    consumePerSecond,
+    drainSeconds: drainSeconds(lag, producePerSecond, consumePerSecond),
+    verdict: lag === undefined ? "NO_COMMIT" : worst(verdicts),
+    partitions,
+    history: samples.map((sample) =>
+      sample.partitions.reduce((sum, each) => sum + (lagOf(each) ?? 0), 0)
+    ),
+  };
+}
+
+function partitionStatus(
+  newest: PartitionSample,
+  window: readonly GroupSample[],
+): PartitionStatus {
+  const seen = window.flatMap(({ timeMs, state, members, partitions }) => {
+    const found = partitions.find(({ partition }) => partition === newest.partition);
+    return found === undefined ? [] : [{ ...found, timeMs, state, members }];
+  });
+  const lag = lagOf(newest);
+  const produced = rate(seen.map(({ timeMs, end }) => [timeMs, end]));
+  const consumed = rate(
+    afterLastRewind(seen).flatMap((sample) => {
+      const position = positionOf(sample);
+      return position === undefined ? [] : [[sample.timeMs, position] as const];
+    }),
+  );
+  return {
+    ...newest,
+    lag,
+    unread: unreadOf(newest),
+    producePerSecond: produced,
+    consumePerSecond: consumed,
+    drainSeconds: drainSeconds(lag, produced, consumed),
+    verdict: verdictOf(seen, lag),
+    note: noteOf(newest),
+  };
+}
+
+interface Seen extends PartitionSample {
+  timeMs: number;
+  state: string;
+  members: number | undefined;
+}
+
+function verdictOf(seen: readonly Seen[], lag: number | undefined): Verdict {
+  if (lag === undefined) return "NO_COMMIT";
+  if (lag === 0) return "OK";
+  if (afterLastRewind(seen).length < seen.length) return "REWIND";
+  if (!isConsumed(seen.at(-1)!)) return "STOP";
+  const lags = seen.map(lagOf).filter((each) => each !== undefined);
+  if (lags.includes(0) || lags.length < 2) return "OK";
+  if (seen.every(({ committed }) => committed === seen[0]!.committed)) return "STALL";
+  return lags.some((each, index) => index > 0 && each < lags[index - 1]!) ? "OK" : "WARN";
+}
+
+/** Whether somebody reads the partition, or the group is about to settle who does. */
+function isConsumed({ owner, state, members }: Seen): boolean {
+  return owner !== undefined || members === undefined || /Rebalanc|Assigning/.test(state);
+}
+
+/** The samples from the newest on that follows a smaller offset; all when none does. */
+function afterLastRewind(seen: readonly Seen[]): readonly Seen[] {
+  for (let index = seen.length - 1; index > 0; index--) {
+    const before = seen[index - 1]!.committed;
+    const after = seen[index]!.committed;
+    if (before !== undefined && after !== undefined && after < before) return seen.slice(index);
+  }
+  return seen;
+}
+
+function noteOf(sample: PartitionSample): string | undefined {
+  const { committed, logStart, end, stable, readableEnd } = sample;
+  const notes: string[] = [];
+  if (committed !== undefined && committed < 0n) {
+    notes.push(
+      `kafkajs has committed ${committed}, no offset to Kafka: reading starts at ${logStart}`,
+    );
+  } else if (committed !== undefined && committed < logStart) {
+    notes.push(
+      `${logStart - committed} records after the committed offset were deleted by retention`,
+    );
+  } else if (committed !== undefined && committed > end) {
+    notes.push(`committed is beyond the end: the topic was made anew or lost records`);
+  }
+  if (readableEnd < stable && (positionOf(sample) ?? stable) < stable) {
+    notes.push(`the last ${stable - readableEnd} offsets are markers or aborted records: no lag`);
+  }
+  if (stable < end) notes.push(`an open transaction holds back ${end - stable} offsets`);
+  return notes.length === 0 ? undefined : notes.join("; ");
+}
+
+/** Change per second between the first and the last of the points. */
+function rate(points: readonly (readonly [number, bigint])[]): number | undefined {
+  const first = points[0];
+  const last = points.at(-1);
+  if (first === undefined || last === undefined || last[0] <= first[0]) return undefined;
+  return Math.max(0, Number(last[1] - first[1])) / (last[0] - first[0]) * 1_000;
+}
+
+function drainSeconds(
+  lag: number | undefined,
+  produced: number | undefined,
+  consumed: number | undefined,
+): number | undefined {
+  if (lag === 0) return 0;
+  if (lag === undefined || produced === undefined || consumed === undefined) return undefined;
+  return consumed > produced ? lag / (consumed - produced) : Infinity;
+}
+
+function difference(end: bigint, position: bigint): number {
+  return end > position ? Number(end - position) : 0;
+}
+
+/** The sum of the values that are known; `undefined` when none is. */
+function sumOf(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : known.reduce((sum, value) => sum + value, 0);
+}
+
+function worst(verdicts: readonly Verdict[]): Verdict {
+  return verdicts.reduce<Verdict>(
+    (worse, verdict) => SEVERITY.indexOf(verdict) > SEVERITY.indexOf(worse) ? verdict : worse,
+    "OK",
+  );
+}

@@ -1,0 +1,129 @@
+/**
+ * Do the stored metrics say what the orders say? Compares the counts that analytics has stored with
+ * those of a replay of the same offsets.
+ *
+ * @module
+ */
+import { type Metrics, metricsReport } from "./metrics_report.ts";
+import type { MetricsRows } from "./metrics_rows.ts";
+import { countOrder, formatMinute, type MinuteCount } from "./minute_window.ts";
+import type { OrderBatch } from "./order_batch.ts";
+
+/** Counts orders in memory, partition by partition. */
+export class Recount {
+  #partitions = new Map<number, Metrics>();
+  /** All orders so far. */
+  orders = 0;
+
+  /** Takes in records of a partition. */
+  add(partition: number, batch: OrderBatch<unknown>): void {
+    const counts = this.partition(partition);
+    for (const { order, timestampMs } of batch.orders) {
+      countOrder(counts.minutes, timestampMs, order.status === "failed");
+    }
+    counts.malformed += batch.malformed.length;
+    counts.skipped += batch.skipped;
+    this.orders += batch.orders.length;
+  }
+
+  /** What was counted in a partition. */
+  partition(partition: number): Metrics {
+    let counts = this.#partitions.get(partition);
+    if (counts === undefined) {
+      this.#partitions.set(partition, counts = { minutes: new Map(), malformed: 0, skipped: 0 });
+    }
+    return counts;
+  }
+}
+
+/** Where stored and replayed counts differ. */
+export interface Difference {
+  /** A minute such as `2026-02-17T14:33Z`, or `malformed` or `skipped`. */
+  what: string;
+  /** The partition of the orders. */
+  partition: number;
+  /** What is stored. */
+  stored: MinuteCount;
+  /** What the replay counted. */
+  replayed: MinuteCount;
+}
+
+/** How the stored metrics compare with the replay. */
+export interface Comparison {
+  /** The digest of the stored metrics. */
+  storedDigest: string;
+  /** The digest of the replay. */
+  replayedDigest: string;
+  /** All differences, the oldest minute first. */
+  differences: Difference[];
+}
+
+/** Compares the counts of the given partitions, each for itself, and their digests together. */
+export function compareMetrics(
+  stored: MetricsRows,
+  replayed: Recount,
+  partitions: readonly number[],
+): Comparison {
+  const storedOf = (partition: number): Metrics => {
+    const { minutes, progress } = stored.partition(partition);
+    return { minutes, malformed: progress?.malformed ?? 0, skipped: progress?.skipped ?? 0 };
+  };
+  const differences = partitions.flatMap((partition) =>
+    differencesOf(partition, storedOf(partition), replayed.partition(partition))
+  );
+  return {
+    storedDigest: metricsReport(together(partitions.map(storedOf))).digest,
+    replayedDigest:
+      metricsReport(together(partitions.map((partition) => replayed.partition(partition)))).digest,
+    // Minutes begin with a digit, and digits come before letters.
+    differences: differences.sort((a, b) =>
+      a.what < b.what ? -1 : a.what > b.what ? 1 : a.partition - b.partition
+    ),
+  };
+}
+
+const NONE: MinuteCount = { total: 0, failed: 0 };
+
+function differencesOf(partition: number, stored: Metrics, replayed: Metrics): Difference[] {
+  const minutes = new Set([...stored.minutes.keys(), ...replayed.minutes.keys()]);
+  const pairs = [...minutes].map((minute) => ({
+    what: formatMinute(minute),
+    partition,
+    stored: stored.minutes.get(minute) ?? NONE,
+    replayed: replayed.minutes.get(minute) ?? NONE,
+  }));
+  for (const what of ["malformed", "skipped"] as const) {
+    pairs.push({
+      what,
+      partition,
+      stored: { total: stored[what], failed: 0 },
+      replayed: { total: replayed[what], failed: 0 },
+    });
+  }
+  return pairs.filter(({ stored, replayed }) =>
+    stored.total !== replayed.total || stored.failed !== replayed.failed
+  );
+}
+
+function together(parts: readonly Metrics[]): Metrics {
+  const sum: Metrics = { minutes: new Map(), malformed: 0, skipped: 0 };
+  for (const { minutes, malformed, skipped } of parts) {
+    for (const [minute, { total, failed }] of minutes) {
+      const count = sum.minutes.get(minute) ?? NONE;
+      sum.minutes.set(minute, { total: count.total + total, failed: count.failed + failed });
+    }
+    sum.malformed += malformed;
+    sum.skipped += skipped;
+  }
+  return sum;
+}
+
+/** A difference in words. */
+export function differenceText({ what, partition, stored, replayed }: Difference): string {
+  const counts = ({ total, failed }: MinuteCount) =>
+    /^\d/.test(what)
+      ? `${total} order${total === 1 ? "" : "s"} (${failed} failed)`
+      : `${total} ${what} record${total === 1 ? "" : "s"}`;
+  const where = /^\d/.test(what) ? `${what}, partition ${partition}` : `partition ${partition}`;
+  return `${where}: stored ${counts(stored)}, replayed ${counts(replayed)}`;
+}
