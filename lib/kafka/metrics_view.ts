@@ -9,7 +9,15 @@
  * @module
  */
 import { barrierRow, MetricsRows } from "../metrics_rows.ts";
-import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
+import {
+  type Connection,
+  disconnect,
+  explain,
+  isRetriable,
+  kafkaClient,
+  sleep,
+  within,
+} from "./connect.ts";
 import { chosenPartition, connect, requireAcknowledged } from "./produce.ts";
 import { followTopic } from "./view.ts";
 
@@ -30,6 +38,9 @@ export interface MetricsView {
   /** Resolves when the view has ended, after its signal was aborted. */
   readonly closed: Promise<void>;
 }
+
+/** Between two tries to write a barrier, in milliseconds. */
+const RETRY_MS = 250;
 
 /** Follows the metrics topic of a group until the signal is aborted. */
 export async function openMetricsView(
@@ -75,10 +86,19 @@ export async function openMetricsView(
   /** Writes a barrier and returns its offset; one partition per send, see produce.ts. */
   async function writeBarrier(partition: number, until: AbortSignal): Promise<bigint> {
     const messages = [{ partition, ...barrierRow(partition) }];
-    const sent = producer.send({ topic, acks: -1, messages });
-    const result = await within(connection.timeoutMs, until, sent);
-    requireAcknowledged(result, [{ topic, partition }]);
-    return BigInt(result[0]!.baseOffset!);
+    const deadline = performance.now() + connection.timeoutMs;
+    for (;;) {
+      try {
+        const sent = producer.send({ topic, acks: -1, messages });
+        const result = await within(deadline - performance.now(), until, sent);
+        requireAcknowledged(result, [{ topic, partition }]);
+        return BigInt(result[0]!.baseOffset!);
+      } catch (error) {
+        until.throwIfAborted();
+        if (!isRetriable(error) || performance.now() > deadline) throw explain(error, connection);
+        await sleep(RETRY_MS, until);
+      }
+    }
   }
 
   return {

@@ -7,7 +7,8 @@
  * @module
  */
 import type { Admin } from "kafkajs";
-import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
+import { clusterReader } from "./cluster.ts";
+import type { Connection } from "./connect.ts";
 
 /** Where a partition begins and ends, for a `read_committed` reader. */
 export interface LogRange {
@@ -19,8 +20,6 @@ export interface LogRange {
    */
   end: bigint;
 }
-
-const TRANSACTION_TIMEOUT_MS = 15_000;
 
 /** What OffsetFetch says for a partition without a commit. */
 const NO_COMMIT = -1n;
@@ -97,34 +96,10 @@ export async function resetToBeginning(
   }
   const ranges = await logRanges(admin, topic);
   const starts = [...ranges].map(([partition, { start }]) => [partition, start] as const);
-  await commitOffsets(connection, { group, topic, offsets: new Map(starts) });
-}
-
-/**
- * Commits offsets for a group without being a member of it: all of them or none.
- *
- * In a transaction, since that is one request of a public interface; `setOffsets` of the admin
- * client joins the group as a consumer and takes five seconds to leave it.
- */
-export async function commitOffsets(
-  connection: Connection,
-  { group, topic, offsets }: { group: string; topic: string; offsets: Map<number, bigint> },
-): Promise<void> {
-  const producer = kafkaClient(connection).producer({
-    transactionalId: `${group}-offsets`,
-    transactionTimeout: TRANSACTION_TIMEOUT_MS,
-    allowAutoTopicCreation: false,
-  });
+  const cluster = clusterReader(connection);
   try {
-    await within(connection.timeoutMs, undefined, producer.connect());
-    const transaction = await producer.transaction();
-    const partitions = [...offsets].map(([partition, offset]) => ({
-      partition,
-      offset: offset.toString(),
-    }));
-    await transaction.sendOffsets({ consumerGroupId: group, topics: [{ topic, partitions }] });
-    await transaction.commit();
+    await cluster.commit(group, topic, new Map(starts));
   } finally {
-    await disconnect(producer);
+    await cluster.close();
   }
 }

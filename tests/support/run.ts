@@ -62,7 +62,10 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
     },
     async [Symbol.asyncDispose]() {
       started.forEach((program) => program.kill("SIGKILL"));
-      await Promise.all(started.map(({ ended }) => ended));
+      for (const { exitCode, stderr } of await Promise.all(started.map(({ ended }) => ended))) {
+        // Said here, since the test itself may only see that nothing happens any more.
+        if (exitCode === 1) console.error(`a program failed:\n${stderr.slice(-2_000)}`);
+      }
       const admin = adminPool(connection);
       await admin.use(async (client) => {
         const topics = (await client.listTopics()).filter((topic) => topic.startsWith(prefix));
