@@ -12,11 +12,16 @@
  * @module
  */
 import { createRequire } from "node:module";
-import { filterAbortedMessages } from "./kafkajs_fixes/aborted_records.ts";
+import { movingPastEmptyBatches } from "./kafkajs_fixes/fetched_batch.ts";
+import {
+  type DecodeMessages,
+  decodingInPlace,
+  type Internals as DecodeInternals,
+} from "./kafkajs_fixes/fetched_records.ts";
 import { groupMessagesPerPartition } from "./kafkajs_fixes/group_by_partition.ts";
 import {
   encodingIntoOneBuffer,
-  type Internals,
+  type Internals as EncodeInternals,
   type ProduceRequest,
 } from "./kafkajs_fixes/produce_request.ts";
 import { scheduleCheckPendingRequests } from "./kafkajs_fixes/request_queue.ts";
@@ -56,13 +61,18 @@ export function applyFixes(require: Require): void {
   const internals = {
     Encoder: requireFunction(require, "protocol/encoder"),
     ...require("kafkajs/src/protocol/message/compression") as object,
-  } as Internals;
+  } as EncodeInternals & DecodeInternals;
   replaceExport(
     require,
     "protocol/requests/produce/v3/request",
     (original: ProduceRequest) => encodingIntoOneBuffer(original, internals),
   );
-  replaceExport(require, "consumer/filterAbortedMessages", () => filterAbortedMessages);
+  replaceExport(
+    require,
+    "protocol/requests/fetch/v4/decodeMessages",
+    (original: DecodeMessages) => decodingInPlace(original, internals),
+  );
+  replaceExport(require, "consumer/batch", movingPastEmptyBatches);
 }
 
 /** Replaces the function that a module exports. */
