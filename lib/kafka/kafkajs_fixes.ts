@@ -72,6 +72,7 @@ export function applyFixes(require: Require): void {
     "protocol/requests/fetch/v4/decodeMessages",
     (original: DecodeMessages) => decodingInPlace(original, internals),
   );
+  requireMethods(require, "consumer/batch", ["isEmptyDueToFiltering", "lastOffset"]);
   replaceExport(require, "consumer/batch", movingPastEmptyBatches);
 }
 
@@ -87,12 +88,17 @@ function replaceMethods(
   name: string,
   methods: Record<string, (...args: never[]) => unknown>,
 ): void {
+  requireMethods(require, name, Object.keys(methods));
+  Object.assign((requireFunction(require, name) as { prototype: object }).prototype, methods);
+}
+
+/** Checks that the class that a module exports has these methods. */
+function requireMethods(require: Require, name: string, methods: string[]): void {
   const { prototype } = requireFunction(require, name) as { prototype: Record<string, unknown> };
-  for (const [method, replacement] of Object.entries(methods)) {
+  for (const method of methods) {
     if (typeof prototype?.[method] !== "function") {
       throw new Error(`kafkajs/src/${name} has no method "${method}" to replace: see ${FILE}`);
     }
-    prototype[method] = replacement;
   }
 }
 
