@@ -8,7 +8,6 @@
  * @module
  */
 import "./kafkajs_fixes.ts";
-import "./kafkajs_positions.ts";
 import { type Admin, Kafka, type logCreator, logLevel } from "kafkajs";
 import { describeError, printNote } from "../cli.ts";
 import { answersKafka } from "../kafka_probe.ts";

@@ -17,11 +17,11 @@ import {
   sleep,
   within,
 } from "./connect.ts";
-import type { FetchedBatch } from "./kafkajs_positions.ts";
+import type { FetchedBatch } from "./kafkajs_fixes/fetched_batch.ts";
 import { watchOutage } from "./outage.ts";
 
 /** A batch, and what its handler may do. */
-export type BatchPayload = EachBatchPayload & { batch: FetchedBatch };
+export type BatchPayload = EachBatchPayload & { batch: Pick<FetchedBatch, "fetchedOffset"> };
 
 /** What to consume, and who is told. */
 export interface Consumption {

@@ -12,13 +12,19 @@
  * @module
  */
 import { createRequire } from "node:module";
-import { filterAbortedMessages } from "./kafkajs_fixes/aborted_records.ts";
+import { movingPastEmptyBatches } from "./kafkajs_fixes/fetched_batch.ts";
+import {
+  type DecodeMessages,
+  decodingInPlace,
+  type Internals as DecodeInternals,
+} from "./kafkajs_fixes/fetched_records.ts";
 import { groupMessagesPerPartition } from "./kafkajs_fixes/group_by_partition.ts";
 import {
   encodingIntoOneBuffer,
-  type Internals,
+  type Internals as EncodeInternals,
   type ProduceRequest,
 } from "./kafkajs_fixes/produce_request.ts";
+import { type Fetch, fetchingAtPosition, setDefaultOffset } from "./kafkajs_fixes/position.ts";
 import { scheduleCheckPendingRequests } from "./kafkajs_fixes/request_queue.ts";
 
 /** What this module uses of `require`, so that a test can give its own. */
@@ -56,13 +62,22 @@ export function applyFixes(require: Require): void {
   const internals = {
     Encoder: requireFunction(require, "protocol/encoder"),
     ...require("kafkajs/src/protocol/message/compression") as object,
-  } as Internals;
+  } as EncodeInternals & DecodeInternals;
   replaceExport(
     require,
     "protocol/requests/produce/v3/request",
     (original: ProduceRequest) => encodingIntoOneBuffer(original, internals),
   );
-  replaceExport(require, "consumer/filterAbortedMessages", () => filterAbortedMessages);
+  replaceExport(
+    require,
+    "protocol/requests/fetch/v4/decodeMessages",
+    (original: DecodeMessages) => decodingInPlace(original, internals),
+  );
+  requireMethods(require, "consumer/batch", ["isEmpty", "isEmptyDueToFiltering", "lastOffset"]);
+  replaceExport(require, "consumer/batch", movingPastEmptyBatches);
+  const group = requireMethods(require, "consumer/consumerGroup", ["fetch", "hasSeekOffset"]);
+  group.fetch = fetchingAtPosition(group.fetch as Fetch);
+  replaceMethods(require, "consumer/offsetManager", { setDefaultOffset });
 }
 
 /** Replaces the function that a module exports. */
@@ -75,15 +90,25 @@ function replaceExport<F>(require: Require, name: string, replacement: (original
 function replaceMethods(
   require: Require,
   name: string,
-  methods: Record<string, (...args: never[]) => unknown>,
+  // deno-lint-ignore no-explicit-any -- methods of whatever class it is
+  methods: Record<string, (this: any, ...args: any[]) => unknown>,
 ): void {
+  Object.assign(requireMethods(require, name, Object.keys(methods)), methods);
+}
+
+/** The prototype of the class that a module exports, which must have these methods. */
+function requireMethods(
+  require: Require,
+  name: string,
+  methods: string[],
+): Record<string, unknown> {
   const { prototype } = requireFunction(require, name) as { prototype: Record<string, unknown> };
-  for (const [method, replacement] of Object.entries(methods)) {
+  for (const method of methods) {
     if (typeof prototype?.[method] !== "function") {
       throw new Error(`kafkajs/src/${name} has no method "${method}" to replace: see ${FILE}`);
     }
-    prototype[method] = replacement;
   }
+  return prototype;
 }
 
 /** The function or class that a module exports. */

@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { FetchedBatch } from "./kafkajs_fixes/fetched_batch.ts";
+import { fetchingAtPosition, setDefaultOffset } from "./kafkajs_fixes/position.ts";
 import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { applyFixes, type Require } from "./kafkajs_fixes.ts";
+import { filterAbortedMessages } from "./kafkajs_fixes/aborted_records.ts";
 import { crc32c } from "./kafkajs_fixes/crc32c.ts";
 
 const require = createRequire(import.meta.url) as unknown as Require;
@@ -427,13 +430,12 @@ Deno.test("filterAbortedMessages shows what is committed when transactions inter
   log.end(1, "commit");
   const expected = inOrder(log.visible);
   assertEquals(expected, ["5", "6", "7", "8"]);
-  assertEquals(visibleOffsets(fixed("consumer/filterAbortedMessages"), log), expected);
+  assertEquals(visibleOffsets(filterAbortedMessages, log), expected);
   const before = visibleOffsets(original("consumer/filterAbortedMessages"), log);
   assertEquals(before, ["0", "1", "5", "6", "7", "8"], "the original shows aborted records");
 });
 
 Deno.test("filterAbortedMessages shows exactly what is committed, whatever the transactions", () => {
-  const filter = fixed("consumer/filterAbortedMessages");
   const before = original("consumer/filterAbortedMessages");
   let wrongBefore = 0;
   for (let seed = 0; seed < 300; seed++) {
@@ -448,7 +450,7 @@ Deno.test("filterAbortedMessages shows exactly what is committed, whatever the t
     }
     log.openProducers.forEach((producer) => log.end(producer, "abort"));
     const expected = inOrder(log.visible);
-    assertEquals(visibleOffsets(filter, log), expected, `seed ${seed}`);
+    assertEquals(visibleOffsets(filterAbortedMessages, log), expected, `seed ${seed}`);
     if (visibleOffsets(before, log).join() !== expected.join()) wrongBefore++;
   }
   assert(wrongBefore > 100, `the original is wrong ${wrongBefore} times only: a weak test`);
@@ -462,11 +464,10 @@ Deno.test("filterAbortedMessages does as the original with transactions one afte
     log.end(index % 2, outcome);
   }
   const expected = inOrder(log.visible);
-  for (const module of [original, fixed]) {
-    assertEquals(visibleOffsets(module("consumer/filterAbortedMessages"), log), expected);
+  for (const filter of [original("consumer/filterAbortedMessages"), filterAbortedMessages]) {
+    assertEquals(visibleOffsets(filter, log), expected);
+    assertEquals(filter({ messages: log.messages, abortedTransactions: [] }), log.messages);
   }
-  const none = { messages: log.messages, abortedTransactions: [] };
-  assertEquals(fixed("consumer/filterAbortedMessages")(none), log.messages);
 });
 
 Deno.test("filterAbortedMessages does not take a key of four zero bytes for an abort marker", () => {
@@ -474,7 +475,231 @@ Deno.test("filterAbortedMessages does not take a key of four zero bytes for an a
   log.write(1, 1, { key: "\0\0\0\0" });
   log.write(1, 1);
   log.end(1, "abort");
-  assertEquals(visibleOffsets(fixed("consumer/filterAbortedMessages"), log), ["2"]);
+  assertEquals(visibleOffsets(filterAbortedMessages, log), ["2"]);
   const before = visibleOffsets(original("consumer/filterAbortedMessages"), log);
   assertEquals(before, ["0", "1", "2"]);
+});
+
+/** A record batch as a broker stores it, with records that a producer would not write. */
+async function storedBatch(
+  messages: Record<string, unknown>[],
+  { firstOffset, compression = 0, flags = 0, lastOffsetDelta = messages.length - 1 }: {
+    firstOffset: bigint;
+    compression?: number;
+    flags?: number;
+    lastOffsetDelta?: number;
+  },
+): Promise<Buffer> {
+  const produced = await encodeProduce(fixed, 3, {
+    acks: -1,
+    timeout: 0,
+    compression,
+    producerId: "4711",
+    producerEpoch: 3,
+    topicData: [{ topic: "t", partitions: [{ partition: 0, messages, firstSequence: 17 }] }],
+  });
+  const batch = produced.subarray(BATCH_AT);
+  batch.writeBigInt64BE(firstOffset, 0);
+  batch.writeInt16BE(batch.readInt16BE(21) | flags, 21);
+  batch.writeInt32BE(lastOffsetDelta, 23);
+  return batch;
+}
+
+const LOG_APPEND_TIME_FLAG = 0x08;
+const TRANSACTIONAL_FLAG = 0x10;
+const CONTROL_FLAG = 0x20;
+
+/** The record set of a fetch response, and the rest of the response, which must not be read. */
+// deno-lint-ignore no-explicit-any
+async function decodeFetched(module: (name: string) => any, bytes: Uint8Array) {
+  const Decoder = original("protocol/decoder");
+  const size = Buffer.alloc(4);
+  size.writeInt32BE(bytes.length);
+  const decoder = new Decoder(Buffer.concat([size, bytes, Buffer.from("rest")]));
+  const records = await module("protocol/requests/fetch/v4/decodeMessages")(decoder);
+  return { records, rest: String(decoder.readAll()) };
+}
+
+Deno.test("decodeMessages gives what the original gives, wherever the broker has cut", async () => {
+  let count = 0;
+  for (let seed = 0; seed < 150; seed++) {
+    const random = xoroshiro128plus(seed);
+    const batches: Buffer[] = [];
+    for (
+      let firstOffset = pick(random, [0n, 63n, 2n ** 31n, 2n ** 53n - 2n]);
+      upTo(random, 4) > 0;
+    ) {
+      const messages = Array.from({ length: upTo(random, 9) }, () => randomMessage(random));
+      addTimestamps(random, messages);
+      // Far from the first timestamp: numbers of more than 48 bits.
+      if (upTo(random, 3) === 0) messages.push({ value: "late", timestamp: String(2n ** 61n) });
+      batches.push(
+        await storedBatch(messages, {
+          firstOffset,
+          compression: upTo(random, 1),
+          flags: pick(random, [0, 0, LOG_APPEND_TIME_FLAG, TRANSACTIONAL_FLAG, CONTROL_FLAG]),
+        }),
+      );
+      firstOffset += BigInt(messages.length);
+    }
+    const whole = Buffer.concat(batches);
+    const bytes = whole.subarray(0, whole.length - pick(random, [0, 0, 1, 20, 70]));
+    if (bytes.length <= 17) continue;
+    const before = await decodeFetched(original, bytes);
+    assertEquals(await decodeFetched(fixed, bytes), before, `seed ${seed}`);
+    count += before.records.length;
+  }
+  assert(count > 500, `only ${count} records`);
+});
+
+Deno.test("decodeMessages leaves formats before Kafka 0.11 and empty answers to the original", async () => {
+  const entries = [{ key: "a", value: "b", timestamp: NOW }];
+  const { buffer } = original("protocol/messageSet")({ messageVersion: 1, entries });
+  for (const bytes of [buffer, Buffer.alloc(0)]) {
+    const before = await decodeFetched(original, bytes);
+    assertEquals(before.records.length, bytes.length === 0 ? 0 : 1);
+    assertEquals(await decodeFetched(fixed, bytes), before);
+  }
+});
+
+Deno.test("decodeMessages takes headers by any name as they are", async () => {
+  const headers = { constructor: "a", toString: ["b", "c"], ["__proto__"]: "d" };
+  const batch = await storedBatch([{ value: "v", headers }], { firstOffset: 0n });
+  const { records } = await decodeFetched(fixed, batch);
+  assertEquals(
+    Object.entries(records[0].headers).map(([name, value]) => [name, String(value)]),
+    [["constructor", "a"], ["toString", "b,c"], ["__proto__", "d"]],
+  );
+});
+
+Deno.test("decodeMessages reads a batch of very many records", async () => {
+  const messages = Array.from({ length: 250_000 }, () => ({ value: "v" }));
+  const batch = await storedBatch(messages, { firstOffset: 5n });
+  const { records } = await decodeFetched(fixed, batch);
+  assertEquals([records.length, records.at(-1).offset], [250_000, "250004"]);
+});
+
+/** What a consumer makes of a fetch response. */
+async function fetchedBatch(
+  // deno-lint-ignore no-explicit-any
+  module: (name: string) => any,
+  bytes: Buffer,
+  { fetchedOffset, abortedTransactions = [] }: {
+    fetchedOffset: string;
+    abortedTransactions?: unknown[];
+  },
+) {
+  const { records: messages } = await decodeFetched(module, bytes);
+  const Batch = module("consumer/batch");
+  const highWatermark = "1000";
+  return new Batch("t", fetchedOffset, {
+    partition: 0,
+    highWatermark,
+    abortedTransactions,
+    messages,
+  });
+}
+
+// deno-lint-ignore no-explicit-any
+function summary(batch: any) {
+  return {
+    offsets: batch.messages.map(({ offset }: { offset: string }) => offset),
+    firstOffset: batch.firstOffset(),
+    lastOffset: batch.lastOffset(),
+    isEmpty: batch.isEmpty(),
+    isEmptyDueToFiltering: batch.isEmptyDueToFiltering(),
+    offsetLag: batch.offsetLag(),
+    offsetLagLow: batch.offsetLagLow(),
+  };
+}
+
+Deno.test("Batch does as the original where no batch of the log has lost its last records", async () => {
+  const bytes = Buffer.concat([
+    await storedBatch([{ value: "a" }, { value: "b" }], { firstOffset: 8n }),
+    await storedBatch([{ value: "c" }], { firstOffset: 10n, flags: TRANSACTIONAL_FLAG }),
+    await storedBatch([{ key: Buffer.from([0, 0, 0, 0]), value: "" }], {
+      firstOffset: 11n,
+      flags: TRANSACTIONAL_FLAG | CONTROL_FLAG,
+    }),
+  ]);
+  const aborted = [{ producerId: "4711", firstOffset: "10" }];
+  for (const fetchedOffset of ["7", "8", "9", "10", "11"]) {
+    for (const abortedTransactions of [[], aborted, null] as unknown[][]) {
+      const options = { fetchedOffset, abortedTransactions };
+      const before = summary(await fetchedBatch(original, bytes, options));
+      // Except that each is shown, also the one without records, and the user moves past it.
+      const shown = { ...before, isEmpty: false, isEmptyDueToFiltering: false };
+      assertEquals(summary(await fetchedBatch(fixed, bytes, options)), shown);
+      assertEquals(before.lastOffset, "11");
+    }
+  }
+  const nothing = { fetchedOffset: "1000" };
+  const before = summary(await fetchedBatch(original, Buffer.alloc(0), nothing));
+  assertEquals(summary(await fetchedBatch(fixed, Buffer.alloc(0), nothing)), before);
+  assertEquals([before.lastOffset, before.isEmptyDueToFiltering], ["999", false]);
+});
+
+Deno.test("Batch moves past a batch of the log that compaction has emptied", async () => {
+  const bytes = await storedBatch([], { firstOffset: 20n, lastOffsetDelta: 4 });
+  const before = summary(await fetchedBatch(original, bytes, { fetchedOffset: "20" }));
+  // So the original asks for offset 20 again, for ever.
+  assertEquals(before.isEmptyDueToFiltering, false);
+  const after = summary(await fetchedBatch(fixed, bytes, { fetchedOffset: "20" }));
+  assertEquals(after, {
+    offsets: [],
+    firstOffset: null,
+    lastOffset: "24",
+    isEmpty: false,
+    isEmptyDueToFiltering: false,
+    offsetLag: "975",
+    offsetLagLow: "0",
+  });
+});
+
+Deno.test("Batch moves past the records that compaction has taken from the end of a batch", async () => {
+  const bytes = await storedBatch([{ value: "a" }], { firstOffset: 20n, lastOffsetDelta: 4 });
+  const moves = [];
+  for (const module of [original, fixed]) {
+    for (const fetchedOffset of ["20", "21", "24"]) {
+      moves.push((await fetchedBatch(module, bytes, { fetchedOffset })).lastOffset());
+    }
+  }
+  assertEquals(moves, ["20", "21", "24", "24", "24", "24"]);
+});
+
+Deno.test("ConsumerGroup.fetch leaves out what does not begin at the position any more", async () => {
+  const positions: Record<number, number> = { 0: 5, 1: 8, 2: 3 };
+  const group = {
+    offsetManager: { nextOffset: (_topic: string, partition: number) => positions[partition]! },
+    hasSeekOffset: ({ partition }: { partition: number }) => partition === 2,
+  };
+  const batch = (partition: number, fetchedOffset: string) =>
+    ({ topic: "t", partition, fetchedOffset }) as unknown as FetchedBatch & {
+      topic: string;
+      partition: number;
+    };
+  const arrived = [batch(0, "5"), batch(1, "5"), batch(2, "3")];
+  const fetch = fetchingAtPosition(() => Promise.resolve(arrived));
+  assertEquals(await fetch.call(group, 1), [arrived[0]!]);
+
+  const rejoining = fetchingAtPosition(function () {
+    this.offsetManager = { nextOffset: () => 5 };
+    return Promise.resolve(arrived);
+  });
+  assertEquals(await rejoining.call(group, 1), [], "fetched for an earlier assignment");
+});
+
+Deno.test("OffsetManager.setDefaultOffset moves the position and commits nothing", async () => {
+  const manager = {
+    cluster: {
+      fetchTopicsOffset(topics: unknown) {
+        assertEquals(topics, [{ topic: "t", partitions: [{ partition: 1 }], fromBeginning: true }]);
+        return Promise.resolve([{ partitions: [{ offset: "700" }] }]);
+      },
+    },
+    topicConfigurations: { t: { fromBeginning: true } },
+    resolvedOffsets: { t: { 0: "3", 1: "4" } as Record<number, string> },
+  };
+  await setDefaultOffset.call(manager, { topic: "t", partition: 1 });
+  assertEquals(manager.resolvedOffsets, { t: { 0: "3", 1: "700" } });
 });

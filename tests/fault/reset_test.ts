@@ -4,10 +4,11 @@
  * @module
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { adminPool } from "../../lib/kafka/admin_pool.ts";
 import { orderEvents } from "../../lib/topics.ts";
 import { describeGroup, kafkaConsumerGroups } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
-import { testRun } from "../support/run.ts";
+import { eventually, testRun } from "../support/run.ts";
 
 const COUNT = 100_000;
 
@@ -88,4 +89,40 @@ Deno.test("a restart reads nothing again, and a reset by any tool is a correct r
       minutes.filter(([minute]) => minute >= "2024-02-29"),
     );
   });
+});
+
+Deno.test("orders that retention deletes unread are passed over, and the counts stay", async () => {
+  await using run = await testRun("retention");
+  const topic = orderEvents(run.prefix).name;
+  await run.json("producer.ts", ["--count", "600"]);
+  const lines: string[] = [];
+  const analytics = run.start(
+    "analytics.ts",
+    ["--json", "--output", run.file],
+    (line) => lines.push(line),
+  );
+  const group = `${run.prefix}analytics`;
+  const lagIs = (lag: string) => async () => {
+    const partitions = await describeGroup(run.brokers, group);
+    return partitions.length === 6 && partitions.every((of) => of.lag === lag);
+  };
+  await eventually("the orders are counted", lagIs("0"), 60_000);
+  // It sleeps while orders come and go.
+  analytics.kill("SIGSTOP");
+  await run.json("producer.ts", ["--count", "300"]);
+  const admin = adminPool(run.connection);
+  await admin.use(async (client) => {
+    const partitions = (await client.fetchTopicOffsets(topic))
+      .map(({ partition, high }) => ({ partition, offset: high }));
+    await client.deleteTopicRecords({ topic, partitions });
+  });
+  await admin.close();
+  analytics.kill("SIGCONT");
+  await run.json("producer.ts", ["--count", "200"]);
+  await eventually("the lag is 0 again", lagIs("0"), 60_000);
+  analytics.kill("SIGTERM");
+  const { stdout } = await analytics.ended;
+  assertEquals(JSON.parse(stdout).total_orders, 800);
+  const told = lines.filter((line) => line.includes("were deleted by the topic's retention"));
+  assertEquals(told.length, 6, "each partition's loss is told");
 });

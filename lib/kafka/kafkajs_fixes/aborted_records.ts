@@ -14,6 +14,8 @@ export interface AbortedTransaction {
 
 /** A record as kafkajs decodes it. */
 export interface DecodedRecord {
+  /** Its offset. */
+  offset: string;
   /** The key. */
   key: Uint8Array | null;
   /** Whether it is a transaction marker. */
