@@ -26,6 +26,7 @@ import {
 } from "./kafkajs_fixes/produce_request.ts";
 import { type Fetch, fetchingAtPosition, setDefaultOffset } from "./kafkajs_fixes/position.ts";
 import { scheduleCheckPendingRequests } from "./kafkajs_fixes/request_queue.ts";
+import { sendingEachPartitionOnce, type SendInternals } from "./kafkajs_fixes/send_messages.ts";
 
 /** What this module uses of `require`, so that a test can give its own. */
 export interface Require {
@@ -59,6 +60,14 @@ export function applyFixes(require: Require): void {
   }
   replaceMethods(require, "network/requestQueue", { scheduleCheckPendingRequests });
   replaceExport(require, "producer/groupMessagesPerPartition", () => groupMessagesPerPartition);
+  const { staleMetadata } = require("kafkajs/src/protocol/error") as SendInternals;
+  const responseSerializer = requireFunction(require, "producer/responseSerializer");
+  replaceExport(require, "producer/sendMessages", () =>
+    sendingEachPartitionOnce({
+      groupMessagesPerPartition,
+      responseSerializer,
+      staleMetadata,
+    } as SendInternals));
   const internals = {
     Encoder: requireFunction(require, "protocol/encoder"),
     ...require("kafkajs/src/protocol/message/compression") as object,
