@@ -33,6 +33,9 @@ def produce(args):
         "enable.idempotence": True,
         **BATCHING,
     })
+    # Brings the connection up: without one at its first try, librdkafka asks for the id of the
+    # idempotent producer half a second later. It still loses this race now and then.
+    producer.list_topics(args.topic)
     for number, order in enumerate(orders(args.orders, args.seed), 1):
         value = encode(order)
         while True:

@@ -7,7 +7,7 @@ from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata
 from orders import Metrics, arguments, encode, movements, orders
 
 BATCH = 10_000  # records per poll() and, for inventory, per transaction
-BATCHING = {"linger_ms": 50, "batch_size": 262_144}
+BATCHING = {"linger_ms": 50, "batch_size": 900_000}
 
 
 def produce(args):
