@@ -30,7 +30,7 @@ const MARGIN = 24;
 const LABEL_WIDTH = 236;
 const BAR_LEFT = MARGIN + LABEL_WIDTH;
 /** As much as the figure and the note of the longest bar need on its right. */
-const BAR_MAX = 330;
+const BAR_MAX = 300;
 const BAR_HEIGHT = 16;
 const ROW_HEIGHT = 25;
 const TITLE_HEIGHT = 34;

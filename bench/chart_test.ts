@@ -15,7 +15,7 @@ Deno.test("chartSvg draws bars in proportion to their medians, each group on its
   ], HEAD);
   const widths = [...svg.matchAll(/class="(?:ours|bar)" .*? width="([\d.]+)"/g)]
     .map((match) => Number(match[1]));
-  assertEquals(widths, [330, 165, 330, 110]);
+  assertEquals(widths, [300, 150, 300, 100]);
 });
 
 Deno.test("chartSvg marks ours, and the range when there is one", () => {

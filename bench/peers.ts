@@ -196,7 +196,7 @@ async function pythonPeer(
   return {
     name: `${name} ${version}`,
     jobs: JOBS,
-    remarks: { analytics: "keeps its counts in memory only" },
+    remarks: { analytics: "counts in memory only" },
     command: (work) => ({ program: PYTHON, args: [`${PEERS_DIR}/${script}`, ...peerFlags(work)] }),
     report: peerReport,
   };
@@ -222,7 +222,7 @@ async function platformaticPeer(): Promise<Client> {
   return {
     name: imports["@platformatic/kafka"].replace("npm:", "").replace(/(.)@/, "$1 "),
     jobs: JOBS,
-    remarks: { analytics: "keeps its counts in memory only" },
+    remarks: { analytics: "counts in memory only" },
     command: (work) => ({
       program: Deno.execPath(),
       args: [
