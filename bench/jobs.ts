@@ -1,0 +1,433 @@
+/**
+ * The three jobs, client against client: on the same broker and the same orders, in turn.
+ *
+ * Everything that a run needs exists before it: topics, orders, an empty topic for its results. A run
+ * whose results are not right gives no figure, only the reason.
+ *
+ * @module
+ */
+import { type AdminPool, adminPool } from "../lib/kafka/admin_pool.ts";
+import type { Connection } from "../lib/kafka/connect.ts";
+import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
+import { readTopic } from "../lib/kafka/read_topic.ts";
+import { minuteOf } from "../lib/minute_window.ts";
+import { parseOrder } from "../lib/order.ts";
+import { deadLetters, inventoryEvents, orderEvents, orderMetrics } from "../lib/topics.ts";
+import {
+  type Command,
+  type Measurement,
+  type Running,
+  type Spread,
+  spreadOf,
+  start,
+} from "./measure.ts";
+import { type Client, type Job, ORDER_STREAM, program, type Report, type Work } from "./peers.ts";
+
+/** What all measurements work with. */
+export interface Workshop {
+  /** Where the brokers are. */
+  connection: Connection;
+  /** As `--brokers` takes it. */
+  brokers: string;
+  /** What all topics and groups of this benchmark begin with. */
+  prefix: string;
+  /** A directory for files. */
+  directory: string;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
+  /** Tells the user what is being done. */
+  note(line: string): void;
+  /** For topics and offsets. */
+  admin: AdminPool;
+  /** Starts a process that ends with the benchmark at the latest. */
+  start(command: Command, onLine?: (line: string) => void): Running;
+  /** Runs a process to its end. */
+  run(command: Command): Promise<Measurement>;
+  /** Ends what runs and deletes all topics and groups. */
+  close(): Promise<void>;
+}
+
+/** Opens a workshop on a broker that answers. */
+export function openWorkshop(
+  { connection, directory, prefix, signal, note }: Pick<
+    Workshop,
+    "connection" | "directory" | "prefix" | "signal" | "note"
+  >,
+): Workshop {
+  const admin = adminPool(connection);
+  const running = new Set<Running>();
+  const workshop: Workshop = {
+    connection,
+    brokers: connection.brokers.join(","),
+    prefix,
+    directory,
+    signal,
+    note,
+    admin,
+    start(command, onLine) {
+      signal.throwIfAborted();
+      const process = start(command, onLine);
+      running.add(process);
+      process.ended.finally(() => running.delete(process));
+      return process;
+    },
+    async run(command) {
+      const measurement = await workshop.start(command).ended;
+      signal.throwIfAborted();
+      return measurement;
+    },
+    async close() {
+      signal.removeEventListener("abort", stopAll);
+      stopAll();
+      await Promise.all([...running].map(({ ended }) => ended));
+      await deleteAll(admin, prefix);
+      await admin.close();
+    },
+  };
+  const stopAll = () => running.forEach((process) => process.stop());
+  signal.addEventListener("abort", stopAll);
+  return workshop;
+}
+
+/** Deletes the topics and groups that begin with the prefix. */
+export async function deleteAll(admin: AdminPool, prefix: string): Promise<void> {
+  await admin.use(async (client) => {
+    const topics = (await client.listTopics()).filter((topic) => topic.startsWith(prefix));
+    if (topics.length > 0) await client.deleteTopics({ topics });
+    const { groups } = await client.listGroups();
+    const ours = groups.map(({ groupId }) => groupId).filter((group) => group.startsWith(prefix));
+    // A group whose member was killed has it for a few seconds more; it goes by itself later.
+    if (ours.length > 0) await client.deleteGroups(ours).catch(() => {});
+  });
+}
+
+/** A topic of orders, and what is in it. */
+export interface Orders {
+  /** The prefix of its topics. */
+  prefix: string;
+  /** How many there are. */
+  count: number;
+  /** How many of them failed. */
+  failed: number;
+  /** How many stock movements follow from them. */
+  movements: number;
+  /** In how many minutes they lie. */
+  minutes: number;
+  /** How many pairs of partition and minute have orders. */
+  rows: number;
+}
+
+/** Creates the topics that a job needs and that are not there, or those of all jobs. */
+export async function createTopics(
+  { admin }: Workshop,
+  { prefix, group = "analytics", job }: { prefix: string; group?: string; job?: Job },
+): Promise<void> {
+  const isFor = (name: Job) => job === undefined || job === name;
+  const specs = [
+    orderEvents(prefix),
+    ...(job === "produce" ? [] : [deadLetters(prefix)]),
+    ...(isFor("inventory") ? [inventoryEvents(prefix)] : []),
+    ...(isFor("analytics") ? [orderMetrics(prefix + group)] : []),
+  ];
+  await admin.use(async (client) => {
+    const existing = new Set(await client.listTopics());
+    const topics = specs.filter(({ name }) => !existing.has(name))
+      .map(({ name, partitions, settings }) => ({
+        topic: name,
+        numPartitions: partitions,
+        configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
+      }));
+    if (topics.length > 0) await client.createTopics({ topics });
+  });
+}
+
+/**
+ * Fills topics with orders by producer.ts and reads them once.
+ *
+ * @param span Over how much time the event times are spread.
+ */
+export async function fill(
+  workshop: Workshop,
+  { name, count, span = "1h" }: { name: string; count: number; span?: string },
+): Promise<Orders> {
+  const prefix = `${workshop.prefix}${name}-`;
+  await createTopics(workshop, { prefix });
+  await produce(workshop, { prefix, count, span });
+  return await readOrders(workshop, prefix);
+}
+
+/** Adds orders to a topic by producer.ts. */
+export async function produce(
+  workshop: Workshop,
+  { prefix, count, span = "1h" }: { prefix: string; count: number; span?: string },
+): Promise<void> {
+  const flags = ["--topic-prefix", prefix, "--count", String(count), "--span", span];
+  const { exitCode, stderr } = await workshop.run(program("producer.ts", workshop, flags));
+  if (exitCode !== 0) throw new Error(`producing ${count} orders failed: ${lastLine(stderr)}`);
+}
+
+/** Reads all orders of a topic; anything else in it is an error. */
+export async function readOrders(workshop: Workshop, prefix: string): Promise<Orders> {
+  const orders: Orders = { prefix, count: 0, failed: 0, movements: 0, minutes: 0, rows: 0 };
+  const minutes = new Set<number>();
+  const rows = new Set<string>();
+  await readTopic(workshop.connection, {
+    topic: orderEvents(prefix).name,
+    group: `${prefix}check`,
+    onRecord({ value, offset }, partition) {
+      const parsed = value === null ? undefined : parseOrder(value);
+      if (parsed?.kind !== "order") {
+        throw new Error(`the record at ${partition}/${offset} is no order`);
+      }
+      orders.count++;
+      orders.movements += parsed.order.items.length;
+      if (parsed.order.status === "failed") orders.failed++;
+      const minute = minuteOf(parsed.timestampMs);
+      minutes.add(minute);
+      rows.add(`${partition}/${minute}`);
+    },
+  }, workshop.signal);
+  return { ...orders, minutes: minutes.size, rows: rows.size };
+}
+
+/** One client's figures in one job. */
+export interface ClientResult {
+  /** The client. */
+  client: string;
+  /** What makes its figures another kind of figure. */
+  remark?: string | undefined;
+  /** Orders each second, whole process. */
+  ordersPerSecond: Spread | undefined;
+  /** Wall-clock time of the whole process. */
+  seconds: Spread | undefined;
+  /** Orders each second by the program's own clock, once it had started, if it says so. */
+  workingOrdersPerSecond: Spread | undefined;
+  /** Processor time of the whole process. */
+  cpuSeconds: Spread | undefined;
+  /** Its time divided by ours, pair by pair: above 1 we are faster. */
+  ratio: Spread | undefined;
+  /** Why runs have no figure. */
+  dropped: string[];
+}
+
+/** One job at one size. */
+export interface JobResult {
+  /** The job. */
+  job: Job;
+  /** How many orders. */
+  orders: number;
+  /** Ours first, over all pairs; then each peer. */
+  clients: ClientResult[];
+}
+
+/** Runs ours and each peer in pairs: ours, peer, ours, peer, … */
+export async function compare(
+  workshop: Workshop,
+  { job, orders, pairs, peers }: { job: Job; orders: Orders; pairs: number; peers: Client[] },
+): Promise<JobResult> {
+  const ours = newFigures();
+  const clients: ClientResult[] = [];
+  // Not measured: it wakes the broker and fills the caches of files.
+  await runOnce(workshop, { client: ORDER_STREAM, job, orders });
+  const rivals = peers.filter((peer) => peer.jobs.includes(job));
+  for (const peer of rivals) {
+    const theirs = newFigures();
+    const ratios: number[] = [];
+    for (let pair = 1; pair <= pairs; pair++) {
+      workshop.note(`${job}, ${orders.count} orders: pair ${pair} of ${pairs} with ${peer.name}`);
+      const a = keep(ours, await runOnce(workshop, { client: ORDER_STREAM, job, orders }));
+      const b = keep(theirs, await runOnce(workshop, { client: peer, job, orders }));
+      if (a !== undefined && b !== undefined) ratios.push(b.seconds / a.seconds);
+    }
+    clients.push(resultOf(peer, { job, orders: orders.count, figures: theirs, ratios }));
+  }
+  for (let run = 0; run < (rivals.length === 0 ? pairs : 0); run++) {
+    keep(ours, await runOnce(workshop, { client: ORDER_STREAM, job, orders }));
+  }
+  const first = resultOf(ORDER_STREAM, { job, orders: orders.count, figures: ours, ratios: [] });
+  return { job, orders: orders.count, clients: [first, ...clients] };
+}
+
+interface Figures {
+  runs: Run[];
+  dropped: string[];
+}
+
+function newFigures(): Figures {
+  return { runs: [], dropped: [] };
+}
+
+/** A run whose results are right. */
+interface Run extends Measurement {
+  workingSeconds: number | undefined;
+}
+
+/** A run, or why it has no figure. */
+type Outcome = Run | { problem: string };
+
+function keep(figures: Figures, outcome: Outcome): Run | undefined {
+  if ("problem" in outcome) {
+    figures.dropped.push(outcome.problem);
+    return undefined;
+  }
+  figures.runs.push(outcome);
+  return outcome;
+}
+
+function resultOf(
+  client: Client,
+  { job, orders, figures, ratios }: {
+    job: Job;
+    orders: number;
+    figures: Figures;
+    ratios: number[];
+  },
+): ClientResult {
+  const { runs, dropped } = figures;
+  return {
+    client: client.name,
+    remark: client.remarks[job],
+    ordersPerSecond: spreadOf(runs.map(({ seconds }) => orders / seconds)),
+    seconds: spreadOf(runs.map(({ seconds }) => seconds)),
+    workingOrdersPerSecond: spreadOf(
+      runs.flatMap(({ workingSeconds }) =>
+        workingSeconds === undefined ? [] : [orders / workingSeconds]
+      ),
+    ),
+    cpuSeconds: spreadOf(runs.map(({ cpuSeconds }) => cpuSeconds)),
+    ratio: spreadOf(ratios),
+    dropped,
+  };
+}
+
+let runNumber = 0;
+
+async function runOnce(
+  workshop: Workshop,
+  { client, job, orders }: { client: Client; job: Job; orders: Orders },
+): Promise<Outcome> {
+  const group = `run-${++runNumber}`;
+  const prefix = job === "produce" ? `${workshop.prefix}${group}-` : orders.prefix;
+  const work: Work = {
+    job,
+    orders: orders.count,
+    brokers: workshop.brokers,
+    prefix,
+    group,
+    directory: workshop.directory,
+  };
+  await createTopics(workshop, { prefix, group, job });
+  if (job === "inventory") await empty(workshop, inventoryEvents(prefix).name);
+  const measurement = await workshop.run(client.command(work));
+  const report = reportOf(measurement, { client, job });
+  const problem = "problem" in report
+    ? undefined
+    : await problemOf(workshop, { work, orders, report });
+  if (job === "produce") await deleteAll(workshop.admin, prefix);
+  if ("problem" in report) return report;
+  if (problem !== undefined) return { problem };
+  return { ...measurement, workingSeconds: report.workingSeconds };
+}
+
+function reportOf(
+  measurement: Measurement,
+  { client, job }: { client: Client; job: Job },
+): Report | { problem: string } {
+  const { exitCode, stdout, stderr } = measurement;
+  if (exitCode !== 0) return { problem: `exit code ${exitCode}: ${lastLine(stderr + stdout)}` };
+  try {
+    return client.report(job, measurement);
+  } catch {
+    return { problem: `reported nothing that can be read: ${lastLine(stdout)}` };
+  }
+}
+
+/** Deletes all records of a topic. */
+async function empty({ admin }: Workshop, topic: string): Promise<void> {
+  await admin.use(async (client) => {
+    const partitions = (await client.fetchTopicOffsets(topic))
+      .filter(({ low, high }) => low !== high)
+      .map(({ partition }) => ({ partition, offset: "-1" }));
+    if (partitions.length > 0) await client.deleteTopicRecords({ topic, partitions });
+  });
+}
+
+/** What is wrong with the results of a run; `undefined` when they are right. */
+async function problemOf(
+  workshop: Workshop,
+  { work, orders, report }: { work: Work; orders: Orders; report: Report },
+): Promise<string | undefined> {
+  if (report.orders !== orders.count) {
+    return `reported ${report.orders} orders instead of ${orders.count}`;
+  }
+  switch (work.job) {
+    case "produce": {
+      const { count } = await readOrders(workshop, work.prefix);
+      return count === orders.count ? undefined : `stored ${count} orders, not ${orders.count}`;
+    }
+    case "analytics":
+      return report.failed === undefined || report.failed === orders.failed
+        ? undefined
+        : `counted ${report.failed} failed orders instead of ${orders.failed}`;
+    case "inventory": {
+      const left = await lag(workshop, work);
+      if (left !== 0n) return `${left} orders are not committed by its group`;
+      const events = await countRecords(workshop, inventoryEvents(work.prefix).name);
+      return events === orders.movements
+        ? undefined
+        : `wrote ${events} committed stock movements instead of ${orders.movements}`;
+    }
+  }
+}
+
+async function lag({ admin }: Workshop, { prefix, group }: Work): Promise<bigint> {
+  const topic = orderEvents(prefix).name;
+  return await admin.use(async (client) => {
+    const committed = await committedOffsets(client, prefix + group, topic);
+    const ranges = await logRanges(client, topic);
+    return [...ranges].reduce(
+      (sum, [partition, { start, end }]) => sum + end - (committed.get(partition) ?? start),
+      0n,
+    );
+  });
+}
+
+async function countRecords(workshop: Workshop, topic: string): Promise<number> {
+  let records = 0;
+  const group = `${workshop.prefix}check-${++runNumber}`;
+  await readTopic(
+    workshop.connection,
+    { topic, group, onRecord: () => records++ },
+    workshop.signal,
+  );
+  return records;
+}
+
+/** The last line of a program's output that says something. */
+export function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1)?.trim() ?? "";
+}
+
+/**
+ * Starts a program, waits for a line on its stderr and stops the program.
+ *
+ * @returns The seconds from its start until the line.
+ */
+export async function timeUntilLine(
+  workshop: Workshop,
+  { command, line }: { command: Command; line: RegExp },
+): Promise<number> {
+  const startedMs = performance.now();
+  const seen = Promise.withResolvers<number>();
+  const process = workshop.start(command, (text) => {
+    if (line.test(text)) seen.resolve((performance.now() - startedMs) / 1_000);
+  });
+  process.ended.then(({ stderr }) =>
+    seen.reject(new Error(`${command.args.at(-1)} ended before ${line}: ${lastLine(stderr)}`))
+  );
+  const seconds = await seen.promise;
+  process.stop();
+  await process.ended;
+  workshop.signal.throwIfAborted();
+  return seconds;
+}
