@@ -97,7 +97,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const viewEnd = new AbortController();
   const reportEnd = new AbortController();
   const stopped = new AbortController();
-  const view = await openMetricsView({
+  const view = openMetricsView({
     connection,
     topic: metrics.name,
     group,

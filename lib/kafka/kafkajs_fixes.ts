@@ -24,8 +24,12 @@ import {
   type Internals as EncodeInternals,
   type ProduceRequest,
 } from "./kafkajs_fixes/produce_request.ts";
-import { type Fetch, fetchingAtPosition, setDefaultOffset } from "./kafkajs_fixes/position.ts";
-import { scheduleCheckPendingRequests } from "./kafkajs_fixes/request_queue.ts";
+import { type FetchLoop, fetchLoop, setDefaultOffset } from "./kafkajs_fixes/fetch_loop.ts";
+import {
+  scheduleCheckPendingRequests,
+  type WaitForRequests,
+  waitingForAllButFetches,
+} from "./kafkajs_fixes/request_queue.ts";
 import { sendingEachPartitionOnce, type SendInternals } from "./kafkajs_fixes/send_messages.ts";
 
 /** What this module uses of `require`, so that a test can give its own. */
@@ -58,7 +62,14 @@ export function applyFixes(require: Require): void {
   if (require.cache[require.resolve("kafkajs")] !== undefined) {
     throw new Error(`kafkajs was loaded before its fixes: import ${FILE} first`);
   }
-  replaceMethods(require, "network/requestQueue", { scheduleCheckPendingRequests });
+  const queue = requireMethods(require, "network/requestQueue", ["waitForPendingRequests"]);
+  replaceMethods(require, "network/requestQueue", {
+    scheduleCheckPendingRequests,
+    waitForPendingRequests: waitingForAllButFetches(
+      queue.waitForPendingRequests as WaitForRequests,
+      require("kafkajs/src/errors") as Parameters<typeof waitingForAllButFetches>[1],
+    ),
+  });
   replaceExport(require, "producer/groupMessagesPerPartition", () => groupMessagesPerPartition);
   const { staleMetadata } = require("kafkajs/src/protocol/error") as SendInternals;
   const responseSerializer = requireFunction(require, "producer/responseSerializer");
@@ -84,8 +95,15 @@ export function applyFixes(require: Require): void {
   );
   requireMethods(require, "consumer/batch", ["isEmpty", "isEmptyDueToFiltering", "lastOffset"]);
   replaceExport(require, "consumer/batch", movingPastEmptyBatches);
-  const group = requireMethods(require, "consumer/consumerGroup", ["fetch", "hasSeekOffset"]);
-  group.fetch = fetchingAtPosition(group.fetch as Fetch);
+  const group = requireMethods(require, "consumer/consumerGroup", ["fetch", "resume"]);
+  const runner = requireMethods(require, "consumer/runner", ["stop"]);
+  const { fetch, resume, stop } = fetchLoop({
+    fetch: group.fetch,
+    resume: group.resume,
+    stop: runner.stop,
+  } as FetchLoop);
+  replaceMethods(require, "consumer/consumerGroup", { fetch, resume });
+  replaceMethods(require, "consumer/runner", { stop });
   replaceMethods(require, "consumer/offsetManager", { setDefaultOffset });
 }
 

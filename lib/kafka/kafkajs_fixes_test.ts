@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { FetchedBatch } from "./kafkajs_fixes/fetched_batch.ts";
-import { fetchingAtPosition, setDefaultOffset } from "./kafkajs_fixes/position.ts";
+import {
+  type Fetch,
+  type FetchLoop,
+  fetchLoop,
+  setDefaultOffset,
+} from "./kafkajs_fixes/fetch_loop.ts";
 import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
@@ -74,7 +78,7 @@ Deno.test("applyFixes says which function it does not find", () => {
   assertThrows(
     () => applyFixes(fakeRequire(modules)),
     Error,
-    'kafkajs/src/network/requestQueue has no method "scheduleCheckPendingRequests"',
+    'kafkajs/src/network/requestQueue has no method "waitForPendingRequests"',
   );
 });
 
@@ -669,26 +673,59 @@ Deno.test("Batch moves past the records that compaction has taken from the end o
   assertEquals(moves, ["20", "21", "24", "24", "24", "24"]);
 });
 
-Deno.test("ConsumerGroup.fetch leaves out what does not begin at the position any more", async () => {
+/** A consumer group with three partitions, of which the third one is to be sought. */
+function groupOfThree(active = [0, 1, 2]) {
   const positions: Record<number, number> = { 0: 5, 1: 8, 2: 3 };
-  const group = {
+  return {
     offsetManager: { nextOffset: (_topic: string, partition: number) => positions[partition]! },
+    subscriptionState: { active: () => [{ partitions: active }] },
+    maxWaitTime: 60_000,
     hasSeekOffset: ({ partition }: { partition: number }) => partition === 2,
   };
-  const batch = (partition: number, fetchedOffset: string) =>
-    ({ topic: "t", partition, fetchedOffset }) as unknown as FetchedBatch & {
-      topic: string;
-      partition: number;
-    };
-  const arrived = [batch(0, "5"), batch(1, "5"), batch(2, "3")];
-  const fetch = fetchingAtPosition(() => Promise.resolve(arrived));
-  assertEquals(await fetch.call(group, 1), [arrived[0]!]);
+}
 
-  const rejoining = fetchingAtPosition(function () {
-    this.offsetManager = { nextOffset: () => 5 };
-    return Promise.resolve(arrived);
+type ArrivedBatch = Awaited<ReturnType<Fetch>>[number];
+
+const originalLoop: FetchLoop = {
+  fetch: () => Promise.resolve([]),
+  resume: () => {},
+  stop: () => Promise.resolve(),
+};
+
+Deno.test("ConsumerGroup.fetch leaves out what does not begin at the position any more", async () => {
+  const batch = (partition: number, fetchedOffset: string) =>
+    ({ topic: "t", partition, fetchedOffset }) as unknown as ArrivedBatch;
+  const arrived = [batch(0, "5"), batch(1, "5"), batch(2, "3")];
+  const { fetch } = fetchLoop({ ...originalLoop, fetch: () => Promise.resolve(arrived) });
+  assertEquals(await fetch.call(groupOfThree(), 1), [arrived[0]!]);
+
+  const rejoining = fetchLoop({
+    ...originalLoop,
+    fetch() {
+      this.offsetManager = { nextOffset: () => 5 };
+      return Promise.resolve(arrived);
+    },
   });
-  assertEquals(await rejoining.call(group, 1), [], "fetched for an earlier assignment");
+  assertEquals(await rejoining.fetch.call(groupOfThree(), 1), [], "for an earlier assignment");
+});
+
+Deno.test("ConsumerGroup.fetch with all partitions paused waits for a resume or the end", async () => {
+  for (const end of ["resume", "stop"] as const) {
+    const group = groupOfThree([]);
+    const { fetch, resume, stop } = fetchLoop(originalLoop);
+    const fetches = [fetch.call(group, 1), fetch.call(group, 2)];
+    if (end === "resume") resume.call(group, []);
+    else await stop.call({ consumerGroup: group });
+    assertEquals(await Promise.all(fetches), [[], []]);
+  }
+});
+
+Deno.test("Runner.stop does not wait for a fetch under way", async () => {
+  const { fetch, stop } = fetchLoop({ ...originalLoop, fetch: () => new Promise(() => {}) });
+  const group = groupOfThree();
+  const fetched = fetch.call(group, 1);
+  await stop.call({ consumerGroup: group });
+  assertEquals(await fetched, []);
 });
 
 Deno.test("OffsetManager.setDefaultOffset moves the position and commits nothing", async () => {

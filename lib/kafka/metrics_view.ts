@@ -43,7 +43,7 @@ export interface MetricsView {
 const RETRY_MS = 250;
 
 /** Follows the metrics topic of a group until the signal is aborted. */
-export async function openMetricsView(
+export function openMetricsView(
   { connection, topic, group, partitions, onFailure }: {
     connection: Connection;
     topic: string;
@@ -52,7 +52,7 @@ export async function openMetricsView(
     onFailure: (error: Error) => void;
   },
   signal: AbortSignal,
-): Promise<MetricsView> {
+): MetricsView {
   const rows = new MetricsRows();
   let positions = new Map<number, bigint>();
   let waiting: (() => void)[] = [];
@@ -62,7 +62,13 @@ export async function openMetricsView(
     allowAutoTopicCreation: false,
     createPartitioner: chosenPartition,
   });
-  await connect(producer, connection);
+  let connecting: Promise<void> | undefined;
+  const connected = () =>
+    connecting ??= connect(producer, connection).catch((error) => {
+      connecting = undefined;
+      throw error;
+    });
+  connected().catch(() => {});
 
   const following = followTopic({
     connection,
@@ -89,6 +95,7 @@ export async function openMetricsView(
     const deadline = performance.now() + connection.timeoutMs;
     for (;;) {
       try {
+        await connected();
         const sent = producer.send({ topic, acks: -1, messages });
         const result = await within(deadline - performance.now(), until, sent);
         requireAcknowledged(result, [{ topic, partition }]);

@@ -136,6 +136,8 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
   let failure: Error | undefined;
   let joined = false;
   let heartbeats: (() => void)[] = [];
+  /** Resolved when a partition has come further. */
+  let progress = Promise.withResolvers<void>();
 
   const fail = (error: unknown) => {
     failure ??= explain(error, connection);
@@ -203,6 +205,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
         if (lost.signal.aborted) return;
         consumer.seek({ topic, partition, offset: start.toString() });
         session.ready = true;
+        progress.resolve();
         consumer.resume([{ topic, partitions: [partition] }]);
         return;
       } catch (error) {
@@ -249,6 +252,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     await transaction.commit();
     session.nextOffset = nextOffset;
     step.committed();
+    progress.resolve();
   }
 
   async function sendOffset(
@@ -372,10 +376,17 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
   /** Ends the processing once the group has committed all that was there at the start. */
   async function watchEnd(): Promise<void> {
     const targets = await admin.use((client) => logRanges(client, topic));
+    // What this instance has committed itself needs no asking.
+    const reachedHere = ([partition, { end }]: [number, LogRange]) => {
+      const session = sessions.get(partition);
+      return session?.ready === true && session.nextOffset >= end;
+    };
     while (!done.aborted) {
-      await sleep(END_POLL_MS, done);
+      if ([...targets].every(reachedHere)) return finished.abort();
+      await Promise.race([sleep(END_POLL_MS, done), progress.promise]);
+      progress = Promise.withResolvers();
       const ready = joined && [...sessions.values()].every(({ ready }) => ready);
-      if (!ready || done.aborted) continue;
+      if (!ready || sessions.size === targets.size || done.aborted) continue;
       try {
         const committed = await admin.use((client) => committedOffsets(client, group, topic));
         const reached = ([partition, { start, end }]: [number, LogRange]) =>

@@ -1,5 +1,5 @@
 /**
- * The queue of requests that wait because the broker throttles.
+ * The requests of a connection: those that wait because the broker throttles, and those under way.
  *
  * @module
  */
@@ -12,6 +12,10 @@ export interface RequestQueue {
   throttleCheckTimeoutId: unknown;
   /** The requests that wait. */
   pending: unknown[];
+  /** The requests that were sent and have no answer yet, by their correlation ids. */
+  inflight: Map<number, { entry: { apiName: string }; rejected(error: Error): void }>;
+  /** Where the queue leads. */
+  broker: string;
   /** Sends what may be sent, and calls {@linkcode scheduleCheckPendingRequests}. */
   checkPendingRequests(): void;
 }
@@ -33,4 +37,28 @@ export function scheduleCheckPendingRequests(this: RequestQueue): void {
     this.throttleCheckTimeoutId = null;
     this.checkPendingRequests();
   }, throttledMs > 0 ? throttledMs : CHECK_INTERVAL_MS);
+}
+
+/** `waitForPendingRequests` of kafkajs's `RequestQueue`. */
+export type WaitForRequests = (this: RequestQueue) => Promise<void>;
+
+/**
+ * Waits before a connection is closed until the requests under way are answered, except for fetches:
+ * an answer that nobody will read is not worth the time that a broker may take for it.
+ */
+export function waitingForAllButFetches(
+  original: WaitForRequests,
+  { KafkaJSConnectionClosedError }: {
+    KafkaJSConnectionClosedError: new (text: string, at: object) => Error;
+  },
+): WaitForRequests {
+  return function () {
+    for (const [correlationId, request] of this.inflight) {
+      if (request.entry.apiName !== "Fetch") continue;
+      this.inflight.delete(correlationId);
+      const [host, port] = this.broker.split(":");
+      request.rejected(new KafkaJSConnectionClosedError("Closed connection", { host, port }));
+    }
+    return original.call(this);
+  };
 }

@@ -1,0 +1,147 @@
+/**
+ * The loop in which a consumer fetches: only what begins at the current position is shown, and nobody
+ * waits for the end of a fetch or of a nap that has lost its purpose.
+ *
+ * @module
+ */
+import type { FetchedBatch } from "./fetched_batch.ts";
+
+interface TopicPartition {
+  topic: string;
+  partition: number;
+}
+
+/** kafkajs's consumer group, as far as it is used here. */
+export interface ConsumerGroup {
+  /** The positions; each assignment has a new one. */
+  offsetManager: {
+    nextOffset(topic: string, partition: number): { toString(): string };
+  } | null;
+  /** What is assigned, and what of it is paused. */
+  subscriptionState: { active(): { partitions: number[] }[] };
+  /** How long a fetch may wait for records, in milliseconds. */
+  maxWaitTime: number;
+  /** Whether a seek waits for the next fetch. */
+  hasSeekOffset(of: TopicPartition): boolean;
+}
+
+/** `fetch` of kafkajs's consumer group. */
+export type Fetch = (
+  this: ConsumerGroup,
+  nodeId: number,
+) => Promise<(FetchedBatch & TopicPartition)[]>;
+
+/** `resume` of kafkajs's consumer group. */
+export type Resume = (this: ConsumerGroup, partitions: unknown) => void;
+
+/** `stop` of kafkajs's runner. */
+export type Stop = (this: { consumerGroup: ConsumerGroup }) => Promise<void>;
+
+/** The methods to put in place. */
+export interface FetchLoop {
+  /** Of the consumer group. */
+  fetch: Fetch;
+  /** Of the consumer group. */
+  resume: Resume;
+  /** Of the runner. */
+  stop: Stop;
+}
+
+/** After a resume others often follow: a fetch without them would hold them up. */
+const GATHER_MS = 5;
+
+/**
+ * Makes the methods of the originals.
+ *
+ * `fetch` leaves out batches that do not begin at the current position. With one fetch under way to
+ * each broker, a response may come after a seek, after a rejoin or after the leader has moved; the
+ * original shows it all the same, and what lies between is passed over.
+ *
+ * While everything is paused the original sleeps as long as a fetch may wait; here a resume ends
+ * that. And where the original waits for a fetch under way before it stops, its answer is not wanted
+ * any more.
+ */
+export function fetchLoop(original: FetchLoop): FetchLoop {
+  const stopped = new WeakMap<ConsumerGroup, PromiseWithResolvers<void>>();
+  const naps = new WeakMap<ConsumerGroup, Set<(ms: number) => void>>();
+
+  function stopOf(group: ConsumerGroup): PromiseWithResolvers<void> {
+    let stop = stopped.get(group);
+    if (stop === undefined) stopped.set(group, stop = Promise.withResolvers());
+    return stop;
+  }
+
+  /** Sleeps, one nap for each broker, until {@linkcode endNaps} or for as long as a fetch waits. */
+  function nap(group: ConsumerGroup): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let timer = setTimeout(resolve, group.maxWaitTime);
+    const end = (ms: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(resolve, ms);
+    };
+    const ofGroup = naps.get(group) ?? new Set();
+    naps.set(group, ofGroup.add(end));
+    return promise.finally(() => ofGroup.delete(end));
+  }
+
+  function endNaps(group: ConsumerGroup, ms: number): void {
+    naps.get(group)?.forEach((end) => end(ms));
+  }
+
+  return {
+    async fetch(nodeId) {
+      const manager = this.offsetManager;
+      const { promise } = stopOf(this);
+      if (this.subscriptionState.active().every(({ partitions }) => partitions.length === 0)) {
+        await nap(this);
+        return [];
+      }
+      const fetched = original.fetch.call(this, nodeId);
+      fetched.catch(() => {});
+      const batches = await Promise.race([fetched, promise]);
+      if (batches === undefined || manager === null || manager !== this.offsetManager) return [];
+      return batches.filter((batch) =>
+        !this.hasSeekOffset(batch) &&
+        manager.nextOffset(batch.topic, batch.partition).toString() === batch.fetchedOffset
+      );
+    },
+    resume(partitions) {
+      original.resume.call(this, partitions);
+      endNaps(this, GATHER_MS);
+    },
+    stop() {
+      stopOf(this.consumerGroup).resolve();
+      endNaps(this.consumerGroup, 0);
+      return original.stop.call(this);
+    },
+  };
+}
+
+/** kafkajs's offset manager, as far as it is used here. */
+export interface OffsetManager {
+  /** The connection to the brokers. */
+  cluster: {
+    fetchTopicsOffset(topics: { topic: string; partitions: { partition: number }[] }[]): Promise<
+      { partitions: { offset: string }[] }[]
+    >;
+  };
+  /** Where a topic is read from without a commit. */
+  topicConfigurations: Record<string, { fromBeginning: boolean }>;
+  /** The positions. */
+  resolvedOffsets: Record<string, Record<number, string>>;
+}
+
+/**
+ * Called when the next record is gone (`OFFSET_OUT_OF_RANGE`). The original commits −2 or −1, also
+ * for a consumer that was told not to commit: a reset that nobody asked for. Here the position moves,
+ * and what is committed stays.
+ */
+export async function setDefaultOffset(
+  this: OffsetManager,
+  { topic, partition }: TopicPartition,
+): Promise<void> {
+  const [found] = await this.cluster.fetchTopicsOffset([
+    { topic, partitions: [{ partition }], ...this.topicConfigurations[topic] },
+  ]);
+  this.resolvedOffsets[topic]![partition] = found!.partitions[0]!.offset;
+}
