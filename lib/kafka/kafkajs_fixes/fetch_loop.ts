@@ -62,13 +62,27 @@ const GATHER_MS = 5;
  * any more.
  */
 export function fetchLoop(original: FetchLoop): FetchLoop {
-  const stopped = new WeakMap<ConsumerGroup, PromiseWithResolvers<void>>();
+  const stopped = new WeakSet<ConsumerGroup>();
+  const waits = new WeakMap<ConsumerGroup, Set<() => void>>();
   const naps = new WeakMap<ConsumerGroup, Set<(ms: number) => void>>();
 
-  function stopOf(group: ConsumerGroup): PromiseWithResolvers<void> {
-    let stop = stopped.get(group);
-    if (stop === undefined) stopped.set(group, stop = Promise.withResolvers());
-    return stop;
+  /** The result, or `undefined` as soon as the group stops. */
+  async function unlessStopped<T>(
+    group: ConsumerGroup,
+    result: Promise<T>,
+  ): Promise<T | undefined> {
+    result.catch(() => {});
+    // A promise of its own each time: one that lives on would keep every result that was raced.
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const cut = () => resolve(undefined);
+    const ofGroup = waits.get(group) ?? new Set();
+    waits.set(group, ofGroup.add(cut));
+    if (stopped.has(group)) cut();
+    try {
+      return await Promise.race([result, promise]);
+    } finally {
+      ofGroup.delete(cut);
+    }
   }
 
   /** Sleeps, one nap for each broker, until {@linkcode endNaps} or for as long as a fetch waits. */
@@ -91,14 +105,11 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
   return {
     async fetch(nodeId) {
       const manager = this.offsetManager;
-      const { promise } = stopOf(this);
       if (this.subscriptionState.active().every(({ partitions }) => partitions.length === 0)) {
         await nap(this);
         return [];
       }
-      const fetched = original.fetch.call(this, nodeId);
-      fetched.catch(() => {});
-      const batches = await Promise.race([fetched, promise]);
+      const batches = await unlessStopped(this, original.fetch.call(this, nodeId));
       if (batches === undefined || manager === null || manager !== this.offsetManager) return [];
       return batches.filter((batch) =>
         !this.hasSeekOffset(batch) &&
@@ -110,7 +121,8 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
       endNaps(this, GATHER_MS);
     },
     stop() {
-      stopOf(this.consumerGroup).resolve();
+      stopped.add(this.consumerGroup);
+      waits.get(this.consumerGroup)?.forEach((cut) => cut());
       endNaps(this.consumerGroup, 0);
       return original.stop.call(this);
     },
