@@ -19,7 +19,7 @@ import { encodeInventoryEvent } from "./lib/inventory_event.ts";
 import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
-import { partitionOf } from "./lib/kafka/partitioner.ts";
+import { rememberingPartitioner } from "./lib/kafka/partitioner.ts";
 import { runProcessor, type SourceRecord, type Step } from "./lib/kafka/process.ts";
 import type { TargetRecord } from "./lib/kafka/produce.ts";
 import { readOrders } from "./lib/order_batch.ts";
@@ -58,7 +58,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const admin = await connectAdmin(connection, signal);
   const partitions = await createMissingTopics(admin, [orders, movements, letters]);
   await disconnect(admin);
-  const movementPartitions = partitions.get(movements.name)!;
+  const partitionOf = rememberingPartitioner(partitions.get(movements.name)!);
 
   const totals: InventoryTotals = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
   const startedMs = performance.now();
@@ -76,7 +76,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
         if (event.action === "release") released++;
         outputs.push({
           topic: movements.name,
-          partition: partitionOf(event.item_id, movementPartitions),
+          partition: partitionOf(event.item_id),
           key: event.item_id,
           value: encodeInventoryEvent(event),
         });

@@ -48,6 +48,11 @@ export interface Consumption {
   onLost(): void;
 }
 
+/**
+ * What a fetch brings of a partition at most, in bytes. Twice as much is no faster and takes half as
+ * much memory again.
+ */
+const FETCH_BYTES = 524_288;
 /** Waits before a consumer is rebuilt, in milliseconds. */
 const REBUILD_DELAY_MS = 500;
 /** How often the silence of the brokers is looked at, in milliseconds. */
@@ -118,6 +123,7 @@ function buildConsumer(consumption: Consumption): Consumer {
     rebalanceTimeout: 12_000,
     // Also how long a consumer sleeps whose partitions are all paused.
     maxWaitTimeInMs: 200,
+    maxBytesPerPartition: FETCH_BYTES,
     readUncommitted: false,
     allowAutoTopicCreation: false,
   });

@@ -43,3 +43,19 @@ export function partitionOf(key: string, partitions: number): number {
   const bytes = read === key.length ? scratch.subarray(0, written) : encoder.encode(key);
   return (murmur2(bytes) & 0x7fffffff) % partitions;
 }
+
+/** How many keys a {@linkcode rememberingPartitioner} keeps. */
+const MAX_KEYS = 10_000;
+
+/** As {@linkcode partitionOf}, for keys that come again and again: each is hashed once. */
+export function rememberingPartitioner(partitions: number): (key: string) => number {
+  const known = new Map<string, number>();
+  return (key) => {
+    let partition = known.get(key);
+    if (partition === undefined) {
+      if (known.size >= MAX_KEYS) known.clear();
+      known.set(key, partition = partitionOf(key, partitions));
+    }
+    return partition;
+  };
+}

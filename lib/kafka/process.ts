@@ -115,7 +115,7 @@ interface Session {
 
 const TRANSACTION_TIMEOUT_MS = 15_000;
 /** Records of one partition in one produce request: brokers refuse more than 1 MiB by default. */
-const MAX_REQUEST_BYTES = 524_288;
+const MAX_BATCH_BYTES = 1_000_000;
 /** How long a throttled step takes: short, so that the lag is seen to fall. */
 const THROTTLED_STEP_MS = 250;
 const END_POLL_MS = 100;
@@ -242,11 +242,8 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
   ): Promise<void> {
     const step = session.work!.step(records, nextOffset);
     const transaction = await producer.transaction();
-    for (const request of splitIntoRequests(step.outputs)) {
-      requireAcknowledged(
-        await transaction.sendBatch({ acks: -1, topicMessages: byTopic(request) }),
-        request,
-      );
+    for (const { topicMessages, targets } of packRequests(step.outputs)) {
+      requireAcknowledged(await transaction.sendBatch({ acks: -1, topicMessages }), targets);
     }
     await sendOffset(transaction, session.partition, nextOffset);
     await transaction.commit();
@@ -428,42 +425,46 @@ function firstAtOrAfter(records: readonly SourceRecord[], offset: bigint): numbe
   return index === -1 ? records.length : index;
 }
 
-/** Splits outputs, in order, so that no partition gets more than a request may hold. */
-function splitIntoRequests(outputs: readonly TargetRecord[]): TargetRecord[][] {
-  const requests: TargetRecord[][] = [];
-  let request: TargetRecord[] = [];
-  let bytes = new Map<string, number>();
+/** One produce request, or one for each leader: the records by topic, and where they go. */
+interface OutputRequest {
+  topicMessages: { topic: string; messages: TargetRecord[] }[];
+  targets: { topic: string; partition: number; bytes: number }[];
+}
+
+/** Packs outputs, in order, so that no partition gets more than a request may hold. */
+function packRequests(outputs: readonly TargetRecord[]): OutputRequest[] {
+  const requests: OutputRequest[] = [];
+  let request: OutputRequest | undefined;
   for (const record of outputs) {
-    const target = `${record.topic}/${record.partition}`;
-    const size = recordBytes(record);
-    const filled = bytes.get(target) ?? 0;
-    if (filled > 0 && filled + size > MAX_REQUEST_BYTES) {
+    const bytes = mostBytes(record);
+    let target = request?.targets.find(({ topic, partition }) =>
+      partition === record.partition && topic === record.topic
+    );
+    if (request === undefined || (target !== undefined && target.bytes + bytes > MAX_BATCH_BYTES)) {
+      request = { topicMessages: [], targets: [] };
       requests.push(request);
-      request = [];
-      bytes = new Map();
+      target = undefined;
     }
-    request.push(record);
-    bytes.set(target, (bytes.get(target) ?? 0) + size);
+    if (target === undefined) {
+      target = { topic: record.topic, partition: record.partition, bytes: 0 };
+      request.targets.push(target);
+    }
+    target.bytes += bytes;
+    const ofTopic = request.topicMessages.find(({ topic }) => topic === record.topic);
+    if (ofTopic === undefined) {
+      request.topicMessages.push({ topic: record.topic, messages: [record] });
+    } else ofTopic.messages.push(record);
   }
-  if (request.length > 0) requests.push(request);
   return requests;
 }
 
-/** Roughly the size of a record on the wire, in bytes. */
-function recordBytes({ key, value, headers = {} }: TargetRecord): number {
-  let bytes = 32 + (key?.length ?? 0) + (value === null ? 0 : Buffer.byteLength(value));
-  for (const name in headers) {
-    if (Object.hasOwn(headers, name)) bytes += name.length + String(headers[name]).length + 8;
+/** No less than the size of a record on the wire, in bytes, without looking at its text. */
+function mostBytes({ key, value, headers }: TargetRecord): number {
+  const bytes = (part: string | Buffer | null) =>
+    part === null ? 0 : typeof part === "string" ? part.length * 3 : part.length;
+  let sum = 32 + bytes(key) + bytes(value);
+  for (const [name, content] of Object.entries(headers ?? {})) {
+    sum += 16 + 3 * (name.length + String(content).length);
   }
-  return bytes;
-}
-
-function byTopic(records: readonly TargetRecord[]) {
-  const topics = new Map<string, Omit<TargetRecord, "topic">[]>();
-  for (const { topic, ...message } of records) {
-    const messages = topics.get(topic);
-    if (messages === undefined) topics.set(topic, [message]);
-    else messages.push(message);
-  }
-  return [...topics].map(([topic, messages]) => ({ topic, messages }));
+  return sum;
 }
