@@ -35,8 +35,8 @@ import { resetToBeginning } from "./lib/kafka/offsets.ts";
 import { type PartitionWork, runProcessor } from "./lib/kafka/process.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
 import { continueCounting } from "./lib/metrics_rows.ts";
-import { OrderTally } from "./lib/minute_window.ts";
-import { readOrders } from "./lib/order_batch.ts";
+import { countOrder, type MinuteCounts, OrderTally } from "./lib/minute_window.ts";
+import { eachOrder } from "./lib/order_batch.ts";
 import { requireWritable, writeWhole } from "./lib/report_file.ts";
 import { serviceFlags } from "./lib/service.ts";
 import { deadLetters, orderEvents, orderMetrics } from "./lib/topics.ts";
@@ -151,17 +151,26 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
         return counter.pending;
       },
       step(records, nextOffset) {
-        const batch = readOrders(records);
-        const { rows, committed: apply } = counter.count(batch, nextOffset);
-        const dead = batch.malformed.map(({ record, reason }) =>
+        const minutes: MinuteCounts = new Map();
+        const counted: { timestampMs: number; failed: boolean }[] = [];
+        const { skipped, malformed } = eachOrder(records, ({ status }, timestampMs) => {
+          const failed = status === "failed";
+          countOrder(minutes, timestampMs, failed);
+          counted.push({ timestampMs, failed });
+        });
+        const { rows, committed: apply } = counter.count(
+          { minutes, malformed: malformed.length, skipped },
+          nextOffset,
+        );
+        const dead = malformed.map(({ record, reason }) =>
           deadLetter(record, letters.name, { topic: orders.name, partition, group, reason })
         );
         return {
           outputs: [...rows.map((row) => ({ ...row, topic: metrics.name, partition })), ...dead],
           committed() {
             apply();
-            for (const { order, timestampMs } of batch.orders) {
-              tally.add(timestampMs, order.status === "failed");
+            for (const { timestampMs, failed } of counted) {
+              tally.add(timestampMs, failed);
               if (tally.total % options.reportEvery === 0) printNote(String(tally));
             }
           },

@@ -22,7 +22,7 @@ import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { rememberingPartitioner } from "./lib/kafka/partitioner.ts";
 import { runProcessor, type SourceRecord, type Step } from "./lib/kafka/process.ts";
 import type { TargetRecord } from "./lib/kafka/produce.ts";
-import { readOrders } from "./lib/order_batch.ts";
+import { eachOrder } from "./lib/order_batch.ts";
 import { atEach, serviceFlags } from "./lib/service.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
 import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";
@@ -68,10 +68,11 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   });
 
   function step(partition: number, records: readonly SourceRecord[]): Step {
-    const batch = readOrders(records);
     const outputs: TargetRecord[] = [];
+    let count = 0;
     let released = 0;
-    for (const { order, timestampMs } of batch.orders) {
+    const { skipped, malformed } = eachOrder(records, (order, timestampMs) => {
+      count++;
       for (const event of stockMovements(order, timestampMs)) {
         if (event.action === "release") released++;
         outputs.push({
@@ -81,20 +82,20 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
           value: encodeInventoryEvent(event),
         });
       }
-    }
+    });
     const reserved = outputs.length - released;
-    for (const { record, reason } of batch.malformed) {
+    for (const { record, reason } of malformed) {
       const origin = { topic: orders.name, partition, group, reason };
       outputs.push(deadLetter(record, letters.name, origin));
     }
     return {
       outputs,
       committed() {
-        totals.orders += batch.orders.length;
+        totals.orders += count;
         totals.reserved += reserved;
         totals.released += released;
-        totals.skipped += batch.skipped;
-        totals.malformed += batch.malformed.length;
+        totals.skipped += skipped;
+        totals.malformed += malformed.length;
         progress(totals.orders);
       },
     };

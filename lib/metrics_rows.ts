@@ -11,8 +11,6 @@
  */
 import { formatMinute, type Minute, type MinuteCounts, parseMinute } from "./minute_window.ts";
 import type { Metrics } from "./metrics_report.ts";
-import { countOrder } from "./minute_window.ts";
-import type { OrderBatch } from "./order_batch.ts";
 
 /** How far the counting of a partition has come. */
 export interface Progress {
@@ -140,9 +138,9 @@ export interface PartitionCounter {
   /** Whether rows have to be written even though no record has come. */
   readonly pending: boolean;
   /**
-   * The rows that change with these records; `committed` must be called once they are written.
+   * The rows that change with what a batch holds; `committed` must be called once they are written.
    */
-  count(batch: OrderBatch<unknown>, nextOffset: bigint): { rows: Row[]; committed(): void };
+  count(batch: Metrics, nextOffset: bigint): { rows: Row[]; committed(): void };
 }
 
 /**
@@ -173,24 +171,24 @@ export function continueCounting(
     get pending() {
       return pending;
     },
-    count({ orders, malformed, skipped }, nextOffset) {
-      const changes: MinuteCounts = new Map();
-      for (const { order, timestampMs } of orders) {
-        countOrder(changes, timestampMs, order.status === "failed");
-      }
+    count({ minutes: added, malformed, skipped }, nextOffset) {
       const next: Progress = {
         startOffset: progress.startOffset,
         nextOffset,
-        malformed: progress.malformed + malformed.length,
+        malformed: progress.malformed + malformed,
         skipped: progress.skipped + skipped,
       };
-      const rows: Row[] = stale.filter((minute) => !changes.has(minute))
+      const rows: Row[] = stale.filter((minute) => !added.has(minute))
         .map((minute) => ({ key: `${partition}/${formatMinute(minute)}`, value: null }));
-      for (const [minute, change] of changes) {
+      const changes: MinuteCounts = new Map();
+      for (const [minute, { total, failed }] of added) {
         const before = minutes.get(minute);
-        change.total += before?.total ?? 0;
-        change.failed += before?.failed ?? 0;
-        rows.push(minuteRow(partition, minute, change.total, change.failed));
+        const after = {
+          total: total + (before?.total ?? 0),
+          failed: failed + (before?.failed ?? 0),
+        };
+        changes.set(minute, after);
+        rows.push(minuteRow(partition, minute, after.total, after.failed));
       }
       rows.push(progressRow(partition, next));
       return {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { continueCounting, MetricsRows, progressRow } from "./metrics_rows.ts";
 
-const NOTHING = { orders: [], malformed: [], skipped: 0 };
+const NOTHING = { minutes: new Map(), malformed: 0, skipped: 0 };
 
 Deno.test("progressRow keeps where the counting began, and MetricsRows reads it back", () => {
   const progress = { startOffset: 7n, nextOffset: 12n, malformed: 1, skipped: 2 };

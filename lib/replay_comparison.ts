@@ -7,7 +7,7 @@
 import { type Metrics, metricsReport } from "./metrics_report.ts";
 import type { MetricsRows } from "./metrics_rows.ts";
 import { countOrder, formatMinute, type MinuteCount } from "./minute_window.ts";
-import type { OrderBatch } from "./order_batch.ts";
+import { eachOrder } from "./order_batch.ts";
 
 /** Counts orders in memory, partition by partition. */
 export class Recount {
@@ -16,14 +16,14 @@ export class Recount {
   orders = 0;
 
   /** Takes in records of a partition. */
-  add(partition: number, batch: OrderBatch<unknown>): void {
+  add(partition: number, records: Iterable<{ value: Uint8Array | null }>): void {
     const counts = this.partition(partition);
-    for (const { order, timestampMs } of batch.orders) {
+    const { malformed, skipped } = eachOrder(records, (order, timestampMs) => {
       countOrder(counts.minutes, timestampMs, order.status === "failed");
-    }
-    counts.malformed += batch.malformed.length;
-    counts.skipped += batch.skipped;
-    this.orders += batch.orders.length;
+      this.orders++;
+    });
+    counts.malformed += malformed.length;
+    counts.skipped += skipped;
   }
 
   /** What was counted in a partition. */

@@ -1,23 +1,29 @@
 import { assertEquals } from "@std/assert";
 import { MetricsRows } from "./metrics_rows.ts";
-import type { OrderPlaced } from "./order.ts";
+import { encodeOrder, formatTimestamp, type OrderPlaced } from "./order.ts";
 import { compareMetrics, differenceText, Recount } from "./replay_comparison.ts";
 
 const FIRST_MS = Date.UTC(2026, 1, 17, 14, 33);
 
-function batch(minute: number, placed: number, failed: number) {
+const MALFORMED = { value: new TextEncoder().encode("not JSON") };
+
+/** Records of so many orders in a minute. */
+function records(minute: number, placed: number, failed: number) {
   const order = (status: OrderPlaced["status"]) => ({
-    order: { status } as OrderPlaced,
-    timestampMs: FIRST_MS + minute * 60_000,
+    value: new TextEncoder().encode(encodeOrder({
+      event_type: "OrderPlaced",
+      order_id: "order_1",
+      user_id: "user_1",
+      items: [{ item_id: "soup", quantity: 1, price: 5 }],
+      total_amount: 5,
+      status,
+      timestamp: formatTimestamp(FIRST_MS + minute * 60_000),
+    })),
   });
-  return {
-    orders: [
-      ...Array.from({ length: placed }, () => order("placed")),
-      ...Array.from({ length: failed }, () => order("failed")),
-    ],
-    malformed: [],
-    skipped: 0,
-  };
+  return [
+    ...Array.from({ length: placed }, () => order("placed")),
+    ...Array.from({ length: failed }, () => order("failed")),
+  ];
 }
 
 /** What two partitions hold when the replay is right. */
@@ -33,9 +39,9 @@ function stored(): MetricsRows {
 
 function replayed(): Recount {
   const recount = new Recount();
-  recount.add(0, batch(0, 2, 1));
-  recount.add(1, batch(0, 1, 0));
-  recount.add(1, { ...batch(1, 2, 0), malformed: [{ record: null, reason: "" }] });
+  recount.add(0, records(0, 2, 1));
+  recount.add(1, records(0, 1, 0));
+  recount.add(1, [...records(1, 2, 0), MALFORMED]);
   return recount;
 }
 
@@ -66,8 +72,8 @@ Deno.test("compareMetrics names each difference, the oldest minute first", () =>
 
 Deno.test("compareMetrics sees counts that were put into another partition", () => {
   const moved = new Recount();
-  moved.add(0, batch(0, 3, 1));
-  moved.add(1, { ...batch(1, 2, 0), malformed: [{ record: null, reason: "" }] });
+  moved.add(0, records(0, 3, 1));
+  moved.add(1, [...records(1, 2, 0), MALFORMED]);
   const { storedDigest, replayedDigest, differences } = compareMetrics(stored(), moved, [0, 1]);
   assertEquals(storedDigest, replayedDigest);
   assertEquals(differences.map(({ partition }) => partition), [0, 1]);

@@ -44,6 +44,8 @@ export interface Consumption {
   onBatch(payload: BatchPayload): Promise<void>;
   /** Called when the coordinator has confirmed the membership. */
   onHeartbeat?(): void;
+  /** Called before the group is left, which waits for it, but not long. */
+  onStop?(): Promise<unknown>;
   /** Called when the consumer is gone, before a new one is made and at the end. */
   onLost(): void;
 }
@@ -53,6 +55,8 @@ export interface Consumption {
  * much memory again.
  */
 const FETCH_BYTES = 524_288;
+/** How long each step of a stop may take, in milliseconds. */
+const STOP_LIMIT_MS = 6_000;
 /** Waits before a consumer is rebuilt, in milliseconds. */
 const REBUILD_DELAY_MS = 500;
 /** How often the silence of the brokers is looked at, in milliseconds. */
@@ -107,7 +111,10 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
     } finally {
       clearInterval(watch);
       if (!signal.aborted) consumption.onLost();
-      await disconnect(consumer, 6_000);
+      else if (consumption.onStop !== undefined) {
+        await within(STOP_LIMIT_MS, undefined, consumption.onStop()).catch(() => {});
+      }
+      await disconnect(consumer, STOP_LIMIT_MS);
       if (signal.aborted) consumption.onLost();
     }
     await sleep(REBUILD_DELAY_MS, signal);

@@ -111,6 +111,8 @@ interface Session {
   /** The offset of the next record to process; meaningful once ready. */
   nextOffset: bigint;
   ready: boolean;
+  /** Resolves when no transaction is under way, however the last one ended. */
+  committing: Promise<void>;
 }
 
 const TRANSACTION_TIMEOUT_MS = 15_000;
@@ -166,6 +168,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
         work: undefined,
         nextOffset: 0n,
         ready: false,
+        committing: Promise.resolve(),
       };
       sessions.set(partition, session);
       open(session, ranges);
@@ -182,7 +185,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     const startedMs = performance.now();
     for (let attempt = 0; !lost.signal.aborted; attempt++) {
       try {
-        const producer = await fence(session);
+        await fence(session);
         const committed = (await admin.use((client) => committedOffsets(client, group, topic)))
           .get(partition);
         const range = (await (attempt === 0 && ranges !== undefined
@@ -201,7 +204,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
         if (lost.signal.aborted) return;
         session.work = work;
         session.nextOffset = start;
-        if (work.pending) await commit(session, producer, [], start);
+        if (work.pending) await commit(session, [], start);
         if (lost.signal.aborted) return;
         consumer.seek({ topic, partition, offset: start.toString() });
         session.ready = true;
@@ -218,7 +221,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
   }
 
   /** Makes a new producer and takes over the transactional id: older owners are shut out. */
-  async function fence(session: Session): Promise<Producer> {
+  async function fence(session: Session): Promise<void> {
     if (session.producer !== undefined) await disconnect(session.producer, 500);
     const producer = kafkaClient(connection).producer({
       transactionalId: `${options.transactionalIdPrefix}-${session.partition}`,
@@ -231,17 +234,15 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     // The public way to initialise: begin a transaction, and abort it while it is empty.
     const empty = await within(connection.timeoutMs, session.lost.signal, producer.transaction());
     await empty.abort();
-    return producer;
   }
 
   async function commit(
     session: Session,
-    producer: Producer,
     records: readonly SourceRecord[],
     nextOffset: bigint,
   ): Promise<void> {
     const step = session.work!.step(records, nextOffset);
-    const transaction = await producer.transaction();
+    const transaction = await session.producer!.transaction();
     for (const { topicMessages, targets } of packRequests(step.outputs)) {
       requireAcknowledged(await transaction.sendBatch({ acks: -1, topicMessages }), targets);
     }
@@ -303,8 +304,13 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     await open(session);
   }
 
+  /**
+   * Processes a batch and returns while its last transaction is still under way: so the next fetch
+   * need not wait for it. The next step of the partition does.
+   */
   async function onBatch({ batch, heartbeat, resolveOffset }: BatchPayload): Promise<void> {
     const session = sessions.get(batch.partition);
+    await session?.committing;
     if (session === undefined || !session.ready) return;
     if (BigInt(batch.fetchedOffset) > session.nextOffset) {
       // The client has jumped, as it does when the topic's retention has deleted the next record.
@@ -312,17 +318,14 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     }
     const records = batch.messages.slice(firstAtOrAfter(batch.messages, session.nextOffset));
     for (const { chunk, nextOffset } of steps(records, BigInt(batch.lastOffset()) + 1n)) {
-      try {
-        if (!await throttle(chunk.length * options.throttleMs, session, heartbeat)) return;
-        if (done.aborted || !session.ready) return;
-        if (nextOffset > session.nextOffset) {
-          await commit(session, session.producer!, chunk, nextOffset);
-        }
-      } catch (error) {
-        return void recover(session, error);
+      if (!await throttle(chunk.length * options.throttleMs, session, heartbeat)) return;
+      await session.committing;
+      if (done.aborted || !session.ready) return;
+      if (nextOffset > session.nextOffset) {
+        session.committing = commit(session, chunk, nextOffset).catch((error) => {
+          recover(session, error);
+        });
       }
-      // The group may have been reassigned in the meantime: then this position is not ours to move.
-      if (sessions.get(batch.partition) !== session) return;
       resolveOffset(String(nextOffset - 1n));
       try {
         await heartbeat();
@@ -408,6 +411,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
         heartbeats = [];
         woken.forEach((resolve) => resolve());
       },
+      onStop: () => Promise.all([...sessions.values()].map(({ committing }) => committing)),
       onLost: () => [...sessions.values()].forEach(drop),
     }, done);
     if (options.untilEnd) watchEnd().catch(fail);

@@ -20,7 +20,6 @@ import {
   type PartitionExtent,
   targetOffset,
 } from "../offset_target.ts";
-import { readOrders } from "../order_batch.ts";
 import { Recount } from "../replay_comparison.ts";
 import { MetricsRows } from "../metrics_rows.ts";
 
@@ -247,7 +246,7 @@ export async function recount(
     topic,
     group: throwAway,
     ranges,
-    onRecord: (record, partition) => counted.add(partition, readOrders([record])),
+    onRecord: (record, partition) => counted.add(partition, [record]),
   }, signal);
   return counted;
 }
