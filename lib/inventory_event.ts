@@ -17,7 +17,7 @@ import {
   reasonOf,
   refusal,
 } from "./json_event.ts";
-import { parseTimestampMs } from "./order.ts";
+import { parseTimestampMs } from "./timestamp.ts";
 
 /** A movement of stock that an order has caused. */
 export interface InventoryEvent {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { formatTimestamp, parseTimestampMs } from "./order.ts";
+import { formatTimestamp, parseTimestampMs } from "./timestamp.ts";
 
 /** A minute: how many of them after the epoch it starts, in UTC; negative before 1970. */
 export type Minute = number;

@@ -7,7 +7,7 @@ import {
   OrderTally,
   parseMinute,
 } from "./minute_window.ts";
-import { parseTimestampMs } from "./order.ts";
+import { parseTimestampMs } from "./timestamp.ts";
 
 Deno.test("minuteOf includes the start of a minute and excludes its end", () => {
   const start = Date.UTC(2026, 1, 17, 14, 33);

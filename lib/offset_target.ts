@@ -4,7 +4,7 @@
  * @module
  */
 import { durationMs } from "./cli.ts";
-import { parseTimestampMs } from "./order.ts";
+import { parseTimestampMs } from "./timestamp.ts";
 
 /** A place to read from. */
 export type OffsetTarget =

@@ -8,7 +8,8 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { isAmount, isObject } from "./json_event.ts";
-import { formatTimestamp, type OrderItem, type OrderPlaced } from "./order.ts";
+import { type OrderItem, type OrderPlaced } from "./order.ts";
+import { formatTimestamp } from "./timestamp.ts";
 
 /** Something that can be ordered. */
 export interface MenuItem {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { minuteOf } from "./minute_window.ts";
-import { encodeOrder, type OrderPlaced, parseOrderText, parseTimestampMs } from "./order.ts";
+import { encodeOrder, type OrderPlaced, parseOrderText } from "./order.ts";
+import { parseTimestampMs } from "./timestamp.ts";
 import {
   type GeneratorOptions,
   MENU,

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { MetricsRows } from "./metrics_rows.ts";
-import { encodeOrder, formatTimestamp, type OrderPlaced } from "./order.ts";
+import { encodeOrder, type OrderPlaced } from "./order.ts";
+import { formatTimestamp } from "./timestamp.ts";
 import { compareMetrics, differenceText, Recount } from "./replay_comparison.ts";
 
 const FIRST_MS = Date.UTC(2026, 1, 17, 14, 33);

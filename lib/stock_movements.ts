@@ -4,7 +4,8 @@
  * @module
  */
 import type { InventoryEvent } from "./inventory_event.ts";
-import { formatTimestamp, type OrderPlaced } from "./order.ts";
+import { type OrderPlaced } from "./order.ts";
+import { formatTimestamp } from "./timestamp.ts";
 
 /**
  * One event per item, in the order of the items: `reserve` for an order that was placed, `release`

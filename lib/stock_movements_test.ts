@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type OrderPlaced, parseTimestampMs } from "./order.ts";
+import { type OrderPlaced } from "./order.ts";
+import { parseTimestampMs } from "./timestamp.ts";
 import { stockMovements } from "./stock_movements.ts";
 
 const ORDER: OrderPlaced = {
