@@ -15,7 +15,7 @@
  * @module
  */
 import { COMMON_FLAGS, main, type Options, printNote, printResult } from "./lib/cli.ts";
-import { encodeInventoryEvent } from "./lib/inventory_event.ts";
+import { inventoryEventEncoder } from "./lib/inventory_event.ts";
 import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
@@ -58,6 +58,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const admin = await connectAdmin(connection, signal);
   const partitions = await createMissingTopics(admin, [orders, movements, letters]);
   await disconnect(admin);
+  const encode = inventoryEventEncoder();
   const partitionOf = rememberingPartitioner(partitions.get(movements.name)!);
 
   const totals: InventoryTotals = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
@@ -79,7 +80,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
           topic: movements.name,
           partition: partitionOf(event.item_id),
           key: event.item_id,
-          value: encodeInventoryEvent(event),
+          value: encode(event),
         });
       }
     });

@@ -12,8 +12,7 @@
 import { kafkaClasspath } from "../lib/dev_broker.ts";
 import { exists, findJava, ROOT } from "../lib/dev_broker_jars.ts";
 import { KAFKA_VERSION } from "../lib/dev_broker_config.ts";
-import type { Script } from "../lib/launch.ts";
-import { netPermission } from "../lib/net_permission.ts";
+import { commandOf, type Script } from "../lib/launch.ts";
 import { inventoryEvents, orderEvents } from "../lib/topics.ts";
 import { type Command, start } from "./measure.ts";
 
@@ -115,18 +114,7 @@ export function program(
 ): Command {
   return {
     program: Deno.execPath(),
-    args: [
-      "run",
-      "--no-prompt",
-      `--allow-net=${netPermission(brokers)}`,
-      "--allow-env=KAFKA_BROKERS,TOPIC_PREFIX,NODE_ENV,KAFKAJS_*",
-      `--allow-read=${directory}`,
-      ...(script === "analytics.ts" ? [`--allow-write=${directory}`] : []),
-      `${ROOT}/${script}`,
-      "--brokers",
-      brokers,
-      ...flags.flat(),
-    ],
+    args: [...commandOf(script, { brokers, files: [directory] }), ...flags.flat()],
   };
 }
 

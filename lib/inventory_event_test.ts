@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   encodeInventoryEvent,
   type InventoryEvent,
+  inventoryEventEncoder,
   parseInventoryEvent,
 } from "./inventory_event.ts";
 
@@ -62,4 +63,19 @@ Deno.test("parseInventoryEvent says what is wrong", () => {
     kind: "malformed",
     reason: "not UTF-8",
   });
+});
+
+Deno.test("inventoryEventEncoder writes the bytes of encodeInventoryEvent, and none changes later", () => {
+  const encode = inventoryEventEncoder();
+  const texts = ["burger", 'a"b', "back\\slash", "ä", "\u0001", "🍕", "x".repeat(70_000), "~ !"];
+  const events = Array.from({ length: 2_000 }, (_, index): InventoryEvent => ({
+    event_type: "InventoryEvent",
+    order_id: index % 50 === 7 ? texts[index % texts.length]! : `order_${index}`,
+    item_id: index % 20 === 3 ? texts[(index * 3) % texts.length]! : "fries",
+    quantity: index % 3 === 0 ? Number.MAX_SAFE_INTEGER : index,
+    action: index % 2 === 0 ? "reserve" : "release",
+    timestamp: "2024-01-15T10:30:00.000Z",
+  }));
+  const written = events.map(encode);
+  assertEquals(written.map(String), events.map(encodeInventoryEvent));
 });

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { netPermission } from "./net_permission.ts";
 
 /** The programs that can be started. */
@@ -24,8 +25,37 @@ export interface Running {
   ended: Promise<{ exitCode: number; stdout: string; stderr: string }>;
 }
 
+/**
+ * Programs whose memory does not grow with what they have seen. A limit far above what they need makes
+ * the garbage collector look sooner: 220 MB instead of 280.
+ */
+const STATELESS: ReadonlySet<Script> = new Set(["producer.ts", "inventory.ts"]);
 const ROOT = new URL("../", import.meta.url);
 const ENVIRONMENT = "KAFKA_BROKERS,TOPIC_PREFIX,NODE_ENV,KAFKAJS_*";
+
+/**
+ * The arguments of `deno` that run a program with the permissions that its task has; those of the
+ * program itself follow.
+ *
+ * @param files What it may read, and write if it writes at all.
+ */
+export function commandOf(
+  script: Script,
+  { brokers, files }: { brokers: string; files: string[] },
+): string[] {
+  return [
+    "run",
+    "--no-prompt",
+    `--allow-net=${netPermission(brokers)}`,
+    `--allow-env=${ENVIRONMENT}`,
+    `--allow-read=${files.join(",")}`,
+    ...(script === "analytics.ts" ? [`--allow-write=${files.join(",")}`] : []),
+    ...(STATELESS.has(script) ? ["--v8-flags=--max-old-space-size=512"] : []),
+    fileURLToPath(new URL(script, ROOT)),
+    "--brokers",
+    brokers,
+  ];
+}
 
 /**
  * Starts a program with the `deno` that runs this one.
@@ -43,18 +73,7 @@ export function launch(
 ): Running {
   const child = new Deno.Command(Deno.execPath(), {
     cwd: ROOT,
-    args: [
-      "run",
-      "--no-prompt",
-      `--allow-net=${netPermission(brokers)}`,
-      `--allow-env=${ENVIRONMENT}`,
-      `--allow-read=${files.join(",")}`,
-      ...(script === "analytics.ts" ? [`--allow-write=${files.join(",")}`] : []),
-      script,
-      "--brokers",
-      brokers,
-      ...args,
-    ],
+    args: [...commandOf(script, { brokers, files }), ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
