@@ -12,6 +12,7 @@
  * @module
  */
 import { createRequire } from "node:module";
+import { type Coordinators, rememberingCoordinators } from "./kafkajs_fixes/coordinators.ts";
 import { movingPastEmptyBatches } from "./kafkajs_fixes/fetched_batch.ts";
 import {
   type DecodeMessages,
@@ -105,6 +106,16 @@ export function applyFixes(require: Require): void {
   replaceMethods(require, "consumer/consumerGroup", { fetch, resume });
   replaceMethods(require, "consumer/runner", { stop });
   replaceMethods(require, "consumer/offsetManager", { setDefaultOffset });
+  const cluster = requireMethods(require, "cluster", [
+    "findGroupCoordinatorMetadata",
+    "refreshMetadata",
+  ]);
+  replaceMethods(require, "cluster", {
+    ...rememberingCoordinators({
+      findGroupCoordinatorMetadata: cluster.findGroupCoordinatorMetadata,
+      refreshMetadata: cluster.refreshMetadata,
+    } as Coordinators),
+  });
 }
 
 /** Replaces the function that a module exports. */

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { rememberingCoordinators } from "./kafkajs_fixes/coordinators.ts";
 import {
   type Fetch,
   type FetchLoop,
@@ -837,4 +838,19 @@ async function sendDuringFailover(module: (name: string) => unknown): Promise<st
 Deno.test("sendMessages stores each message once when leaders move; the original twice", async () => {
   assertEquals(await sendDuringFailover(fixed), [["0:a"], ["0:b"]]);
   assertEquals((await sendDuringFailover(original))[0], ["0:a", "1:a"]);
+});
+
+Deno.test("Cluster.findGroupCoordinatorMetadata asks once, and again after a refresh", async () => {
+  let asked = 0;
+  const { findGroupCoordinatorMetadata, refreshMetadata } = rememberingCoordinators({
+    findGroupCoordinatorMetadata: () => Promise.resolve(++asked),
+    refreshMetadata: () => Promise.resolve(),
+  });
+  const [cluster, other] = [{}, {}];
+  const find = (of: object, groupId: string) =>
+    findGroupCoordinatorMetadata.call(of, { groupId, coordinatorType: 1 });
+  assertEquals([await find(cluster, "a"), await find(cluster, "a")], [1, 1]);
+  assertEquals([await find(cluster, "b"), await find(other, "a")], [2, 3]);
+  await refreshMetadata.call(cluster);
+  assertEquals([await find(cluster, "a"), await find(other, "a")], [4, 3]);
 });

@@ -90,6 +90,9 @@ export interface SendInternals {
   staleMetadata(error: Error): boolean;
 }
 
+const SETTLING_TRIES = 10;
+const SETTLING_PAUSE_MS = 2;
+
 /** The messages of one partition, on their way. */
 interface Parcel {
   topic: string;
@@ -191,14 +194,28 @@ export function sendingEachPartitionOnce(internals: SendInternals): (
       }
     }
 
+    /**
+     * Right after a commit the broker is still writing its markers, and refuses the next transaction
+     * for a few milliseconds: worth looking again soon.
+     */
+    async function addToTransaction(waiting: Parcel[]): Promise<void> {
+      for (let attempt = 0;; attempt++) {
+        try {
+          return await eosManager.addPartitionsToTransaction(byTopic(waiting));
+        } catch (error) {
+          const isSettling = (error as ClientError).type === "CONCURRENT_TRANSACTIONS";
+          if (!isSettling || attempt >= SETTLING_TRIES) throw error;
+          await new Promise((resolve) => setTimeout(resolve, SETTLING_PAUSE_MS));
+        }
+      }
+    }
+
     async function sendWaiting(): Promise<Confirmation[]> {
       await cluster.refreshMetadataIfNecessary();
       parcels ??= pack();
       const waiting = parcels.filter(({ done }) => !done);
       const brokers = await byLeader(waiting);
-      if (eosManager.isTransactional()) {
-        await eosManager.addPartitionsToTransaction(byTopic(waiting));
-      }
+      if (eosManager.isTransactional()) await addToTransaction(waiting);
       const ended = await Promise.allSettled(
         [...brokers].map(([broker, sent]) => produce(broker, sent)),
       );
