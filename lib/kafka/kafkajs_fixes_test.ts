@@ -675,13 +675,16 @@ Deno.test("Batch moves past the records that compaction has taken from the end o
 });
 
 /** A consumer group with three partitions, of which the third one is to be sought. */
-function groupOfThree(active = [0, 1, 2]) {
+function groupOfThree(active = [0, 1, 2], sought = [2]) {
   const positions: Record<number, number> = { 0: 5, 1: 8, 2: 3 };
   return {
     offsetManager: { nextOffset: (_topic: string, partition: number) => positions[partition]! },
-    subscriptionState: { active: () => [{ partitions: active }] },
+    subscriptionState: {
+      active: () => [{ partitions: active }],
+      assigned: () => [{ topic: "t", partitions: [0, 1, 2] }],
+    },
     maxWaitTime: 60_000,
-    hasSeekOffset: ({ partition }: { partition: number }) => partition === 2,
+    hasSeekOffset: ({ partition }: { partition: number }) => sought.includes(partition),
   };
 }
 
@@ -712,13 +715,23 @@ Deno.test("ConsumerGroup.fetch leaves out what does not begin at the position an
 
 Deno.test("ConsumerGroup.fetch with all partitions paused waits for a resume or the end", async () => {
   for (const end of ["resume", "stop"] as const) {
-    const group = groupOfThree([]);
+    const group = groupOfThree([], []);
     const { fetch, resume, stop } = fetchLoop(originalLoop);
     const fetches = [fetch.call(group, 1), fetch.call(group, 2)];
     if (end === "resume") resume.call(group, []);
     else await stop.call({ consumerGroup: group });
     assertEquals(await Promise.all(fetches), [[], []]);
   }
+});
+
+Deno.test("ConsumerGroup.fetch leaves a seek to the original, also when all is paused", async () => {
+  let fetches = 0;
+  const { fetch } = fetchLoop({
+    ...originalLoop,
+    fetch: () => Promise.resolve(++fetches).then(() => []),
+  });
+  await fetch.call(groupOfThree([], [2]), 1);
+  assertEquals(fetches, 1, "it commits what is sought");
 });
 
 Deno.test("Runner.stop does not wait for a fetch under way", async () => {

@@ -18,7 +18,10 @@ export interface ConsumerGroup {
     nextOffset(topic: string, partition: number): { toString(): string };
   } | null;
   /** What is assigned, and what of it is paused. */
-  subscriptionState: { active(): { partitions: number[] }[] };
+  subscriptionState: {
+    active(): { partitions: number[] }[];
+    assigned(): { topic: string; partitions: number[] }[];
+  };
   /** How long a fetch may wait for records, in milliseconds. */
   maxWaitTime: number;
   /** Whether a seek waits for the next fetch. */
@@ -105,7 +108,7 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
   return {
     async fetch(nodeId) {
       const manager = this.offsetManager;
-      if (this.subscriptionState.active().every(({ partitions }) => partitions.length === 0)) {
+      if (isAsleep(this)) {
         await nap(this);
         return [];
       }
@@ -127,6 +130,15 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
       return original.stop.call(this);
     },
   };
+}
+
+/** Whether there is nothing to do: all is paused, and no seek waits, which the original commits. */
+function isAsleep(group: ConsumerGroup): boolean {
+  const { subscriptionState } = group;
+  return subscriptionState.active().every(({ partitions }) => partitions.length === 0) &&
+    !subscriptionState.assigned().some(({ topic, partitions }) =>
+      partitions.some((partition) => group.hasSeekOffset({ topic, partition }))
+    );
 }
 
 /** kafkajs's offset manager, as far as it is used here. */
