@@ -11,7 +11,8 @@
  *    former owner has left open and refuses whatever that owner still sends;
  * 3. read the committed offset: nobody but us can move it from here on;
  * 4. restore the state that belongs to that offset;
- * 5. seek to it, and resume.
+ * 5. seek to it, and resume. From then on a partition has one transaction after the other: a step is
+ *    made of the state that the last one has committed.
  *
  * On any error of a transaction nobody knows whether it was committed. So the producer is thrown
  * away and the steps are run again: the new initialisation settles the old transaction, and the

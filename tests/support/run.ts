@@ -42,11 +42,18 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
     verbose: false,
   };
   const file = `metrics_${prefix}.txt`;
-  const started: Running[] = [];
+  const started: { program: Running; isAwaited: boolean }[] = [];
   const start = (script: Script, args: string[] = [], onLine = (_line: string) => {}) => {
     const program = launch(script, ["--topic-prefix", prefix, ...args], { brokers, onLine });
-    started.push(program);
-    return program;
+    const entry = { program, isAwaited: false };
+    started.push(entry);
+    return {
+      ...program,
+      get ended() {
+        entry.isAwaited = true;
+        return program.ended;
+      },
+    };
   };
   return {
     brokers,
@@ -61,10 +68,13 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
       return JSON.parse(stdout);
     },
     async [Symbol.asyncDispose]() {
-      started.forEach((program) => program.kill("SIGKILL"));
-      for (const { exitCode, stderr } of await Promise.all(started.map(({ ended }) => ended))) {
-        // Said here, since the test itself may only see that nothing happens any more.
-        if (exitCode === 1) console.error(`a program failed:\n${stderr.slice(-2_000)}`);
+      for (const { program, isAwaited } of started) {
+        program.kill("SIGKILL");
+        const { exitCode, stderr } = await program.ended;
+        // Said here, since the test itself may only have seen that nothing happens any more.
+        if (exitCode === 1 && !isAwaited) {
+          console.error(`a program failed:\n${stderr.slice(-2_000)}`);
+        }
       }
       const admin = adminPool(connection);
       await admin.use(async (client) => {
