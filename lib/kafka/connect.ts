@@ -191,6 +191,8 @@ export function explain(error: unknown, connection: Connection): Error {
         `"deno task up" starts one, --brokers or KAFKA_BROKERS names others`,
     );
   }
+  // Written here, for the user.
+  if (error instanceof Error && list.every(({ name }) => name === "Error")) return error;
   const type = (list.find((cause) => "type" in cause) as { type?: string } | undefined)?.type;
   const last = list.at(-1)?.message ?? String(error);
   return new Error(`Kafka at ${brokers} says: ${last}${type === undefined ? "" : ` (${type})`}`, {

@@ -59,13 +59,12 @@ export async function logRanges(admin: Admin, topic: string): Promise<Map<number
 }
 
 /**
- * Where a group continues: its committed offset, moved into what the partition still holds; the
- * beginning when nothing is committed.
+ * Where a group continues: its committed offset, or the beginning when nothing is committed or what
+ * follows was deleted.
  */
 export function resolveOffset(committed: bigint | undefined, range: LogRange): bigint {
   if (committed === undefined || committed === EARLIEST_SENTINEL) return range.start;
-  if (committed < range.start) return range.start;
-  return committed > range.end ? range.end : committed;
+  return committed < range.start ? range.start : committed;
 }
 
 /**

@@ -5,6 +5,8 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../../lib/kafka/admin_pool.ts";
+import { clusterReader } from "../../lib/kafka/cluster.ts";
+import { committedOffsets } from "../../lib/kafka/offsets.ts";
 import { orderEvents } from "../../lib/topics.ts";
 import { describeGroup, kafkaConsumerGroups } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
@@ -125,4 +127,23 @@ Deno.test("orders that retention deletes unread are passed over, and the counts 
   assertEquals(JSON.parse(stdout).total_orders, 800);
   const told = lines.filter((line) => line.includes("were deleted by the topic's retention"));
   assertEquals(told.length, 6, "each partition's loss is told");
+});
+
+Deno.test("a group that has committed more than there is is not moved without being asked", async () => {
+  await using run = await testRun("beyond");
+  await run.json("producer.ts", ["--count", "100"]);
+  const group = `${run.prefix}analytics`;
+  const topic = orderEvents(run.prefix).name;
+  const cluster = clusterReader(run.connection);
+  const beyond = new Map(Array.from({ length: 6 }, (_, partition) => [partition, 1_000n]));
+  await cluster.commit(group, topic, beyond);
+  const { exitCode, stderr } = await run.start("analytics.ts", [
+    ...["--until-end", "--timeout", "2s", "--output", run.file],
+  ]).ended;
+  assertEquals(exitCode, 1);
+  assertMatch(stderr, /^error: partition \d of .* but group .* has committed 1000: the topic was/m);
+  const admin = adminPool(run.connection);
+  assertEquals(await admin.use((client) => committedOffsets(client, group, topic)), beyond);
+  await admin.close();
+  await cluster.close();
 });
