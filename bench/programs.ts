@@ -40,7 +40,7 @@ export async function measureMemory(
         orders: count,
         brokers: workshop.brokers,
         prefix,
-        group: "analytics",
+        group: job,
         directory: workshop.directory,
       });
       const process = workshop.start(command);
