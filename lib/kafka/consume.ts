@@ -59,6 +59,10 @@ const FETCH_BYTES = 524_288;
 const STOP_LIMIT_MS = 6_000;
 /** Waits before a consumer is rebuilt, in milliseconds. */
 const REBUILD_DELAY_MS = 500;
+/** How long the group waits for members that do not join again, in milliseconds. */
+const REBALANCE_LIMIT_MS = 12_000;
+/** So long a broker may rightly be silent to a member that joins, and some more. */
+const JOIN_LIMIT_MS = 15_000;
 /** How often the silence of the brokers is looked at, in milliseconds. */
 const WATCH_INTERVAL_MS = 250;
 /** From when on a user is told of the silence, in milliseconds. */
@@ -77,16 +81,21 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
     lastContactMs = performance.now();
     outage.over();
   };
-  const silenceMs = () => performance.now() - lastContactMs;
+  let joining = false;
+  const silenceMs = () => performance.now() - lastContactMs - (joining ? JOIN_LIMIT_MS : 0);
 
   while (!signal.aborted) {
     const consumer = buildConsumer(consumption);
+    joining = false;
     const crashed = Promise.withResolvers<never>();
     crashed.promise.catch(() => {});
     consumer.on(consumer.events.CRASH, ({ payload }) => crashed.reject(payload.error));
     consumer.on(consumer.events.REQUEST, onContact);
     consumer.on(consumer.events.HEARTBEAT, () => consumption.onHeartbeat?.());
+    consumer.on(consumer.events.CONNECT, () => joining = true);
+    consumer.on(consumer.events.REBALANCING, () => joining = true);
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      joining = false;
       consumption.onAssigned(consumer, payload.memberAssignment[consumption.topic] ?? []);
     });
     const watch = setInterval(() => {
@@ -127,7 +136,7 @@ function buildConsumer(consumption: Consumption): Consumer {
     groupId: group,
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: 1_000,
-    rebalanceTimeout: 12_000,
+    rebalanceTimeout: REBALANCE_LIMIT_MS,
     // Also how long a consumer sleeps whose partitions are all paused.
     maxWaitTimeInMs: 200,
     maxBytesPerPartition: FETCH_BYTES,
