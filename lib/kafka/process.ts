@@ -236,12 +236,9 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     });
     session.producer = producer;
     await within(connection.timeoutMs, session.lost.signal, producer.connect());
-    // The public way to initialise: begin a transaction, and abort it. The offset in it is never seen,
-    // but once it is stored the group's coordinator has everything that was committed before: right
-    // after a failover it may still answer with an older offset, and records would be done twice.
-    const probe = await within(connection.timeoutMs, session.lost.signal, producer.transaction());
-    await sendOffset(probe, session.partition, 0n);
-    await probe.abort();
+    // The public way to initialise: begin a transaction, and abort it while it is empty.
+    const empty = await within(connection.timeoutMs, session.lost.signal, producer.transaction());
+    await empty.abort();
   }
 
   async function commit(
