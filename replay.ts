@@ -101,7 +101,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       : await move(job, facts, options, signal);
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;
-    throw explain(error, connection);
+    throw error instanceof Error && error.constructor === Error
+      ? error
+      : explain(error, connection);
   }
 }
 

@@ -12,7 +12,8 @@ export type Script =
   | "inventory.ts"
   | "analytics.ts"
   | "lag.ts"
-  | "replay.ts";
+  | "replay.ts"
+  | "dashboard.ts";
 
 /** A program that runs. */
 export interface Running {
@@ -95,12 +96,7 @@ export function launch(
   };
 }
 
-/**
- * All that a process writes to a stream.
- *
- * @param onLine Called for each line as it comes.
- */
-export async function collect(
+async function collect(
   stream: ReadableStream<Uint8Array>,
   onLine: (line: string) => void = () => {},
 ): Promise<string> {

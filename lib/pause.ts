@@ -5,21 +5,17 @@
  */
 
 /** Waits; throws the signal's reason as soon as it is aborted. */
-export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  await sleep(ms, signal);
-  signal?.throwIfAborted();
-}
-
-/** Waits; resolves early, without an error, when the signal is aborted. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const end = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
+      reject(signal!.reason);
     };
-    const timer = setTimeout(done, ms);
-    if (signal?.aborted) done();
-    else signal?.addEventListener("abort", done, { once: true });
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", end);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", end, { once: true });
   });
 }

@@ -8,8 +8,7 @@
  *
  * @module
  */
-import { clientPool } from "./client_pool.ts";
-import { type Connection, kafkaClient } from "./connect.ts";
+import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
 
 /** A record as a fetch brings it, with what is known of its batch. */
 interface FetchedRecord {
@@ -102,7 +101,28 @@ const NO_GENERATION = -1;
 
 /** Makes the requests; connects when it is first used, and again after an error. */
 export function clusterReader(connection: Connection): ClusterReader {
-  const { use, close } = clientPool(connection, () => createCluster(connection));
+  let current: Promise<Cluster> | undefined;
+
+  async function connect(): Promise<Cluster> {
+    const cluster = createCluster(connection);
+    await within(connection.timeoutMs, undefined, cluster.connect());
+    return cluster;
+  }
+
+  async function discard(cluster: Promise<Cluster>): Promise<void> {
+    if (current === cluster) current = undefined;
+    await cluster.then((client) => disconnect(client), () => {});
+  }
+
+  async function use<T>(run: (cluster: Cluster) => Promise<T>): Promise<T> {
+    const cluster = current ??= connect();
+    try {
+      return await within(connection.timeoutMs, undefined, run(await cluster));
+    } catch (error) {
+      discard(cluster);
+      throw error;
+    }
+  }
 
   async function listOffsets(topic: string, timestamp: number): Promise<Map<number, bigint>> {
     return await use(async (cluster) => {
@@ -163,7 +183,9 @@ export function clusterReader(connection: Connection): ClusterReader {
         });
       });
     },
-    close,
+    async close() {
+      if (current !== undefined) await discard(current);
+    },
   };
 }
 
