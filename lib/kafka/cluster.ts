@@ -1,6 +1,7 @@
 /**
  * The requests that kafkajs can make but does not offer: where a log ends with all that is undecided
- * in it, what lies at an offset, and a commit for a group that nobody is a member of.
+ * in it, what lies at an offset, a commit for a group that nobody is a member of, and a committed
+ * offset that is safe to start from.
  *
  * They go through the cluster object that kafkajs itself makes for each client, so addresses,
  * encryption, login and retries are those of {@linkcode kafkaClient}. It is not part of kafkajs's
@@ -9,6 +10,12 @@
  * @module
  */
 import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
+import {
+  OFFSET_FETCH,
+  type OffsetFetchRequest,
+  STABLE_VERSION,
+  stableOffsetFetch,
+} from "./offset_fetch.ts";
 
 /** A record as a fetch brings it, with what is known of its batch. */
 interface FetchedRecord {
@@ -36,6 +43,9 @@ interface Broker {
       }[];
     }[];
   }>;
+  /** What the broker speaks: versions by request. */
+  versions: Record<number, { maxVersion: number } | undefined> | null;
+  connectionPool: { send(request: OffsetFetchRequest): Promise<bigint> };
   offsetCommit(request: {
     groupId: string;
     groupGenerationId: number;
@@ -88,6 +98,12 @@ export interface ClusterReader {
    * `UNKNOWN_MEMBER_ID` while the group has members.
    */
   commit(group: string, topic: string, offsets: ReadonlyMap<number, bigint>): Promise<void>;
+  /**
+   * The group's committed offset of a partition, or `undefined`, after everything that was decided
+   * before: safe to start from. ({@linkcode committedOffsets} may tell an older one for a moment
+   * after the group's coordinator has moved.)
+   */
+  stableOffset(group: string, topic: string, partition: number): Promise<bigint | undefined>;
   /** Disconnects. */
   close(): Promise<void>;
 }
@@ -98,6 +114,8 @@ const READ_COMMITTED = 1;
 const LATEST = -1;
 /** What a member of no generation sends, as Kafka's own admin client does. */
 const NO_GENERATION = -1;
+/** What OffsetFetch says for a partition without a commit. */
+const NO_COMMIT = -1n;
 
 /** Makes the requests; connects when it is first used, and again after an error. */
 export function clusterReader(connection: Connection): ClusterReader {
@@ -181,6 +199,20 @@ export function clusterReader(connection: Connection): ClusterReader {
             })),
           }],
         });
+      });
+    },
+    async stableOffset(group, topic, partition) {
+      return await use(async (cluster) => {
+        const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+        if ((coordinator.versions?.[OFFSET_FETCH]?.maxVersion ?? 0) < STABLE_VERSION) {
+          throw Object.assign(new Error("exactly once needs brokers of Kafka 2.5 or newer"), {
+            type: "UNSUPPORTED_VERSION",
+          });
+        }
+        const offset = await coordinator.connectionPool.send(
+          stableOffsetFetch({ group, topic, partition }),
+        );
+        return offset === NO_COMMIT ? undefined : offset;
       });
     },
     async close() {

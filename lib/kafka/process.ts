@@ -9,7 +9,8 @@
  * 1. pause the partition, so that nothing is processed with what an earlier owner knew;
  * 2. fence: initialise the transactional id `<group>-<topic>-<partition>`. The broker ends what a
  *    former owner has left open and refuses whatever that owner still sends;
- * 3. read the committed offset: nobody but us can move it from here on;
+ * 3. read the committed offset: nobody but us can move it from here on. The group's coordinator is
+ *    asked for one that is stable: after a failover it would else tell an older one for a moment;
  * 4. restore the state that belongs to that offset;
  * 5. seek to it, and resume. From then on a partition has one transaction after the other: a step is
  *    made of the state that the last one has committed.
@@ -23,6 +24,7 @@
 import type { Consumer, Producer, Transaction } from "kafkajs";
 import { printNote } from "../cli.ts";
 import { adminPool } from "./admin_pool.ts";
+import { clusterReader } from "./cluster.ts";
 import {
   type Connection,
   disconnect,
@@ -133,6 +135,7 @@ const END_POLL_MS = 100;
 export async function runProcessor(options: ProcessorOptions, signal: AbortSignal): Promise<void> {
   const { connection, group, topic, partitions } = options;
   const admin = adminPool(connection);
+  const cluster = clusterReader(connection);
   const sessions = new Map<number, Session>();
   const finished = new AbortController();
   const done = AbortSignal.any([signal, finished.signal]);
@@ -185,8 +188,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     for (let attempt = 0; !lost.signal.aborted; attempt++) {
       try {
         await fence(session);
-        const committed = (await admin.use((client) => committedOffsets(client, group, topic)))
-          .get(partition);
+        const committed = await cluster.stableOffset(group, topic, partition);
         // Read after the committed offset: an end of before may lie behind what was committed since.
         const range = (await admin.use((client) => logRanges(client, topic))).get(partition)!;
         const start = resolveOffset(committed, range);
@@ -422,7 +424,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     if (options.untilEnd) watchEnd().catch(fail);
     await consuming;
   } finally {
-    await admin.close();
+    await Promise.all([admin.close(), cluster.close()]);
   }
   if (failure !== undefined) throw failure;
 }

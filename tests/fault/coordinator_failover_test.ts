@@ -1,0 +1,68 @@
+/**
+ * A group's coordinator is killed: what was committed is what the next owner starts from.
+ *
+ * @module
+ */
+import { assert } from "@std/assert";
+import { adminPool } from "../../lib/kafka/admin_pool.ts";
+import { clusterReader } from "../../lib/kafka/cluster.ts";
+import { createMissingTopics } from "../../lib/kafka/create_topics.ts";
+import { orderEvents } from "../../lib/topics.ts";
+import { testCluster } from "../support/broker.ts";
+import { kafkaConsumerGroups } from "../support/kafka_tools.ts";
+import { eventually, testRun } from "../support/run.ts";
+
+Deno.test("stableOffset tells what was committed, also right after the coordinator was killed", async () => {
+  await using cluster = await testCluster(3);
+  await using run = await testRun("coordinator", cluster);
+  const group = `${run.prefix}group`;
+  const spec = orderEvents(run.prefix);
+  const admin = adminPool(run.connection);
+  await admin.use((client) => createMissingTopics(client, [spec]));
+  await admin.close();
+
+  const writer = clusterReader(run.connection);
+  let acknowledged = 0n;
+  const commitNext = async () => {
+    await writer.commit(group, spec.name, new Map([[0, acknowledged + 1n]]));
+    acknowledged++;
+  };
+  // A plain OffsetFetch told an older offset in every other round.
+  for (let round = 0; round < 4; round++) {
+    await eventually(
+      "the group has a coordinator",
+      () => commitNext().then(() => true, () => false),
+    );
+    const coordinator = await coordinatorOf(group, run.brokers);
+    const aim = acknowledged + 100n;
+    const committing = (async () => {
+      // The commit that fails may be stored all the same.
+      for (;;) await commitNext();
+    })().catch(() => {});
+    await eventually("a hundred commits", () => acknowledged >= aim);
+    await cluster.kill(coordinator);
+    await committing;
+
+    const reader = clusterReader(run.connection);
+    let told: bigint | undefined;
+    await eventually(
+      "the next coordinator answers",
+      () =>
+        reader.stableOffset(group, spec.name, 0).then((offset) => {
+          told = offset;
+          return true;
+        }, () => false),
+    );
+    assert(told! >= acknowledged, `told ${told}, acknowledged ${acknowledged}`);
+    await reader.close();
+    acknowledged = told!;
+    await cluster.start(coordinator);
+  }
+  await writer.close();
+});
+
+/** The node that keeps a group's offsets, as Kafka's own tool tells it: `127.0.0.1:9092 (1)`. */
+async function coordinatorOf(group: string, brokers: string): Promise<number> {
+  const text = await kafkaConsumerGroups(brokers, ["--describe", "--state", "--group", group]);
+  return Number(/\((\d+)\)/.exec(text.split("\n").find((line) => line.startsWith(group))!)![1]);
+}
