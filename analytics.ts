@@ -27,7 +27,8 @@ import {
   toggle,
   wholeNumber,
 } from "./lib/cli.ts";
-import { connectAdmin, connectionOf, disconnect, sleep } from "./lib/kafka/connect.ts";
+import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
+import { sleep } from "./lib/pause.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { openMetricsView } from "./lib/kafka/metrics_view.ts";

@@ -26,16 +26,11 @@ import {
   wholeNumber,
 } from "./lib/cli.ts";
 import { parseInventoryEvent } from "./lib/inventory_event.ts";
-import {
-  connectAdmin,
-  type Connection,
-  connectionOf,
-  disconnect,
-  sleep,
-} from "./lib/kafka/connect.ts";
-import { adminPool } from "./lib/kafka/admin_pool.ts";
+import { connectAdmin, type Connection, connectionOf, disconnect } from "./lib/kafka/connect.ts";
+import { sleep } from "./lib/pause.ts";
+import { adminPool } from "./lib/kafka/client_pool.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
-import { committedOffsets, logRanges } from "./lib/kafka/offsets.ts";
+import { groupLag } from "./lib/kafka/offsets.ts";
 import { readTopic } from "./lib/kafka/read_topic.ts";
 import { HOST, usualNodes } from "./lib/dev_broker_config.ts";
 import { answersKafka } from "./lib/kafka_probe.ts";
@@ -184,17 +179,11 @@ async function caughtUp(
   try {
     for (let last = ""; running.size === 2; await sleep(200, signal)) {
       signal.throwIfAborted();
-      const lags = await Promise.all(["analytics", "inventory"].map(async (name) => {
-        const committed = await admin.use((client) =>
-          committedOffsets(client, prefix + name, topic)
-        );
-        const ranges = await admin.use((client) => logRanges(client, topic));
-        return [...ranges].reduce(
-          (sum, [partition, { start, end }]) =>
-            sum + Number(end - (committed.get(partition) ?? start)),
-          0,
-        );
-      }));
+      const lags = await Promise.all(
+        ["analytics", "inventory"].map(async (name) =>
+          (await admin.use((client) => groupLag(client, prefix + name, topic))).lagRecords
+        ),
+      );
       const line = `lag: analytics ${lags[0]}, inventory ${lags[1]}`;
       if (line !== last) printNote(dim(line));
       last = line;

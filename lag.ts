@@ -39,8 +39,8 @@ import {
   explain,
   isRetriable,
   seconds,
-  sleep,
 } from "./lib/kafka/connect.ts";
+import { sleep } from "./lib/pause.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/group_lag.ts";
 import { grouped, LAG_HELP, lagJson, lagTable } from "./lib/lag_table.ts";
 import { behindBy, type GroupSample, type GroupStatus, groupStatus } from "./lib/lag_verdict.ts";
@@ -110,15 +110,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     return behindExitCode(sample, options.failAbove ?? 0);
   } catch (error) {
     if (error instanceof UsageError || signal.aborted) throw error;
-    throw isOurs(error) ? error : explain(error, connection);
+    throw explain(error, connection);
   } finally {
     await reader.close();
   }
-}
-
-/** Whether the message was written for the user already. */
-function isOurs(error: unknown): boolean {
-  return error instanceof Error && error.constructor === Error;
 }
 
 async function requireTopic(reader: LagReader, topic: string): Promise<void> {

@@ -29,7 +29,8 @@ import {
   UsageError,
   wholeNumber,
 } from "./lib/cli.ts";
-import { connectAdmin, connectionOf, disconnect, sleep } from "./lib/kafka/connect.ts";
+import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
+import { sleep } from "./lib/pause.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/produce.ts";
 import { LatencyHistogram } from "./lib/latency_histogram.ts";

@@ -101,9 +101,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       : await move(job, facts, options, signal);
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;
-    throw error instanceof Error && error.constructor === Error
-      ? error
-      : explain(error, connection);
+    throw explain(error, connection);
   }
 }
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type AdminPool, adminPool } from "../lib/kafka/admin_pool.ts";
+import { type AdminPool, adminPool } from "../lib/kafka/client_pool.ts";
 import type { Connection } from "../lib/kafka/connect.ts";
 import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
 import { readTopic } from "../lib/kafka/read_topic.ts";

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { collect } from "../lib/launch.ts";
 
 /** What is run. */
 export interface Command {
@@ -79,21 +80,6 @@ export function start(
     return { seconds, cpuSeconds, exitCode: code, stdout: await stdout, stderr: text };
   });
   return { shellPid: child.pid, stop: () => running && child.kill("SIGTERM"), ended };
-}
-
-async function collect(
-  stream: ReadableStream<Uint8Array>,
-  onLine: (line: string) => void = () => {},
-): Promise<string> {
-  let text = "";
-  let rest = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop()!;
-    lines.forEach((line) => onLine(line));
-  }
-  return text;
 }
 
 /** Takes the two lines of the shell's `times` from the end of stderr; the second is the child's. */

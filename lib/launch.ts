@@ -12,8 +12,7 @@ export type Script =
   | "inventory.ts"
   | "analytics.ts"
   | "lag.ts"
-  | "replay.ts"
-  | "dashboard.ts";
+  | "replay.ts";
 
 /** A program that runs. */
 export interface Running {
@@ -96,7 +95,12 @@ export function launch(
   };
 }
 
-async function collect(
+/**
+ * All that a process writes to a stream.
+ *
+ * @param onLine Called for each line as it comes.
+ */
+export async function collect(
   stream: ReadableStream<Uint8Array>,
   onLine: (line: string) => void = () => {},
 ): Promise<string> {

@@ -10,8 +10,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { adminPool } from "../lib/kafka/admin_pool.ts";
-import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
+import { adminPool } from "../lib/kafka/client_pool.ts";
+import { groupLag } from "../lib/kafka/offsets.ts";
 import { type LagArc, lagArc, lagPlot } from "../lib/lag_plot.ts";
 import { orderEvents } from "../lib/topics.ts";
 import { eventually, testRun } from "./support/run.ts";
@@ -32,16 +32,9 @@ Deno.test("a throttled analytics.ts falls behind, catches up and counts each ord
 
   /** The group's lag by the broker's own offsets: the committed first, then the ends. */
   async function sampleLag(): Promise<number> {
-    const committed = await admin.use((client) =>
-      committedOffsets(client, `${run.prefix}analytics`, topic)
+    const { lagRecords: lag, endRecords: end } = await admin.use((client) =>
+      groupLag(client, `${run.prefix}analytics`, topic)
     );
-    const ranges = await admin.use((client) => logRanges(client, topic));
-    let end = 0;
-    let lag = 0;
-    for (const [partition, range] of ranges) {
-      end += Number(range.end);
-      lag += Math.max(0, Number(range.end - (committed.get(partition) ?? range.start)));
-    }
     curve.push({ ms: performance.now() - startedMs, end, lag });
     return lag;
   }

@@ -8,7 +8,7 @@ import process from "node:process";
 import type { Producer, Transaction } from "kafkajs";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import { adminPool } from "../lib/kafka/admin_pool.ts";
+import { adminPool } from "../lib/kafka/client_pool.ts";
 import { type Connection, disconnect, kafkaClient } from "../lib/kafka/connect.ts";
 import { consume } from "../lib/kafka/consume.ts";
 import { chosenPartition, idempotentProducer } from "../lib/kafka/produce.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { adminPool } from "../lib/kafka/admin_pool.ts";
+import { adminPool } from "../lib/kafka/client_pool.ts";
 import { clusterReader } from "../lib/kafka/cluster.ts";
 import { chosenPartition } from "../lib/kafka/produce.ts";
 import { kafkaClient } from "../lib/kafka/connect.ts";

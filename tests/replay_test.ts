@@ -6,7 +6,7 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { adminPool } from "../lib/kafka/admin_pool.ts";
+import { adminPool } from "../lib/kafka/client_pool.ts";
 import { committedOffsets, resetToBeginning } from "../lib/kafka/offsets.ts";
 import { orderEvents } from "../lib/topics.ts";
 import { testRun } from "./support/run.ts";

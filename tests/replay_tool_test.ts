@@ -5,7 +5,7 @@
  * @module
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { adminPool } from "../lib/kafka/admin_pool.ts";
+import { adminPool } from "../lib/kafka/client_pool.ts";
 import { connect, idempotentProducer } from "../lib/kafka/produce.ts";
 import { disconnect } from "../lib/kafka/connect.ts";
 import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";

@@ -9,7 +9,8 @@
  *
  * @module
  */
-import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
+import { clientPool } from "./client_pool.ts";
+import { type Connection, kafkaClient } from "./connect.ts";
 import {
   OFFSET_FETCH,
   type OffsetFetchRequest,
@@ -119,28 +120,7 @@ const NO_COMMIT = -1n;
 
 /** Makes the requests; connects when it is first used, and again after an error. */
 export function clusterReader(connection: Connection): ClusterReader {
-  let current: Promise<Cluster> | undefined;
-
-  async function connect(): Promise<Cluster> {
-    const cluster = createCluster(connection);
-    await within(connection.timeoutMs, undefined, cluster.connect());
-    return cluster;
-  }
-
-  async function discard(cluster: Promise<Cluster>): Promise<void> {
-    if (current === cluster) current = undefined;
-    await cluster.then((client) => disconnect(client), () => {});
-  }
-
-  async function use<T>(run: (cluster: Cluster) => Promise<T>): Promise<T> {
-    const cluster = current ??= connect();
-    try {
-      return await within(connection.timeoutMs, undefined, run(await cluster));
-    } catch (error) {
-      discard(cluster);
-      throw error;
-    }
-  }
+  const { use, close } = clientPool(connection, () => createCluster(connection));
 
   async function listOffsets(topic: string, timestamp: number): Promise<Map<number, bigint>> {
     return await use(async (cluster) => {
@@ -215,9 +195,7 @@ export function clusterReader(connection: Connection): ClusterReader {
         return offset === NO_COMMIT ? undefined : offset;
       });
     },
-    async close() {
-      if (current !== undefined) await discard(current);
-    },
+    close,
   };
 }
 

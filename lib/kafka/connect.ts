@@ -11,6 +11,7 @@ import "./kafkajs_fixes.ts";
 import { type Admin, Kafka, type logCreator, logLevel } from "kafkajs";
 import { describeError, printNote } from "../cli.ts";
 import { answersKafka } from "../kafka_probe.ts";
+import { sleep } from "../pause.ts";
 
 /** Where the brokers are and how a program talks to them. */
 export interface Connection {
@@ -175,6 +176,8 @@ function causes(error: unknown): Error[] {
 
 /** Turns an error of the client into one whose message helps a user. */
 export function explain(error: unknown, connection: Connection): Error {
+  // Written here, for the user. The system's own errors have a code.
+  if (error instanceof Error && error.constructor === Error && !("code" in error)) return error;
   const list = causes(error);
   const text = list.map((cause) => `${cause.name} ${cause.message}`).join(" ");
   const brokers = connection.brokers.join(", ");
@@ -191,8 +194,6 @@ export function explain(error: unknown, connection: Connection): Error {
         `"deno task up" starts one, --brokers or KAFKA_BROKERS names others`,
     );
   }
-  // Written here, for the user.
-  if (error instanceof Error && list.every(({ name }) => name === "Error")) return error;
   const type = (list.find((cause) => "type" in cause) as { type?: string } | undefined)?.type;
   const last = list.at(-1)?.message ?? String(error);
   return new Error(`Kafka at ${brokers} says: ${last}${type === undefined ? "" : ` (${type})`}`, {
@@ -243,18 +244,4 @@ export async function within<T>(
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort!);
   }
-}
-
-/** Waits; resolves early, without an error, when the signal is aborted. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    if (signal?.aborted) done();
-    else signal?.addEventListener("abort", done, { once: true });
-  });
 }

@@ -14,9 +14,9 @@ import {
   explain,
   isRetriable,
   kafkaClient,
-  sleep,
   within,
 } from "./connect.ts";
+import { sleep } from "../pause.ts";
 import type { FetchedBatch } from "./kafkajs_fixes/fetched_batch.ts";
 import { watchOutage } from "./outage.ts";
 
@@ -33,8 +33,6 @@ export interface Consumption {
   topic: string;
   /** How many batches, of different partitions, are handled at once. */
   concurrency: number;
-  /** How long a member may stay silent before its partitions go to others, in milliseconds. */
-  sessionTimeoutMs?: number;
   /** Called as soon as the group has assigned partitions, before anything is fetched. */
   onAssigned(consumer: Consumer, partitions: number[]): void;
   /**
@@ -59,6 +57,8 @@ const FETCH_BYTES = 524_288;
 const STOP_LIMIT_MS = 6_000;
 /** Waits before a consumer is rebuilt, in milliseconds. */
 const REBUILD_DELAY_MS = 500;
+/** How long a member may stay silent before its partitions go to others, in milliseconds. */
+const SESSION_LIMIT_MS = 6_000;
 /** How long the group waits for members that do not join again, in milliseconds. */
 const REBALANCE_LIMIT_MS = 12_000;
 /** So long a broker may rightly be silent to a member that joins, and some more. */
@@ -131,10 +131,10 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
 }
 
 function buildConsumer(consumption: Consumption): Consumer {
-  const { connection, group, sessionTimeoutMs = 6_000 } = consumption;
+  const { connection, group } = consumption;
   return kafkaClient(connection).consumer({
     groupId: group,
-    sessionTimeout: sessionTimeoutMs,
+    sessionTimeout: SESSION_LIMIT_MS,
     heartbeatInterval: 1_000,
     rebalanceTimeout: REBALANCE_LIMIT_MS,
     // Also how long a consumer sleeps whose partitions are all paused.

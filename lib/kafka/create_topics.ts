@@ -6,7 +6,7 @@
 import type { Admin, ITopicMetadata } from "kafkajs";
 import { printNote } from "../cli.ts";
 import type { TopicSpec } from "../topics.ts";
-import { sleep } from "./connect.ts";
+import { sleep } from "../pause.ts";
 
 /** How often, and with which pauses, a new topic is asked for its leaders. */
 const LEADER_TRIES = 100;

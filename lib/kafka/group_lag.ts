@@ -13,7 +13,7 @@
 import { type Admin, AssignerProtocol } from "kafkajs";
 import type { GroupSample, Member, PartitionSample } from "../lag_verdict.ts";
 import { isThrowAwayGroup } from "../topics.ts";
-import { adminPool } from "./admin_pool.ts";
+import { adminPool } from "./client_pool.ts";
 import { type ClusterReader, clusterReader } from "./cluster.ts";
 import type { Connection } from "./connect.ts";
 import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";

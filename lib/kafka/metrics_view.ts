@@ -15,9 +15,9 @@ import {
   explain,
   isRetriable,
   kafkaClient,
-  sleep,
   within,
 } from "./connect.ts";
+import { sleep } from "../pause.ts";
 import { chosenPartition, connect, requireAcknowledged } from "./produce.ts";
 import { followTopic } from "./view.ts";
 

@@ -58,6 +58,22 @@ export async function logRanges(admin: Admin, topic: string): Promise<Map<number
   );
 }
 
+/** How far a group is behind on a topic, and how many records the topic has had, all partitions. */
+export async function groupLag(
+  admin: Admin,
+  group: string,
+  topic: string,
+): Promise<{ lagRecords: number; endRecords: number }> {
+  const committed = await committedOffsets(admin, group, topic);
+  let lagRecords = 0;
+  let endRecords = 0;
+  for (const [partition, { start, end }] of await logRanges(admin, topic)) {
+    lagRecords += Math.max(0, Number(end - (committed.get(partition) ?? start)));
+    endRecords += Number(end);
+  }
+  return { lagRecords, endRecords };
+}
+
 /**
  * Where a group continues: its committed offset, or the beginning when nothing is committed or what
  * follows was deleted.

@@ -23,7 +23,7 @@
  */
 import type { Consumer, Producer, Transaction } from "kafkajs";
 import { printNote } from "../cli.ts";
-import { adminPool } from "./admin_pool.ts";
+import { adminPool } from "./client_pool.ts";
 import { clusterReader } from "./cluster.ts";
 import {
   type Connection,
@@ -33,9 +33,9 @@ import {
   isFenced,
   isRetriable,
   kafkaClient,
-  sleep,
   within,
 } from "./connect.ts";
+import { sleep } from "../pause.ts";
 import { type BatchPayload, consume } from "./consume.ts";
 import { committedOffsets, type LogRange, logRanges, resolveOffset } from "./offsets.ts";
 import { chosenPartition, requireAcknowledged, type TargetRecord } from "./produce.ts";

@@ -14,9 +14,9 @@ import {
   explain,
   isRetriable,
   kafkaClient,
-  sleep,
   within,
 } from "./connect.ts";
+import { sleep } from "../pause.ts";
 import { watchOutage } from "./outage.ts";
 import { partitionOf } from "./partitioner.ts";
 

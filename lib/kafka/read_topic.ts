@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { adminPool } from "./admin_pool.ts";
+import { adminPool } from "./client_pool.ts";
 import type { Connection } from "./connect.ts";
 import { consume } from "./consume.ts";
 import { type LogRange, logRanges } from "./offsets.ts";

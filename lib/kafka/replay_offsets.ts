@@ -8,9 +8,10 @@
  * @module
  */
 import { openLagReader } from "./group_lag.ts";
-import { adminPool } from "./admin_pool.ts";
+import { adminPool } from "./client_pool.ts";
 import { clusterReader } from "./cluster.ts";
-import { type Connection, isRetriable, sleep } from "./connect.ts";
+import { type Connection, isRetriable } from "./connect.ts";
+import { sleep } from "../pause.ts";
 import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
 import { readTopic } from "./read_topic.ts";
 import {

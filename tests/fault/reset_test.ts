@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { adminPool } from "../../lib/kafka/admin_pool.ts";
+import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { clusterReader } from "../../lib/kafka/cluster.ts";
 import { committedOffsets } from "../../lib/kafka/offsets.ts";
 import { orderEvents } from "../../lib/topics.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { removeIfThere } from "../../lib/dev_broker_jars.ts";
-import { adminPool } from "../../lib/kafka/admin_pool.ts";
+import { adminPool } from "../../lib/kafka/client_pool.ts";
 import type { Connection } from "../../lib/kafka/connect.ts";
 import { launch, type Running, type Script } from "../../lib/launch.ts";
 import { type TestBroker, testBroker } from "./broker.ts";
