@@ -21,8 +21,9 @@ export async function isRunning(pid: number, commandPart: string): Promise<boole
     return task.includes("java");
   }
   const state = await output("ps", ["-ww", "-o", "stat=", "-o", "args=", "-p", String(pid)]);
-  // After kill -9 the first thread is a zombie while others ("l") still hold the ports.
-  return state.includes(commandPart) || /^\s*Z\S*l/.test(state);
+  // After kill -9 a process first loses its command line, "[java]", then its first thread is a zombie
+  // while others ("l") still hold the ports.
+  return state.includes(commandPart) || /^\s*(Z\S*l|[^Z\s]\S*\s+\[java\])/.test(state);
 }
 
 /** Asks a process to end, or ends it at once; does nothing when it is gone. */

@@ -13,6 +13,7 @@ import * as lag from "../lag.ts";
 import type { Flags } from "../lib/cli.ts";
 import * as producer from "../producer.ts";
 import * as replay from "../replay.ts";
+import * as soak from "./soak.ts";
 
 /** The flags behind each task. */
 const FLAGS: Record<string, Flags> = {
@@ -26,6 +27,7 @@ const FLAGS: Record<string, Flags> = {
   produce: producer.flags,
   ps: broker.flags,
   replay: replay.flags,
+  soak: soak.flags,
   up: broker.flags,
 };
 

@@ -124,6 +124,8 @@ const MAX_BATCH_BYTES = 1_000_000;
 /** How long a throttled step takes: short, so that the lag is seen to fall. */
 const THROTTLED_STEP_MS = 250;
 const END_POLL_MS = 100;
+/** How long a new owner waits for the end of an initialisation that was given up. */
+const FORMER_FENCE_MS = 1_000;
 
 /**
  * Processes until the signal is aborted, or until the end with `untilEnd`. The open transaction is
@@ -137,6 +139,8 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
   const admin = adminPool(connection);
   const cluster = clusterReader(connection);
   const sessions = new Map<number, Session>();
+  /** The last initialisation of each partition's transactional id, whoever still waits for it. */
+  const fences = new Map<number, Promise<void>>();
   const finished = new AbortController();
   const done = AbortSignal.any([signal, finished.signal]);
   let failure: Error | undefined;
@@ -229,18 +233,26 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
 
   /** Makes a new producer and takes over the transactional id: older owners are shut out. */
   async function fence(session: Session): Promise<void> {
+    const { partition, lost } = session;
     if (session.producer !== undefined) await disconnect(session.producer, 500);
     const producer = kafkaClient(connection).producer({
-      transactionalId: `${options.transactionalIdPrefix}-${session.partition}`,
+      transactionalId: `${options.transactionalIdPrefix}-${partition}`,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
       allowAutoTopicCreation: false,
       createPartitioner: chosenPartition,
     });
     session.producer = producer;
-    await within(connection.timeoutMs, session.lost.signal, producer.connect());
-    // The public way to initialise: begin a transaction, and abort it while it is empty.
-    const empty = await within(connection.timeoutMs, session.lost.signal, producer.transaction());
-    await empty.abort();
+    const former = fences.get(partition);
+    const fenced = (async () => {
+      // What was given up goes on in the client for a while: its initialisation would shut out ours.
+      if (former !== undefined) await within(FORMER_FENCE_MS, lost.signal, former);
+      await producer.connect();
+      // The public way to initialise: begin a transaction, and abort it while it is empty.
+      const empty = await producer.transaction();
+      await empty.abort();
+    })();
+    fences.set(partition, fenced.catch(() => {}));
+    await within(connection.timeoutMs, lost.signal, fenced);
   }
 
   async function commit(

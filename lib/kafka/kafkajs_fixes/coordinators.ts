@@ -1,5 +1,5 @@
 /**
- * Remembering which broker coordinates a group or a transactional id.
+ * Remembering which broker coordinates a transactional id.
  *
  * @module
  */
@@ -24,17 +24,23 @@ export interface Coordinators {
   refreshMetadata: RefreshMetadata;
 }
 
+/** The type of coordinators of transactional ids. */
+const TRANSACTION = 1;
 /** Whoever does not notice that a coordinator has moved finds the new one after so long. */
 const MAX_AGE_MS = 1_000;
 
 /**
- * Makes the methods of the originals, which ask anew for every request: four times in a transaction,
- * as often as there is anything else to do in it.
+ * Makes the methods of the originals, which ask anew for every request: three times in a
+ * transaction.
  */
 export function rememberingCoordinators(original: Coordinators): Coordinators {
   const known = new WeakMap<Cluster, Map<string, { found: unknown; atMs: number }>>();
   return {
     async findGroupCoordinatorMetadata(of) {
+      // Of a group somebody may read, and only the present coordinator has the present offsets.
+      if (of.coordinatorType !== TRANSACTION) {
+        return original.findGroupCoordinatorMetadata.call(this, of);
+      }
       const ofCluster = known.get(this) ?? new Map();
       known.set(this, ofCluster);
       const key = `${of.coordinatorType} ${of.groupId}`;
