@@ -117,9 +117,8 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
   /** As of which reading of the metrics topic the view was whole; a report of less is no report. */
   let wholeReading = -1;
-  async function readWhole(until: AbortSignal): Promise<void> {
-    await view.catchUp(view.allPartitions, until);
-    wholeReading = view.reading;
+  function catchUp(until: AbortSignal): Promise<number> {
+    return view.readWhole(view.allPartitions, until, () => wholeReading = view.reading);
   }
 
   /** Writes each change to the file, at most once a second and a tenth of the time. */
@@ -128,8 +127,8 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       await sleep(Math.max(FILE_INTERVAL_MS, 10 * tookMs), reportEnd.signal);
       if (reportEnd.signal.aborted) return;
       const beganMs = performance.now();
-      if (wholeReading !== view.reading) await readWhole(reportEnd.signal);
-      await writeReport();
+      if (wholeReading !== view.reading) await catchUp(reportEnd.signal);
+      if (wholeReading === view.reading) await writeReport();
       tookMs = performance.now() - beganMs;
     }
   }
@@ -142,11 +141,11 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       Parameters<typeof runProcessor>[0]["open"]
     >[0],
   ): Promise<PartitionWork> {
-    await view.catchUp([partition], lost);
-    const counter = continueCounting(partition, view.rows.partition(partition), {
-      committed,
-      start,
-    });
+    const counter = await view.readWhole(
+      [partition],
+      lost,
+      () => continueCounting(partition, view.rows.partition(partition), { committed, start }),
+    );
     return {
       get pending() {
         return counter.pending;
@@ -189,14 +188,13 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       connection,
       group,
       topic: orders.name,
-      transactionalIdPrefix: `${group}-order-events`,
       partitions,
       throttleMs: options.throttle,
       untilEnd: options.untilEnd,
       open,
     }, AbortSignal.any([signal, stopped.signal]));
     if (stopped.signal.aborted) throw stopped.signal.reason;
-    await readWhole(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
+    await catchUp(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
   } finally {
     reportEnd.abort();
     await keepingUp;
@@ -206,9 +204,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       } s`,
     );
     if (wholeReading === view.reading) {
+      const result = (options.json ? reportJson(report()) : formatted()).trimEnd();
       writtenVersion = -1;
       await writeReport();
-      printResult((options.json ? reportJson(report()) : formatted()).trimEnd());
+      printResult(result);
     } else printNote(`no report: ${metrics.name} could not be read to its end`);
     viewEnd.abort();
     await view.closed;

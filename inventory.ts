@@ -108,7 +108,6 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       connection,
       group,
       topic: orders.name,
-      transactionalIdPrefix: `${group}-order-events`,
       partitions: partitions.get(orders.name)!,
       throttleMs: options.throttle,
       untilEnd: options.untilEnd,

@@ -78,15 +78,19 @@ export class MetricsRows {
     this.version++;
   }
 
-  /** Takes in a row. Rows that this version does not know are passed over. */
+  /**
+   * Takes in a row. Rows with keys that this version does not know are passed over.
+   *
+   * @throws {Error} When a row does not hold what analytics writes.
+   */
   apply({ key, value }: Row): void {
     const slash = key.indexOf("/");
     const partition = Number(key.slice(0, slash));
     const name = key.slice(slash + 1);
     if (slash < 1 || !Number.isSafeInteger(partition) || name === "barrier") return;
-    const content = value === null ? null : JSON.parse(value);
     const rows = this.partition(partition);
     if (name === "progress") {
+      const content = value === null ? null : parseValue(key, value, isProgress);
       rows.progress = content === null ? undefined : {
         startOffset: content.start_offset === undefined ? undefined : BigInt(content.start_offset),
         nextOffset: BigInt(content.next_offset),
@@ -96,6 +100,7 @@ export class MetricsRows {
     } else {
       const minute = parseMinute(name);
       if (minute === undefined) return;
+      const content = value === null ? null : parseValue(key, value, isCounts);
       if (content === null) rows.minutes.delete(minute);
       else rows.minutes.set(minute, { total: content.total, failed: content.failed });
     }
@@ -131,6 +136,52 @@ export class MetricsRows {
     }
     return { minutes, malformed, skipped };
   }
+}
+
+/** The value of a progress row. */
+interface ProgressValue {
+  start_offset?: string;
+  next_offset: string;
+  malformed: number;
+  skipped: number;
+}
+
+/** The value of a minute's row. */
+interface CountsValue {
+  total: number;
+  failed: number;
+}
+
+function isProgress({ start_offset, next_offset, malformed, skipped }: ProgressValue): boolean {
+  return isOffset(next_offset) && (start_offset === undefined || isOffset(start_offset)) &&
+    isCount(malformed) && isCount(skipped);
+}
+
+function isCounts({ total, failed }: CountsValue): boolean {
+  return isCount(total) && isCount(failed);
+}
+
+function isOffset(value: unknown): boolean {
+  return typeof value === "string" && /^\d+$/.test(value);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function parseValue<T>(key: string, value: string, isValid: (content: T) => boolean): T {
+  try {
+    const content: T = JSON.parse(value);
+    if (isValid(content)) return content;
+  } catch {
+    // Said below.
+  }
+  throw new Error(
+    `the metrics row "${key}" holds ${
+      JSON.stringify(value)
+    }, which is not what analytics writes: ` +
+      "the metrics topic belongs to its group alone",
+  );
 }
 
 /** The counting of one partition, from the offset at which it was assigned. */

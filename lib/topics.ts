@@ -68,6 +68,16 @@ export function orderMetrics(group: string, partitions: number = PARTITIONS): To
   };
 }
 
+/**
+ * The transactional id of whoever works on a partition of the orders for a group: there is one for
+ * each, so that a new owner shuts out the former one.
+ *
+ * @param group The consumer group, prefix included.
+ */
+export function transactionalId(group: string, partition: number): string {
+  return `${group}-order-events-${partition}`;
+}
+
 /** Groups that read a topic once, to check it, and commit nothing. */
 const CHECKING_GROUPS = ["reconciliation", "ledger", "check"];
 

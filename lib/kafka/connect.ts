@@ -133,21 +133,26 @@ export function isRetriable(error: unknown): boolean {
   const final = [
     /AUTHORIZATION_FAILED|SASL|UNSUPPORTED_|INVALID_TOPIC|INVALID_CONFIG|INVALID_REQUEST/,
     /MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE|INVALID_TRANSACTION_TIMEOUT|POLICY_VIOLATION/,
+    /INCONSISTENT_GROUP_PROTOCOL|INVALID_SESSION_TIMEOUT/,
   ];
   const programFaults = ["TypeError", "RangeError", "ReferenceError", "SyntaxError"];
   for (const cause of causes(error)) {
     const { type, name } = cause as Error & { type?: string };
     if (final.some((pattern) => pattern.test(type ?? ""))) return false;
-    if (name === "KafkaJSSASLAuthenticationError" || name === "NotCapable") return false;
+    if (FINAL_ERRORS.includes(name)) return false;
     if (programFaults.includes(name) && !isLostSocket(cause)) return false;
     if (cause.message.includes("Requires net access")) return false;
   }
   return true;
 }
 
-/** The client reads from a socket that has just gone: its TypeError is a lost connection. */
-function isLostSocket(error: Error): boolean {
-  return error.name === "TypeError" && (error.stack ?? "").includes("kafkajs");
+/** A login that failed, a permission of Deno's, a compression that the client does not know. */
+const FINAL_ERRORS = ["KafkaJSSASLAuthenticationError", "NotCapable", "KafkaJSNotImplemented"];
+
+/** The client reads from a socket that has just gone: its own TypeError is a lost connection. */
+function isLostSocket({ name, stack = "" }: Error): boolean {
+  const thrownAt = stack.split("\n").find((line) => /^\s+at /.test(line)) ?? "";
+  return name === "TypeError" && /[\\/]kafkajs[\\/]/.test(thrownAt);
 }
 
 /** Whether another instance has taken over the transactional id. */

@@ -37,7 +37,8 @@ export interface Consumption {
   onAssigned(consumer: Consumer, partitions: number[]): void;
   /**
    * Called for each batch, also for one of transaction markers and aborted records only, which has
-   * no messages. Must not throw; must resolve the batch's last offset for the consumer to go on.
+   * no messages. Must resolve the batch's last offset for the consumer to go on; when it throws, the
+   * consuming ends with its error.
    */
   onBatch(payload: BatchPayload): Promise<void>;
   /** Called when the coordinator has confirmed the membership. */
@@ -55,6 +56,8 @@ export interface Consumption {
 const FETCH_BYTES = 524_288;
 /** How long each step of a stop may take, in milliseconds. */
 const STOP_LIMIT_MS = 6_000;
+/** How long a stop waits for a join that is under way, in milliseconds. */
+const JOIN_STOP_LIMIT_MS = 1_000;
 /** Waits before a consumer is rebuilt, in milliseconds. */
 const REBUILD_DELAY_MS = 500;
 /** How long a member may stay silent before its partitions go to others, in milliseconds. */
@@ -81,6 +84,9 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
     lastContactMs = performance.now();
     outage.over();
   };
+  /** Since when the consumer crashes though brokers answer, with nothing done in between. */
+  let failingSinceMs: number | undefined;
+  let fault: { error: unknown } | undefined;
   let joining = false;
   const silenceMs = () => performance.now() - lastContactMs - (joining ? JOIN_LIMIT_MS : 0);
 
@@ -91,7 +97,10 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
     crashed.promise.catch(() => {});
     consumer.on(consumer.events.CRASH, ({ payload }) => crashed.reject(payload.error));
     consumer.on(consumer.events.REQUEST, onContact);
-    consumer.on(consumer.events.HEARTBEAT, () => consumption.onHeartbeat?.());
+    consumer.on(consumer.events.HEARTBEAT, () => {
+      failingSinceMs = undefined;
+      consumption.onHeartbeat?.();
+    });
     consumer.on(consumer.events.CONNECT, () => joining = true);
     consumer.on(consumer.events.REBALANCING, () => joining = true);
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -106,22 +115,41 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
       }
     }, WATCH_INTERVAL_MS);
 
+    const onBatch = async (payload: BatchPayload) => {
+      try {
+        await consumption.onBatch(payload);
+        failingSinceMs = undefined;
+      } catch (error) {
+        fault ??= { error };
+        crashed.reject(error);
+      }
+    };
+
+    let starting: Promise<void> | undefined;
     try {
       const stopped = new Promise<void>((resolve) => {
         if (signal.aborted) resolve();
         signal.addEventListener("abort", () => resolve(), { once: true });
       });
-      await Promise.race([crashed.promise, stopped, start(consumer, consumption)]);
+      starting = start(consumer, { ...consumption, onBatch }, signal);
+      starting.catch(() => {});
+      await Promise.race([crashed.promise, stopped, starting]);
       await Promise.race([crashed.promise, stopped]);
     } catch (error) {
-      if (!isRetriable(error) || silenceMs() > connection.timeoutMs) {
-        throw explain(error, connection);
-      }
+      if (fault !== undefined) throw fault.error;
+      const now = performance.now();
+      failingSinceMs = silenceMs() > SILENCE_NOTE_MS ? undefined : failingSinceMs ?? now;
+      const failingMs = Math.max(silenceMs(), now - (failingSinceMs ?? now));
+      if (!isRetriable(error) || failingMs > connection.timeoutMs) throw explain(error, connection);
     } finally {
       clearInterval(watch);
       if (!signal.aborted) consumption.onLost();
       else if (consumption.onStop !== undefined) {
         await within(STOP_LIMIT_MS, undefined, consumption.onStop()).catch(() => {});
+      }
+      // A member that is just joining can only leave once it is one.
+      if (signal.aborted && starting !== undefined) {
+        await within(JOIN_STOP_LIMIT_MS, undefined, starting).catch(() => {});
       }
       await disconnect(consumer, STOP_LIMIT_MS);
       if (signal.aborted) consumption.onLost();
@@ -145,10 +173,15 @@ function buildConsumer(consumption: Consumption): Consumer {
   });
 }
 
-async function start(consumer: Consumer, consumption: Consumption): Promise<void> {
+async function start(
+  consumer: Consumer,
+  consumption: Consumption,
+  signal: AbortSignal,
+): Promise<void> {
   const { connection, topic, concurrency } = consumption;
-  await within(connection.timeoutMs, undefined, consumer.connect());
+  await within(connection.timeoutMs, signal, consumer.connect());
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  if (signal.aborted) return;
   await consumer.run({
     autoCommit: false,
     eachBatchAutoResolve: false,

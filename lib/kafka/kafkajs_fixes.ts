@@ -97,14 +97,15 @@ export function applyFixes(require: Require): void {
   requireMethods(require, "consumer/batch", ["isEmpty", "isEmptyDueToFiltering", "lastOffset"]);
   replaceExport(require, "consumer/batch", movingPastEmptyBatches);
   const group = requireMethods(require, "consumer/consumerGroup", ["fetch", "resume"]);
-  const runner = requireMethods(require, "consumer/runner", ["stop"]);
-  const { fetch, resume, stop } = fetchLoop({
+  const runner = requireMethods(require, "consumer/runner", ["handleBatch", "stop"]);
+  const { fetch, resume, handleBatch, stop } = fetchLoop({
     fetch: group.fetch,
     resume: group.resume,
+    handleBatch: runner.handleBatch,
     stop: runner.stop,
   } as FetchLoop);
   replaceMethods(require, "consumer/consumerGroup", { fetch, resume });
-  replaceMethods(require, "consumer/runner", { stop });
+  replaceMethods(require, "consumer/runner", { handleBatch, stop });
   replaceMethods(require, "consumer/offsetManager", { setDefaultOffset });
   const cluster = requireMethods(require, "cluster", [
     "findGroupCoordinatorMetadata",

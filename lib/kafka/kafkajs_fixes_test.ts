@@ -693,6 +693,7 @@ type ArrivedBatch = Awaited<ReturnType<Fetch>>[number];
 const originalLoop: FetchLoop = {
   fetch: () => Promise.resolve([]),
   resume: () => {},
+  handleBatch: () => Promise.resolve(),
   stop: () => Promise.resolve(),
 };
 
@@ -711,6 +712,23 @@ Deno.test("ConsumerGroup.fetch leaves out what does not begin at the position an
     },
   });
   assertEquals(await rejoining.fetch.call(groupOfThree(), 1), [], "for an earlier assignment");
+});
+
+Deno.test("Runner.handleBatch leaves out a batch that a rejoin has overtaken", async () => {
+  const batch = { topic: "t", partition: 0, fetchedOffset: "5" } as unknown as ArrivedBatch;
+  for (const rejoins of [false, true]) {
+    let handled = 0;
+    const { fetch, handleBatch } = fetchLoop({
+      ...originalLoop,
+      fetch: () => Promise.resolve([batch]),
+      handleBatch: () => Promise.resolve(void handled++),
+    });
+    const consumerGroup = groupOfThree();
+    const [fetched] = await fetch.call(consumerGroup, 1);
+    if (rejoins) consumerGroup.offsetManager = { nextOffset: () => 5 };
+    await handleBatch.call({ consumerGroup }, fetched!);
+    assertEquals(handled, rejoins ? 0 : 1);
+  }
 });
 
 Deno.test("ConsumerGroup.fetch with all partitions paused waits for a resume or the end", async () => {

@@ -2,7 +2,7 @@
  * The view of a metrics topic: what all instances of an analytics group have counted together.
  *
  * The view is complete up to a moment once it has read a barrier that was written at that moment, or
- * anything behind it: {@linkcode MetricsView.catchUp} writes one to each partition and waits until
+ * anything behind it: {@linkcode MetricsView.readWhole} writes one to each partition and waits until
  * the view is past the offset that it got. Because the view reads `read_committed`, a barrier comes
  * after everything that was committed before it.
  *
@@ -30,11 +30,13 @@ export interface MetricsView {
   /** The numbers of all partitions. */
   readonly allPartitions: number[];
   /**
-   * Resolves once the rows of the partitions hold all that is committed now.
+   * Reads the rows once those of the partitions hold all that is committed now. The view may begin
+   * anew at any time, even before a caller that waits for a promise goes on: so the reading is done
+   * here, at the moment at which they are whole.
    *
    * @throws The signal's reason, once it is aborted.
    */
-  catchUp(partitions: readonly number[], signal: AbortSignal): Promise<void>;
+  readWhole<T>(partitions: readonly number[], signal: AbortSignal, read: () => T): Promise<T>;
   /** Resolves when the view has ended, after its signal was aborted. */
   readonly closed: Promise<void>;
 }
@@ -114,7 +116,7 @@ export function openMetricsView(
       return reading;
     },
     allPartitions: Array.from({ length: partitions }, (_, partition) => partition),
-    async catchUp(wanted, until) {
+    async readWhole(wanted, until, read) {
       const barriers = await Promise.all(wanted.map(async (partition) => ({
         partition,
         offset: await writeBarrier(partition, until),
@@ -125,6 +127,7 @@ export function openMetricsView(
         const told = new Promise<void>((resolve) => waiting.push(resolve));
         await within(connection.timeoutMs, until, told);
       }
+      return read();
     },
     closed: following.then(() => disconnect(producer)),
   };

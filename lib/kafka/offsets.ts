@@ -9,6 +9,7 @@
 import type { Admin } from "kafkajs";
 import { clusterReader } from "./cluster.ts";
 import type { Connection } from "./connect.ts";
+import { fenceGroup } from "./transactional.ts";
 
 /** Where a partition begins and ends, for a `read_committed` reader. */
 export interface LogRange {
@@ -111,6 +112,7 @@ export async function resetToBeginning(
   }
   const ranges = await logRanges(admin, topic);
   const starts = [...ranges].map(([partition, { start }]) => [partition, start] as const);
+  await fenceGroup(connection, group, ranges.keys());
   const cluster = clusterReader(connection);
   try {
     await cluster.commit(group, topic, new Map(starts));

@@ -22,7 +22,7 @@
  * @module
  */
 import type { Consumer, Producer, Transaction } from "kafkajs";
-import { printNote } from "../cli.ts";
+import { describeError, printNote } from "../cli.ts";
 import { adminPool } from "./client_pool.ts";
 import { clusterReader } from "./cluster.ts";
 import {
@@ -32,13 +32,13 @@ import {
   isConcurrentTransaction,
   isFenced,
   isRetriable,
-  kafkaClient,
   within,
 } from "./connect.ts";
 import { sleep } from "../pause.ts";
 import { type BatchPayload, consume } from "./consume.ts";
 import { committedOffsets, type LogRange, logRanges, resolveOffset } from "./offsets.ts";
-import { chosenPartition, requireAcknowledged, type TargetRecord } from "./produce.ts";
+import { requireAcknowledged, type TargetRecord } from "./produce.ts";
+import { takeOver, transactionalProducer } from "./transactional.ts";
 
 /** A record as it was read. */
 export interface SourceRecord {
@@ -92,8 +92,6 @@ export interface ProcessorOptions {
   group: string;
   /** The topic to read, prefix included. */
   topic: string;
-  /** What transactional ids start with; the partition follows. */
-  transactionalIdPrefix: string;
   /** How many partitions the topic has. */
   partitions: number;
   /** Wait for each record, in milliseconds: to see what lag looks like. */
@@ -116,14 +114,21 @@ interface Session {
   ready: boolean;
   /** Resolves when no transaction is under way, however the last one ended. */
   committing: Promise<void>;
+  /** How many transactions have failed one after the other, and since when. */
+  failures: number;
+  failingSinceMs: number | undefined;
 }
 
-const TRANSACTION_TIMEOUT_MS = 15_000;
 /** Records of one partition in one produce request: brokers refuse more than 1 MiB by default. */
 const MAX_BATCH_BYTES = 1_000_000;
+/** Compressions, by their numbers in record batches. */
+const NO_COMPRESSION = 0;
+const GZIP = 1;
 /** How long a throttled step takes: short, so that the lag is seen to fall. */
 const THROTTLED_STEP_MS = 250;
 const END_POLL_MS = 100;
+/** So many transactions may fail one after the other, however long it takes. */
+const PATIENT_FAILURES = 3;
 /** How long a new owner waits for the end of an initialisation that was given up. */
 const FORMER_FENCE_MS = 1_000;
 
@@ -175,6 +180,8 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
         nextOffset: 0n,
         ready: false,
         committing: Promise.resolve(),
+        failures: 0,
+        failingSinceMs: undefined,
       };
       sessions.set(partition, session);
       open(session);
@@ -215,7 +222,11 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
         if (lost.signal.aborted) return;
         session.work = work;
         session.nextOffset = start;
-        if (work.pending) await commit(session, [], start);
+        if (work.pending) {
+          const committing = commit(session, [], start);
+          session.committing = committing.catch(() => {});
+          await committing;
+        }
         if (lost.signal.aborted) return;
         consumer.seek({ topic, partition, offset: start.toString() });
         session.ready = true;
@@ -235,21 +246,14 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
   async function fence(session: Session): Promise<void> {
     const { partition, lost } = session;
     if (session.producer !== undefined) await disconnect(session.producer, 500);
-    const producer = kafkaClient(connection).producer({
-      transactionalId: `${options.transactionalIdPrefix}-${partition}`,
-      transactionTimeout: TRANSACTION_TIMEOUT_MS,
-      allowAutoTopicCreation: false,
-      createPartitioner: chosenPartition,
-    });
+    lost.signal.throwIfAborted();
+    const producer = transactionalProducer(connection, group, partition);
     session.producer = producer;
     const former = fences.get(partition);
     const fenced = (async () => {
       // What was given up goes on in the client for a while: its initialisation would shut out ours.
       if (former !== undefined) await within(FORMER_FENCE_MS, lost.signal, former);
-      await producer.connect();
-      // The public way to initialise: begin a transaction, and abort it while it is empty.
-      const empty = await producer.transaction();
-      await empty.abort();
+      await takeOver(producer);
     })();
     fences.set(partition, fenced.catch(() => {}));
     await within(connection.timeoutMs, lost.signal, fenced);
@@ -263,11 +267,17 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     const step = session.work!.step(records, nextOffset);
     const transaction = await session.producer!.transaction();
     for (const { topicMessages, targets } of packRequests(step.outputs)) {
-      requireAcknowledged(await transaction.sendBatch({ acks: -1, topicMessages }), targets);
+      // A record alone may be too large as it is: it may have come compressed.
+      const isLarge = targets.some(({ bytes }) => bytes > MAX_BATCH_BYTES);
+      const compression = isLarge ? GZIP : NO_COMPRESSION;
+      const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages });
+      requireAcknowledged(sent, targets);
     }
     await sendOffset(transaction, session.partition, nextOffset);
     await transaction.commit();
     session.nextOffset = nextOffset;
+    session.failures = 0;
+    session.failingSinceMs = undefined;
     step.committed();
     progress.resolve();
   }
@@ -295,7 +305,11 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
 
   function suspend(session: Session): void {
     session.ready = false;
-    session.consumer.pause([{ topic, partitions: [session.partition] }]);
+    try {
+      session.consumer.pause([{ topic, partitions: [session.partition] }]);
+    } catch {
+      // The consumer has crashed: its successor begins with everything paused.
+    }
   }
 
   /** Runs the steps of the module doc once more. */
@@ -308,7 +322,16 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
   async function recover(session: Session, error: unknown): Promise<void> {
     if (session.lost.signal.aborted) return;
     suspend(session);
-    if (!isRetriable(error)) return fail(error);
+    session.failures++;
+    session.failingSinceMs ??= performance.now();
+    const failingMs = performance.now() - session.failingSinceMs;
+    const patient = failingMs < connection.timeoutMs || session.failures < PATIENT_FAILURES;
+    if (!isRetriable(error) || !patient) return fail(error);
+    if (session.failures === PATIENT_FAILURES) {
+      printNote(
+        `partition ${session.partition}: transactions fail, trying again: ${describeError(error)}`,
+      );
+    }
     if (isFenced(error)) {
       // Either the partition has gone to another instance, or the broker has ended a transaction
       // that took too long. Fencing back at once would throw out a rightful owner: only a
@@ -331,15 +354,19 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     const session = sessions.get(batch.partition);
     await session?.committing;
     if (session === undefined || !session.ready) return;
-    if (BigInt(batch.fetchedOffset) > session.nextOffset) {
+    // Each opening makes new work: what was fetched before may not follow the last commit any more.
+    const { work } = session;
+    const isCurrent = () => session.ready && session.work === work && !done.aborted;
+    if (BigInt(batch.fetchedOffset) !== session.nextOffset) {
       // The client has jumped, as it does when the topic's retention has deleted the next record.
       return void reopen(session);
     }
     const records = batch.messages.slice(firstAtOrAfter(batch.messages, session.nextOffset));
     for (const { chunk, nextOffset } of steps(records, BigInt(batch.lastOffset()) + 1n)) {
-      if (!await throttle(chunk.length * options.throttleMs, session, heartbeat)) return;
+      const waitMs = chunk.length * options.throttleMs;
+      if (!await throttle(waitMs, session, { isCurrent, heartbeat })) return;
       await session.committing;
-      if (done.aborted || !session.ready) return;
+      if (!isCurrent()) return;
       if (nextOffset > session.nextOffset) {
         session.committing = commit(session, chunk, nextOffset).catch((error) => {
           recover(session, error);
@@ -373,16 +400,16 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     }
   }
 
-  /** Waits, with heartbeats; `false` when the partition is lost or the work ends meanwhile. */
+  /** Waits, with heartbeats; `false` when there is nothing to wait for any more. */
   async function throttle(
     ms: number,
     session: Session,
-    heartbeat: () => Promise<void>,
+    { isCurrent, heartbeat }: { isCurrent: () => boolean; heartbeat: () => Promise<void> },
   ): Promise<boolean> {
     const until = performance.now() + ms;
     for (let leftMs = ms; leftMs > 0; leftMs = until - performance.now()) {
       await sleep(Math.min(leftMs, 1_000), AbortSignal.any([done, session.lost.signal]));
-      if (done.aborted || !session.ready) return false;
+      if (!isCurrent()) return false;
       try {
         if (leftMs > 1_000) await heartbeat();
       } catch {
@@ -392,9 +419,24 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     return true;
   }
 
+  /** The ranges of the topic; `undefined` when the work has ended before a broker told them. */
+  async function endsNow(): Promise<Map<number, LogRange> | undefined> {
+    while (!done.aborted) {
+      try {
+        return await admin.use((client) => logRanges(client, topic));
+      } catch (error) {
+        // Leaders may be moving; whether brokers answer at all, the consumer watches.
+        if (!isRetriable(error)) throw error;
+        await sleep(END_POLL_MS, done);
+      }
+    }
+    return undefined;
+  }
+
   /** Ends the processing once the group has committed all that was there at the start. */
   async function watchEnd(): Promise<void> {
-    const targets = await admin.use((client) => logRanges(client, topic));
+    const targets = await endsNow();
+    if (targets === undefined) return;
     // What this instance has committed itself needs no asking.
     const reachedHere = ([partition, { end }]: [number, LogRange]) => {
       const session = sessions.get(partition);

@@ -22,6 +22,7 @@ import {
   targetOffset,
 } from "../offset_target.ts";
 import { Recount } from "../replay_comparison.ts";
+import { fenceGroup } from "./transactional.ts";
 import { MetricsRows } from "../metrics_rows.ts";
 
 /** A partition that does not have the offset that was asked for. */
@@ -86,7 +87,6 @@ export async function commitMoves(
   { group, topic, moves }: { group: string; topic: string; moves: readonly OffsetMove[] },
   signal: AbortSignal,
 ): Promise<void> {
-  const admin = adminPool(connection);
   const cluster = clusterReader(connection);
   const offsets = new Map(moves.map(({ partition, to }) => [partition, to]));
   const startedMs = performance.now();
@@ -94,6 +94,7 @@ export async function commitMoves(
     for (;;) {
       signal.throwIfAborted();
       try {
+        await fenceGroup(connection, group, offsets.keys());
         await cluster.commit(group, topic, offsets);
         break;
       } catch (error) {
@@ -108,18 +109,16 @@ export async function commitMoves(
         await sleep(200, signal);
       }
     }
-    const committed = await admin.use((client) => committedOffsets(client, group, topic));
     for (const [partition, offset] of offsets) {
-      if (committed.get(partition) === offset) continue;
+      const committed = await cluster.stableOffset(group, topic, partition);
+      if (committed === offset) continue;
       throw new Error(
-        `partition ${partition} of group ${group} is at ${
-          committed.get(partition) ?? "no offset"
-        }` +
+        `partition ${partition} of group ${group} is at ${committed ?? "no offset"}` +
           ` instead of ${offset}: somebody else has moved it`,
       );
     }
   } finally {
-    await Promise.all([admin.close(), cluster.close()]);
+    await cluster.close();
   }
 }
 

@@ -40,12 +40,20 @@ export type Resume = (this: ConsumerGroup, partitions: unknown) => void;
 /** `stop` of kafkajs's runner. */
 export type Stop = (this: { consumerGroup: ConsumerGroup }) => Promise<void>;
 
+/** `handleBatch` of kafkajs's runner, which calls the user's handler. */
+export type HandleBatch = (
+  this: { consumerGroup: ConsumerGroup | null },
+  batch: FetchedBatch & TopicPartition,
+) => Promise<void>;
+
 /** The methods to put in place. */
 export interface FetchLoop {
   /** Of the consumer group. */
   fetch: Fetch;
   /** Of the consumer group. */
   resume: Resume;
+  /** Of the runner. */
+  handleBatch: HandleBatch;
   /** Of the runner. */
   stop: Stop;
 }
@@ -56,9 +64,10 @@ const GATHER_MS = 5;
 /**
  * Makes the methods of the originals.
  *
- * `fetch` leaves out batches that do not begin at the current position. With one fetch under way to
- * each broker, a response may come after a seek, after a rejoin or after the leader has moved; the
- * original shows it all the same, and what lies between is passed over.
+ * Batches that do not begin at the current position are left out. With one fetch under way to each
+ * broker, a response may come after a seek, after a rejoin or after the leader has moved; the
+ * original shows it all the same, and what lies between is passed over. This is looked at again right
+ * before the user sees a batch: on its way there another fetch may have led to a rejoin.
  *
  * While everything is paused the original sleeps as long as a fetch may wait; here a resume ends
  * that. And where the original waits for a fetch under way before it stops, its answer is not wanted
@@ -66,6 +75,7 @@ const GATHER_MS = 5;
  */
 export function fetchLoop(original: FetchLoop): FetchLoop {
   const stopped = new WeakSet<ConsumerGroup>();
+  const managers = new WeakMap<object, ConsumerGroup["offsetManager"]>();
   const waits = new WeakMap<ConsumerGroup, Set<() => void>>();
   const naps = new WeakMap<ConsumerGroup, Set<(ms: number) => void>>();
 
@@ -113,11 +123,16 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
         return [];
       }
       const batches = await unlessStopped(this, original.fetch.call(this, nodeId));
-      if (batches === undefined || manager === null || manager !== this.offsetManager) return [];
-      return batches.filter((batch) =>
-        !this.hasSeekOffset(batch) &&
-        manager.nextOffset(batch.topic, batch.partition).toString() === batch.fetchedOffset
-      );
+      if (batches === undefined) return [];
+      const current = batches.filter((batch) => isCurrent(this, manager, batch));
+      current.forEach((batch) => managers.set(batch, manager));
+      return current;
+    },
+    async handleBatch(batch) {
+      const manager = managers.get(batch) ?? null;
+      if (isCurrent(this.consumerGroup, manager, batch)) {
+        await original.handleBatch.call(this, batch);
+      }
     },
     resume(partitions) {
       original.resume.call(this, partitions);
@@ -130,6 +145,17 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
       return original.stop.call(this);
     },
   };
+}
+
+/** Whether a batch that was asked for with this manager's position is what comes next. */
+function isCurrent(
+  group: ConsumerGroup | null,
+  manager: ConsumerGroup["offsetManager"],
+  batch: FetchedBatch & TopicPartition,
+): boolean {
+  return group !== null && manager !== null && manager === group.offsetManager &&
+    !group.hasSeekOffset(batch) &&
+    manager.nextOffset(batch.topic, batch.partition).toString() === batch.fetchedOffset;
 }
 
 /** Whether there is nothing to do: all is paused, and no seek waits, which the original commits. */
