@@ -28,7 +28,7 @@ Deno.test("stableOffset tells what was committed, also right after the coordinat
     acknowledged++;
   };
   // A plain OffsetFetch told an older offset in every other round.
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     await eventually(
       "the group has a coordinator",
       () => commitNext().then(() => true, () => false),

@@ -34,7 +34,7 @@ Deno.test("a transaction that fails while inventory waits for its throttle is do
   await eventually("each partition has gone on", async () => {
     const { committed } = await groupState(run);
     return [0, 1, 2, 3, 4, 5].every((partition) => (committed.get(partition) ?? 0n) > 0n);
-  });
+  }, 60_000);
   slow.kill("SIGKILL");
   await slow.ended;
   await run.json("inventory.ts", ["--until-end"]);
