@@ -127,8 +127,10 @@ const GZIP = 1;
 /** How long a throttled step takes: short, so that the lag is seen to fall. */
 const THROTTLED_STEP_MS = 250;
 const END_POLL_MS = 100;
-/** So many transactions may fail one after the other, however long it takes. */
-const PATIENT_FAILURES = 3;
+/** After so many transactions that failed one after the other the user is told. */
+const TOLD_FAILURES = 3;
+/** So many may fail, however long it takes: brokers may go away one by one. */
+const PATIENT_FAILURES = 6;
 /** How long a new owner waits for the end of an initialisation that was given up. */
 const FORMER_FENCE_MS = 1_000;
 
@@ -327,7 +329,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     const failingMs = performance.now() - session.failingSinceMs;
     const patient = failingMs < connection.timeoutMs || session.failures < PATIENT_FAILURES;
     if (!isRetriable(error) || !patient) return fail(error);
-    if (session.failures === PATIENT_FAILURES) {
+    if (session.failures === TOLD_FAILURES) {
       printNote(
         `partition ${session.partition}: transactions fail, trying again: ${describeError(error)}`,
       );
