@@ -12,6 +12,7 @@
  * @module
  */
 import { createRequire } from "node:module";
+import { readingCodecs } from "./kafkajs_fixes/compression.ts";
 import { type Coordinators, rememberingCoordinators } from "./kafkajs_fixes/coordinators.ts";
 import { movingPastEmptyBatches } from "./kafkajs_fixes/fetched_batch.ts";
 import {
@@ -80,9 +81,11 @@ export function applyFixes(require: Require): void {
       responseSerializer,
       staleMetadata,
     } as SendInternals));
+  const compression = require("kafkajs/src/protocol/message/compression") as { Codecs: object };
+  Object.assign(compression.Codecs, readingCodecs);
   const internals = {
     Encoder: requireFunction(require, "protocol/encoder"),
-    ...require("kafkajs/src/protocol/message/compression") as object,
+    ...compression as object,
   } as EncodeInternals & DecodeInternals;
   replaceExport(
     require,

@@ -8,11 +8,14 @@ import {
 } from "./kafkajs_fixes/fetch_loop.ts";
 import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
+import { zstdCompressSync } from "node:zlib";
+import { lz4Compress, snappyCompress } from "@platformatic/wasm-utils/bundled";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { applyFixes, type Require } from "./kafkajs_fixes.ts";
 import { filterAbortedMessages } from "./kafkajs_fixes/aborted_records.ts";
+import { readingCodecs } from "./kafkajs_fixes/compression.ts";
 import { crc32c } from "./kafkajs_fixes/crc32c.ts";
 
 const require = createRequire(import.meta.url) as unknown as Require;
@@ -712,6 +715,30 @@ Deno.test("ConsumerGroup.fetch leaves out what does not begin at the position an
     },
   });
   assertEquals(await rejoining.fetch.call(groupOfThree(), 1), [], "for an earlier assignment");
+});
+
+Deno.test("snappy is read as Java writes it and as others do, LZ4 and Zstandard too", async () => {
+  const text = Buffer.from("order ".repeat(10_000));
+  const decompress = (type: number, compressed: Buffer) =>
+    readingCodecs[type]!().decompress(compressed);
+  const block = Buffer.from(snappyCompress(text));
+  const halves = [text.subarray(0, 30_000), text.subarray(30_000)].flatMap((half) => {
+    const compressed = Buffer.from(snappyCompress(half));
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(compressed.length);
+    return [length, compressed];
+  });
+  const header = Buffer.from("\x82SNAPPY\0\0\0\0\x01\0\0\0\x01", "latin1");
+  for (
+    const [type, compressed] of [
+      [2, block],
+      [2, Buffer.concat([header, ...halves])],
+      [3, Buffer.from(lz4Compress(text))],
+      [4, zstdCompressSync(text)],
+    ] as const
+  ) {
+    assertEquals((await decompress(type, compressed)).equals(text), true);
+  }
 });
 
 Deno.test("Runner.handleBatch leaves out a batch that a rejoin has overtaken", async () => {

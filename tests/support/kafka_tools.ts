@@ -47,13 +47,23 @@ export async function consoleConsumer(
   });
 }
 
+/** The compressions of Kafka. */
+export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
+
 /** Publishes records with `kafka-console-producer`. */
 export async function consoleProducer(
   brokers: string,
-  { topic, records }: { topic: string; records: { key: string; value: string }[] },
+  { topic, records, compression }: {
+    topic: string;
+    records: { key: string; value: string }[];
+    compression: typeof COMPRESSIONS[number];
+  },
 ): Promise<void> {
   await runTool("ConsoleProducer", brokers, {
-    args: ["--topic", topic, "--property", "parse.key=true", "--property", "key.separator=\t"],
+    args: [
+      ...["--topic", topic, "--compression-codec", compression],
+      ...["--property", "parse.key=true", "--property", "key.separator=\t"],
+    ],
     input: records.map(({ key, value }) => `${key}\t${value}\n`).join(""),
   });
 }
