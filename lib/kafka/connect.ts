@@ -126,8 +126,10 @@ async function refuseStrangers({ brokers }: Connection): Promise<void> {
  *
  * Everything is done in transactions or idempotently, so a repeated try never does harm: only what
  * would fail the same way for ever is final. Final are: a lack of permission (of Kafka's or of
- * Deno's), a failed login, a request that the broker calls invalid or too large, and faults of a
- * program (`TypeError` and its kin), which must not hide behind a retry.
+ * Deno's), a failed login, a request that the broker calls invalid or too large, a group whose members
+ * divide partitions in another way, a compression that nobody here knows, and faults of a program
+ * (`TypeError` and its kin), which must not hide behind a retry. What goes on failing all the same is
+ * given up after the connection's time, by process.ts and consume.ts.
  */
 export function isRetriable(error: unknown): boolean {
   const final = [

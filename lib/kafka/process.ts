@@ -17,7 +17,7 @@
  *
  * On any error of a transaction nobody knows whether it was committed. So the producer is thrown
  * away and the steps are run again: the new initialisation settles the old transaction, and the
- * committed offset says what became of it.
+ * committed offset says what became of it. What was fetched before is dropped.
  *
  * @module
  */
