@@ -17,7 +17,7 @@ import { eventually, type TestRun, testRun } from "../support/run.ts";
 
 Deno.test("a transaction that fails while inventory waits for its throttle is done again", async () => {
   await using run = await testRun("throttle");
-  await run.json("producer.ts", ["--count", "24"]);
+  await run.json("producer.ts", ["--count", "36"]);
   let pauses = 0;
   // Each order is a transaction of its own, and there is time to open the partition again meanwhile.
   const slow = run.start("inventory.ts", ["--throttle", "5000", "--verbose"], (line) => {
@@ -31,14 +31,15 @@ Deno.test("a transaction that fails while inventory waits for its throttle is do
   await eventually("a transaction has failed", () => pauses > before);
   await admin.use((client) => createMissingTopics(client, [output]));
   await admin.close();
-  await eventually("each partition has gone on", async () => {
+  // By then whatever was waiting has gone on, or has been given up.
+  await eventually("a partition has committed its third order", async () => {
     const { committed } = await groupState(run);
-    return [0, 1, 2, 3, 4, 5].every((partition) => (committed.get(partition) ?? 0n) > 0n);
+    return [...committed.values()].some((offset) => offset >= 3n);
   }, 60_000);
   slow.kill("SIGKILL");
   await slow.ended;
   await run.json("inventory.ts", ["--until-end"]);
-  assertEquals((await readLedger(run, { inventory: true })).orders, 24);
+  assertEquals((await readLedger(run, { inventory: true })).orders, 36);
 });
 
 Deno.test("an instance that sleeps while its group is reset does not undo it", async () => {
