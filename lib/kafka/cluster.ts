@@ -11,12 +11,7 @@
  */
 import { clientPool } from "./client_pool.ts";
 import { type Connection, kafkaClient } from "./connect.ts";
-import {
-  OFFSET_FETCH,
-  type OffsetFetchRequest,
-  STABLE_VERSION,
-  stableOffsetFetch,
-} from "./offset_fetch.ts";
+import { type OffsetFetchRequest, stableOffsetFetch } from "./offset_fetch.ts";
 
 /** A record as a fetch brings it, with what is known of its batch. */
 interface FetchedRecord {
@@ -46,7 +41,7 @@ interface Broker {
   }>;
   /** What the broker speaks: versions by request. */
   versions: Record<number, { maxVersion: number } | undefined> | null;
-  connectionPool: { send(request: OffsetFetchRequest): Promise<bigint> };
+  connectionPool: { send(request: OffsetFetchRequest): Promise<bigint | undefined> };
   offsetCommit(request: {
     groupId: string;
     groupGenerationId: number;
@@ -101,7 +96,7 @@ export interface ClusterReader {
   commit(group: string, topic: string, offsets: ReadonlyMap<number, bigint>): Promise<void>;
   /**
    * The group's committed offset of a partition, or `undefined`, after everything that was decided
-   * before: safe to start from. ({@linkcode committedOffsets} may tell an older one for a moment
+   * before: safe to start from. (`committedOffsets` in offsets.ts may tell an older one for a moment
    * after the group's coordinator has moved.)
    */
   stableOffset(group: string, topic: string, partition: number): Promise<bigint | undefined>;
@@ -115,8 +110,6 @@ const READ_COMMITTED = 1;
 const LATEST = -1;
 /** What a member of no generation sends, as Kafka's own admin client does. */
 const NO_GENERATION = -1;
-/** What OffsetFetch says for a partition without a commit. */
-const NO_COMMIT = -1n;
 
 /** Makes the requests; connects when it is first used, and again after an error. */
 export function clusterReader(connection: Connection): ClusterReader {
@@ -184,15 +177,14 @@ export function clusterReader(connection: Connection): ClusterReader {
     async stableOffset(group, topic, partition) {
       return await use(async (cluster) => {
         const coordinator = await cluster.findGroupCoordinator({ groupId: group });
-        if ((coordinator.versions?.[OFFSET_FETCH]?.maxVersion ?? 0) < STABLE_VERSION) {
+        const fetch = stableOffsetFetch({ group, topic, partition });
+        const { apiKey, apiVersion } = fetch.request;
+        if ((coordinator.versions?.[apiKey]?.maxVersion ?? 0) < apiVersion) {
           throw Object.assign(new Error("exactly once needs brokers of Kafka 2.5 or newer"), {
             type: "UNSUPPORTED_VERSION",
           });
         }
-        const offset = await coordinator.connectionPool.send(
-          stableOffsetFetch({ group, topic, partition }),
-        );
-        return offset === NO_COMMIT ? undefined : offset;
+        return await coordinator.connectionPool.send(fetch);
       });
     },
     close,

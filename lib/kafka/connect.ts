@@ -137,19 +137,18 @@ export function isRetriable(error: unknown): boolean {
     /MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE|INVALID_TRANSACTION_TIMEOUT|POLICY_VIOLATION/,
     /INCONSISTENT_GROUP_PROTOCOL|INVALID_SESSION_TIMEOUT/,
   ];
+  // A login that failed, a permission of Deno's, a compression that the client does not know.
+  const finalNames = ["KafkaJSSASLAuthenticationError", "NotCapable", "KafkaJSNotImplemented"];
   const programFaults = ["TypeError", "RangeError", "ReferenceError", "SyntaxError"];
   for (const cause of causes(error)) {
     const { type, name } = cause as Error & { type?: string };
     if (final.some((pattern) => pattern.test(type ?? ""))) return false;
-    if (FINAL_ERRORS.includes(name)) return false;
+    if (finalNames.includes(name)) return false;
     if (programFaults.includes(name) && !isLostSocket(cause)) return false;
     if (cause.message.includes("Requires net access")) return false;
   }
   return true;
 }
-
-/** A login that failed, a permission of Deno's, a compression that the client does not know. */
-const FINAL_ERRORS = ["KafkaJSSASLAuthenticationError", "NotCapable", "KafkaJSNotImplemented"];
 
 /** The client reads from a socket that has just gone: its own TypeError is a lost connection. */
 function isLostSocket({ name, stack = "" }: Error): boolean {

@@ -125,14 +125,13 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
       }
     };
 
-    let starting: Promise<void> | undefined;
+    const stopped = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    const starting = start(consumer, { ...consumption, onBatch }, signal);
+    starting.catch(() => {});
     try {
-      const stopped = new Promise<void>((resolve) => {
-        if (signal.aborted) resolve();
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-      starting = start(consumer, { ...consumption, onBatch }, signal);
-      starting.catch(() => {});
       await Promise.race([crashed.promise, stopped, starting]);
       await Promise.race([crashed.promise, stopped]);
     } catch (error) {
@@ -143,14 +142,12 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
       if (!isRetriable(error) || failingMs > connection.timeoutMs) throw explain(error, connection);
     } finally {
       clearInterval(watch);
-      if (!signal.aborted) consumption.onLost();
-      else if (consumption.onStop !== undefined) {
-        await within(STOP_LIMIT_MS, undefined, consumption.onStop()).catch(() => {});
-      }
-      // A member that is just joining can only leave once it is one.
-      if (signal.aborted && starting !== undefined) {
+      if (signal.aborted) {
+        const stopping = Promise.resolve(consumption.onStop?.());
+        await within(STOP_LIMIT_MS, undefined, stopping).catch(() => {});
+        // A member that is just joining can only leave once it is one.
         await within(JOIN_STOP_LIMIT_MS, undefined, starting).catch(() => {});
-      }
+      } else consumption.onLost();
       await disconnect(consumer, STOP_LIMIT_MS);
       if (signal.aborted) consumption.onLost();
     }

@@ -54,21 +54,23 @@ export interface OffsetFetchRequest {
   /** What comes back. */
   response: {
     decode(data: Uint8Array): Promise<Response>;
-    parse(response: Response): Promise<bigint>;
+    parse(response: Response): Promise<bigint | undefined>;
   };
 }
 
+/** What OffsetFetch says for a partition without a commit. */
+export const NO_COMMIT: bigint = -1n;
 /** The number of OffsetFetch in Kafka's protocol. */
-export const OFFSET_FETCH = 9;
+const OFFSET_FETCH = 9;
 /** The first version with `require_stable`, of Kafka 2.5. */
-export const STABLE_VERSION = 7;
+const STABLE_VERSION = 7;
 /** Tagged fields: none. */
 const NO_TAGS = 0;
 
 const require = createRequire(import.meta.url);
 
 /**
- * The request for the committed offset of one partition; −1 when there is none.
+ * The request for the committed offset of one partition; `undefined` when there is none.
  *
  * https://kafka.apache.org/protocol#The_Messages_OffsetFetch; in flexible versions, as this is one,
  * the header ends with tagged fields too, on both ways, and kafkajs leaves that to the body.
@@ -110,7 +112,8 @@ export function stableOffsetFetch(
         for (const code of [errorCode, answer?.errorCode ?? 0]) {
           if (errors.failure(code)) throw errors.createErrorFromCode(code);
         }
-        return Promise.resolve(answer!.offset);
+        const { offset } = answer!;
+        return Promise.resolve(offset === NO_COMMIT ? undefined : offset);
       },
     },
   };

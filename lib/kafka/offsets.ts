@@ -9,6 +9,7 @@
 import type { Admin } from "kafkajs";
 import { clusterReader } from "./cluster.ts";
 import type { Connection } from "./connect.ts";
+import { NO_COMMIT } from "./offset_fetch.ts";
 import { fenceGroup } from "./transactional.ts";
 
 /** Where a partition begins and ends, for a `read_committed` reader. */
@@ -21,9 +22,6 @@ export interface LogRange {
    */
   end: bigint;
 }
-
-/** What OffsetFetch says for a partition without a commit. */
-const NO_COMMIT = -1n;
 
 /** Offsets that kafkajs's `resetOffsets` commits: "from the earliest record". */
 const EARLIEST_SENTINEL = -2n;

@@ -114,9 +114,8 @@ interface Session {
   ready: boolean;
   /** Resolves when no transaction is under way, however the last one ended. */
   committing: Promise<void>;
-  /** How many transactions have failed one after the other, and since when. */
-  failures: number;
-  failingSinceMs: number | undefined;
+  /** How many transactions have failed since the last that was committed, and since when. */
+  failing: { times: number; sinceMs: number } | undefined;
 }
 
 /** Records of one partition in one produce request: brokers refuse more than 1 MiB by default. */
@@ -182,8 +181,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
         nextOffset: 0n,
         ready: false,
         committing: Promise.resolve(),
-        failures: 0,
-        failingSinceMs: undefined,
+        failing: undefined,
       };
       sessions.set(partition, session);
       open(session);
@@ -278,8 +276,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     await sendOffset(transaction, session.partition, nextOffset);
     await transaction.commit();
     session.nextOffset = nextOffset;
-    session.failures = 0;
-    session.failingSinceMs = undefined;
+    session.failing = undefined;
     step.committed();
     progress.resolve();
   }
@@ -324,12 +321,12 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
   async function recover(session: Session, error: unknown): Promise<void> {
     if (session.lost.signal.aborted) return;
     suspend(session);
-    session.failures++;
-    session.failingSinceMs ??= performance.now();
-    const failingMs = performance.now() - session.failingSinceMs;
-    const patient = failingMs < connection.timeoutMs || session.failures < PATIENT_FAILURES;
+    const failing = session.failing ??= { times: 0, sinceMs: performance.now() };
+    failing.times++;
+    const failingMs = performance.now() - failing.sinceMs;
+    const patient = failingMs < connection.timeoutMs || failing.times < PATIENT_FAILURES;
     if (!isRetriable(error) || !patient) return fail(error);
-    if (session.failures === TOLD_FAILURES) {
+    if (failing.times === TOLD_FAILURES) {
       printNote(
         `partition ${session.partition}: transactions fail, trying again: ${describeError(error)}`,
       );
@@ -421,44 +418,35 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     return true;
   }
 
-  /** The ranges of the topic; `undefined` when the work has ended before a broker told them. */
-  async function endsNow(): Promise<Map<number, LogRange> | undefined> {
+  /** Ends the processing once the group has committed all that was there at the start. */
+  async function watchEnd(): Promise<void> {
+    let targets: Map<number, LogRange> | undefined;
     while (!done.aborted) {
       try {
-        return await admin.use((client) => logRanges(client, topic));
+        targets ??= await admin.use((client) => logRanges(client, topic));
+        if (await hasReached(targets)) return finished.abort();
       } catch (error) {
         // Leaders may be moving; whether brokers answer at all, the consumer watches.
         if (!isRetriable(error)) throw error;
-        await sleep(END_POLL_MS, done);
       }
-    }
-    return undefined;
-  }
-
-  /** Ends the processing once the group has committed all that was there at the start. */
-  async function watchEnd(): Promise<void> {
-    const targets = await endsNow();
-    if (targets === undefined) return;
-    // What this instance has committed itself needs no asking.
-    const reachedHere = ([partition, { end }]: [number, LogRange]) => {
-      const session = sessions.get(partition);
-      return session?.ready === true && session.nextOffset >= end;
-    };
-    while (!done.aborted) {
-      if ([...targets].every(reachedHere)) return finished.abort();
       await Promise.race([sleep(END_POLL_MS, done), progress.promise]);
       progress = Promise.withResolvers();
-      const ready = joined && [...sessions.values()].every(({ ready }) => ready);
-      if (!ready || sessions.size === targets.size || done.aborted) continue;
-      try {
-        const committed = await admin.use((client) => committedOffsets(client, group, topic));
-        const reached = ([partition, { start, end }]: [number, LogRange]) =>
-          (committed.get(partition) ?? start) >= end;
-        if ([...targets].every(reached)) finished.abort();
-      } catch (error) {
-        if (!isRetriable(error)) throw error;
-      }
     }
+  }
+
+  async function hasReached(targets: Map<number, LogRange>): Promise<boolean> {
+    // What this instance has committed itself needs no asking.
+    const reachedHere = [...targets].every(([partition, { end }]) => {
+      const session = sessions.get(partition);
+      return session?.ready === true && session.nextOffset >= end;
+    });
+    if (reachedHere) return true;
+    const ready = joined && [...sessions.values()].every(({ ready }) => ready);
+    if (!ready || sessions.size === targets.size) return false;
+    const committed = await admin.use((client) => committedOffsets(client, group, topic));
+    return [...targets].every(([partition, { start, end }]) =>
+      (committed.get(partition) ?? start) >= end
+    );
   }
 
   try {

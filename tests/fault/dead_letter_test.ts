@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { kafkaClient } from "../../lib/kafka/connect.ts";
 import { chosenPartition } from "../../lib/kafka/produce.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
 import type { SourceRecord } from "../../lib/kafka/process.ts";
-import { deadLetters, orderEvents, orderMetrics } from "../../lib/topics.ts";
+import { deadLetters, orderEvents } from "../../lib/topics.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
 import { type TestRun, testRun } from "../support/run.ts";
 
@@ -114,21 +114,3 @@ function shown(
   const bytes = value === null ? "null" : `${value.length} ${value.toString("hex").slice(0, 80)}`;
   return [...facts, key === null ? "null" : key.toString("hex"), bytes].join(" ");
 }
-
-Deno.test("analytics refuses to go on with metrics that are not its own", async () => {
-  await using run = await testRun("foreign");
-  await run.json("producer.ts", ["--count", "100"]);
-  await run.json("analytics.ts", ["--until-end", "--output", run.file]);
-  const producer = kafkaClient(run.connection).producer({ createPartitioner: chosenPartition });
-  await producer.connect();
-  await producer.send({
-    topic: orderMetrics(`${run.prefix}analytics`).name,
-    messages: [{ partition: 0, key: "0/progress", value: '{"next_offset":7}' }],
-  });
-  await producer.disconnect();
-  const { exitCode, stderr } = await run.start("analytics.ts", [
-    ...["--until-end", "--output", run.file],
-  ]).ended;
-  assertEquals(exitCode, 1);
-  assertMatch(stderr, /^error: the metrics row "0\/progress" holds ".*", which is not what/m);
-});

@@ -6,8 +6,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { clusterReader } from "../../lib/kafka/cluster.ts";
+import { kafkaClient } from "../../lib/kafka/connect.ts";
+import { chosenPartition } from "../../lib/kafka/produce.ts";
 import { committedOffsets } from "../../lib/kafka/offsets.ts";
-import { orderEvents } from "../../lib/topics.ts";
+import { orderEvents, orderMetrics } from "../../lib/topics.ts";
 import { describeGroup, kafkaConsumerGroups } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
 import { eventually, testRun } from "../support/run.ts";
@@ -149,4 +151,22 @@ Deno.test("a group that has committed more than there is is not moved without be
   assertEquals(await admin.use((client) => committedOffsets(client, group, topic)), beyond);
   await admin.close();
   await cluster.close();
+});
+
+Deno.test("analytics refuses to go on with metrics that are not its own", async () => {
+  await using run = await testRun("foreign");
+  await run.json("producer.ts", ["--count", "100"]);
+  await run.json("analytics.ts", ["--until-end", "--output", run.file]);
+  const producer = kafkaClient(run.connection).producer({ createPartitioner: chosenPartition });
+  await producer.connect();
+  await producer.send({
+    topic: orderMetrics(`${run.prefix}analytics`).name,
+    messages: [{ partition: 0, key: "0/progress", value: '{"next_offset":7}' }],
+  });
+  await producer.disconnect();
+  const { exitCode, stderr } = await run.start("analytics.ts", [
+    ...["--until-end", "--output", run.file],
+  ]).ended;
+  assertEquals(exitCode, 1);
+  assertMatch(stderr, /^error: the metrics row "0\/progress" holds ".*", which is not what/m);
 });

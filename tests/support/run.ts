@@ -68,8 +68,8 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
       return JSON.parse(stdout);
     },
     async [Symbol.asyncDispose]() {
+      started.forEach(({ program }) => program.kill("SIGKILL"));
       for (const { program, isAwaited } of started) {
-        program.kill("SIGKILL");
         const { exitCode, stderr } = await program.ended;
         // Said here, since the test itself may only have seen that nothing happens any more.
         if (exitCode === 1 && !isAwaited) {

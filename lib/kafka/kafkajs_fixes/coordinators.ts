@@ -43,11 +43,10 @@ export function rememberingCoordinators(original: Coordinators): Coordinators {
       }
       const ofCluster = known.get(this) ?? new Map();
       known.set(this, ofCluster);
-      const key = `${of.coordinatorType} ${of.groupId}`;
-      const entry = ofCluster.get(key);
+      const entry = ofCluster.get(of.groupId);
       if (entry !== undefined && performance.now() - entry.atMs < MAX_AGE_MS) return entry.found;
       const found = await original.findGroupCoordinatorMetadata.call(this, of);
-      ofCluster.set(key, { found, atMs: performance.now() });
+      ofCluster.set(of.groupId, { found, atMs: performance.now() });
       return found;
     },
     refreshMetadata() {
