@@ -26,20 +26,20 @@ import {
   printResult,
   toggle,
   wholeNumber,
-} from "./lib/cli.ts";
-import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
-import { sleep } from "./lib/pause.ts";
+} from "./lib/cli/flags.ts";
+import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
+import { sleep } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { openMetricsView } from "./lib/kafka/metrics_view.ts";
 import { resetToBeginning } from "./lib/kafka/offsets.ts";
-import { type PartitionWork, runProcessor } from "./lib/kafka/process.ts";
+import { type PartitionWork, runProcessor } from "./lib/kafka/processor.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
 import { continueCounting } from "./lib/metrics_rows.ts";
 import { countOrder, type MinuteCounts, OrderTally } from "./lib/minute_window.ts";
 import { eachOrder } from "./lib/order_batch.ts";
-import { requireWritable, writeWhole } from "./lib/report_file.ts";
-import { serviceFlags } from "./lib/service.ts";
+import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
+import { serviceFlags } from "./lib/cli/service_flags.ts";
 import { deadLetters, orderEvents, orderMetrics } from "./lib/topics.ts";
 
 /** The flags of the program. */

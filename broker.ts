@@ -13,7 +13,7 @@
  * ```
  *
  * Permissions: `--allow-run=java,mvn,docker,ps,kill` and `$JAVA_HOME/bin/java`,
- * `--allow-net=127.0.0.1`, `--allow-env=JAVA_HOME`, `--allow-read=.kafka,broker`,
+ * `--allow-net=127.0.0.1`, `--allow-env=JAVA_HOME`, `--allow-read=.kafka,dev_broker`,
  * `--allow-write=.kafka`.
  *
  * @module
@@ -30,7 +30,7 @@ import {
   printResult,
   toggle,
   UsageError,
-} from "./lib/cli.ts";
+} from "./lib/cli/flags.ts";
 import {
   type BrokerState,
   DEFAULT_DATA_DIR,
@@ -42,11 +42,11 @@ import {
   startBroker,
   stopBroker,
   writeState,
-} from "./lib/dev_broker.ts";
-import { brokerAddresses, HOST, usualNodes } from "./lib/dev_broker_config.ts";
-import { compose, containerRuns, dockerProblem } from "./lib/dev_broker_docker.ts";
-import { answersKafka } from "./lib/kafka_probe.ts";
-import { pause } from "./lib/pause.ts";
+} from "./dev_broker/cluster.ts";
+import { brokerAddresses, HOST, usualNodes } from "./dev_broker/config.ts";
+import { compose, containerRuns, dockerProblem } from "./dev_broker/docker.ts";
+import { answersKafka } from "./lib/kafka/probe.ts";
+import { pause } from "./lib/async.ts";
 
 const commands = {
   up: "start the broker and wait until it is ready",

@@ -24,17 +24,17 @@ import {
   printResult,
   toggle,
   wholeNumber,
-} from "./lib/cli.ts";
+} from "./lib/cli/flags.ts";
 import { parseInventoryEvent } from "./lib/inventory_event.ts";
-import { connectAdmin, type Connection, connectionOf, disconnect } from "./lib/kafka/connect.ts";
-import { sleep } from "./lib/pause.ts";
+import { connectAdmin, type Connection, connectionOf, disconnect } from "./lib/kafka/client.ts";
+import { sleep } from "./lib/async.ts";
 import { adminPool } from "./lib/kafka/client_pool.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { groupLag } from "./lib/kafka/offsets.ts";
 import { readTopic } from "./lib/kafka/read_topic.ts";
-import { HOST, usualNodes } from "./lib/dev_broker_config.ts";
-import { answersKafka } from "./lib/kafka_probe.ts";
-import { launch, type Running } from "./lib/launch.ts";
+import { HOST, usualNodes } from "./dev_broker/config.ts";
+import { answersKafka } from "./lib/kafka/probe.ts";
+import { launch, type Running } from "./lib/cli/launch.ts";
 import { parseOrder } from "./lib/order.ts";
 import { Reconciliation } from "./lib/reconciliation.ts";
 import { deadLetters, inventoryEvents, orderEvents, orderMetrics } from "./lib/topics.ts";

@@ -14,16 +14,16 @@
  *
  * @module
  */
-import { COMMON_FLAGS, main, type Options, printNote, printResult } from "./lib/cli.ts";
+import { COMMON_FLAGS, main, type Options, printNote, printResult } from "./lib/cli/flags.ts";
 import { inventoryEventEncoder } from "./lib/inventory_event.ts";
-import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
+import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { rememberingPartitioner } from "./lib/kafka/partitioner.ts";
-import { runProcessor, type SourceRecord, type Step } from "./lib/kafka/process.ts";
-import type { TargetRecord } from "./lib/kafka/produce.ts";
+import { runProcessor, type SourceRecord, type Step } from "./lib/kafka/processor.ts";
+import type { TargetRecord } from "./lib/kafka/publisher.ts";
 import { eachOrder } from "./lib/order_batch.ts";
-import { atEach, serviceFlags } from "./lib/service.ts";
+import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
 import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";
 

@@ -30,7 +30,7 @@ import {
   toggle,
   UsageError,
   wholeNumber,
-} from "./lib/cli.ts";
+} from "./lib/cli/flags.ts";
 import {
   connectAdmin,
   type Connection,
@@ -39,12 +39,12 @@ import {
   explain,
   isRetriable,
   seconds,
-} from "./lib/kafka/connect.ts";
-import { sleep } from "./lib/pause.ts";
-import { type LagReader, openLagReader } from "./lib/kafka/group_lag.ts";
-import { grouped, LAG_HELP, lagJson, lagTable } from "./lib/lag_table.ts";
-import { behindBy, type GroupSample, type GroupStatus, groupStatus } from "./lib/lag_verdict.ts";
-import { LiveScreen } from "./lib/live_screen.ts";
+} from "./lib/kafka/client.ts";
+import { sleep } from "./lib/async.ts";
+import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
+import { grouped, LAG_HELP, lagJson, lagTable } from "./lib/lag/table.ts";
+import { behindBy, type GroupSample, type GroupStatus, groupStatus } from "./lib/lag/verdict.ts";
+import { LiveScreen } from "./lib/cli/live_screen.ts";
 import { orderEvents } from "./lib/topics.ts";
 
 /** The flags of the program. */

@@ -28,17 +28,17 @@ import {
   printWarning,
   UsageError,
   wholeNumber,
-} from "./lib/cli.ts";
-import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/connect.ts";
-import { sleep } from "./lib/pause.ts";
+} from "./lib/cli/flags.ts";
+import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
+import { sleep } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
-import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/produce.ts";
-import { LatencyHistogram } from "./lib/latency_histogram.ts";
+import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
+import { LatencyHistogram } from "./lib/cli/latency_histogram.ts";
 import { readLines } from "./lib/ndjson.ts";
 import { encodeOrder, type OrderPlaced, parseOrderText } from "./lib/order.ts";
 import { parseTimestampMs } from "./lib/timestamp.ts";
 import { MENU, type MenuItem, orderGenerator, parseMenu, rhythm } from "./lib/order_generator.ts";
-import { atEach } from "./lib/service.ts";
+import { atEach } from "./lib/cli/service_flags.ts";
 import { orderEvents } from "./lib/topics.ts";
 
 /** The flags of the program. */

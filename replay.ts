@@ -31,14 +31,14 @@ import {
   toggle,
   UsageError,
   wholeNumber,
-} from "./lib/cli.ts";
+} from "./lib/cli/flags.ts";
 import {
   connectAdmin,
   type Connection,
   connectionOf,
   disconnect,
   explain,
-} from "./lib/kafka/connect.ts";
+} from "./lib/kafka/client.ts";
 import {
   commitMoves,
   deleteGroup,
@@ -48,10 +48,10 @@ import {
   planMoves,
   readStoredMetrics,
   recount,
-} from "./lib/kafka/replay_offsets.ts";
-import { grouped } from "./lib/lag_table.ts";
+} from "./lib/kafka/move_offsets.ts";
+import { grouped } from "./lib/lag/table.ts";
 import { type OffsetMove, parseOffsetTarget, TARGET_FORMS } from "./lib/offset_target.ts";
-import { compareMetrics, differenceText } from "./lib/replay_comparison.ts";
+import { compareMetrics, differenceText } from "./lib/metrics_comparison.ts";
 import { orderEvents, orderMetrics } from "./lib/topics.ts";
 
 /** The flags of the program. */

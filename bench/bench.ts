@@ -11,7 +11,7 @@
  * ```
  *
  * Permissions: `--allow-run` for `sh`, which starts the programs and the peers, for `ps`, and for
- * those of lib/dev_broker.ts; `--allow-net` for the brokers; `--allow-sys` to describe the machine;
+ * those of dev_broker/cluster.ts; `--allow-net` for the brokers; `--allow-sys` to describe the machine;
  * `--allow-read` and `--allow-write` for `bench` and `.kafka`; `--allow-env` as the programs have it.
  *
  * @module
@@ -29,15 +29,15 @@ import {
   printWarning,
   toggle,
   wholeNumber,
-} from "../lib/cli.ts";
-import { startBroker, stopBroker } from "../lib/dev_broker.ts";
-import { HOST, usualNodes } from "../lib/dev_broker_config.ts";
-import { removeIfThere, ROOT } from "../lib/dev_broker_jars.ts";
-import { connectAdmin, connectionOf, disconnect } from "../lib/kafka/connect.ts";
-import { answersKafka } from "../lib/kafka_probe.ts";
+} from "../lib/cli/flags.ts";
+import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
+import { HOST, usualNodes } from "../dev_broker/config.ts";
+import { removeIfThere, ROOT } from "../dev_broker/java.ts";
+import { connectAdmin, connectionOf, disconnect } from "../lib/kafka/client.ts";
+import { answersKafka } from "../lib/kafka/probe.ts";
 import { encodeOrder } from "../lib/order.ts";
 import { orderGenerator } from "../lib/order_generator.ts";
-import { freeNodes } from "../tests/support/free_ports.ts";
+import { freeNodes } from "../dev_broker/free_ports.ts";
 import { chartSvg } from "./chart.ts";
 import { compare, fill, type JobResult, openWorkshop, type Orders, type Workshop } from "./jobs.ts";
 import { type Limits, measureLimits, type Share, sharesOf } from "./limits.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 import { type AdminPool, adminPool } from "../lib/kafka/client_pool.ts";
-import type { Connection } from "../lib/kafka/connect.ts";
+import type { Connection } from "../lib/kafka/client.ts";
 import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
 import { readTopic } from "../lib/kafka/read_topic.ts";
 import { minuteOf } from "../lib/minute_window.ts";

@@ -7,8 +7,8 @@
  * @module
  */
 import { cpus } from "node:os";
-import { findJava } from "../lib/dev_broker_jars.ts";
-import { KAFKA_VERSION } from "../lib/dev_broker_config.ts";
+import { findJava } from "../dev_broker/java.ts";
+import { KAFKA_VERSION } from "../dev_broker/config.ts";
 import { start } from "./measure.ts";
 
 /** What figures depend on. */

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { collect } from "../lib/launch.ts";
+import { collect } from "../lib/cli/launch.ts";
 
 /** What is run. */
 export interface Command {

@@ -9,10 +9,10 @@
  *
  * @module
  */
-import { kafkaClasspath } from "../lib/dev_broker.ts";
-import { exists, findJava, ROOT } from "../lib/dev_broker_jars.ts";
-import { KAFKA_VERSION } from "../lib/dev_broker_config.ts";
-import { commandOf, type Script } from "../lib/launch.ts";
+import { kafkaClasspath } from "../dev_broker/cluster.ts";
+import { exists, findJava, ROOT } from "../dev_broker/java.ts";
+import { KAFKA_VERSION } from "../dev_broker/config.ts";
+import { commandOf, type Script } from "../lib/cli/launch.ts";
 import { inventoryEvents, orderEvents } from "../lib/topics.ts";
 import { type Command, start } from "./measure.ts";
 

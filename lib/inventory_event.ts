@@ -17,7 +17,7 @@ import {
   parseObject,
   reasonOf,
   refusal,
-} from "./json_event.ts";
+} from "./event_fields.ts";
 import { parseTimestampMs } from "./timestamp.ts";
 
 /** A movement of stock that an order has caused. */

@@ -20,7 +20,7 @@ import {
   parseObject,
   reasonOf,
   refusal,
-} from "./json_event.ts";
+} from "./event_fields.ts";
 import { scanOrder } from "./order_scan.ts";
 import { parseTimestampMs } from "./timestamp.ts";
 

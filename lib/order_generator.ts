@@ -7,7 +7,7 @@ import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
-import { isAmount, isObject } from "./json_event.ts";
+import { isAmount, isObject } from "./event_fields.ts";
 import { type OrderItem, type OrderPlaced } from "./order.ts";
 import { formatTimestamp } from "./timestamp.ts";
 

@@ -12,7 +12,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { adminPool } from "../lib/kafka/client_pool.ts";
 import { groupLag } from "../lib/kafka/offsets.ts";
-import { type LagArc, lagArc, lagPlot } from "../lib/lag_plot.ts";
+import { type LagArc, lagArc, lagPlot } from "./support/lag_plot.ts";
 import { orderEvents } from "../lib/topics.ts";
 import { eventually, testRun } from "./support/run.ts";
 

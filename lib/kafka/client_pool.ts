@@ -5,7 +5,7 @@
  * @module
  */
 import type { Admin } from "kafkajs";
-import { type Connection, disconnect, kafkaClient, within } from "./connect.ts";
+import { type Connection, disconnect, kafkaClient, within } from "./client.ts";
 
 /** Lends a client that connects when it is first used. */
 export interface ClientPool<T> {

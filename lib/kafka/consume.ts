@@ -15,9 +15,9 @@ import {
   isRetriable,
   kafkaClient,
   within,
-} from "./connect.ts";
-import { sleep } from "../pause.ts";
-import type { FetchedBatch } from "./kafkajs_fixes/fetched_batch.ts";
+} from "./client.ts";
+import { sleep } from "../async.ts";
+import type { FetchedBatch } from "./kafkajs/fetched_batch.ts";
 import { watchOutage } from "./outage.ts";
 
 /** A batch, and what its handler may do. */

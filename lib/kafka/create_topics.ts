@@ -4,9 +4,9 @@
  * @module
  */
 import type { Admin, ITopicMetadata } from "kafkajs";
-import { printNote } from "../cli.ts";
+import { printNote } from "../cli/flags.ts";
 import type { TopicSpec } from "../topics.ts";
-import { sleep } from "../pause.ts";
+import { sleep } from "../async.ts";
 
 /** How often, and with which pauses, a new topic is asked for its leaders. */
 const LEADER_TRIES = 100;

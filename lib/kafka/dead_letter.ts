@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { SourceRecord } from "./process.ts";
-import type { TargetRecord } from "./produce.ts";
+import type { SourceRecord } from "./processor.ts";
+import type { TargetRecord } from "./publisher.ts";
 
 /** Where a record came from and why it could not be read. */
 export interface DeadLetterOrigin {

@@ -16,10 +16,10 @@ import {
   isRetriable,
   kafkaClient,
   within,
-} from "./connect.ts";
-import { sleep } from "../pause.ts";
-import { chosenPartition, connect, requireAcknowledged } from "./produce.ts";
-import { followTopic } from "./view.ts";
+} from "./client.ts";
+import { sleep } from "../async.ts";
+import { chosenPartition, connect, requireAcknowledged } from "./publisher.ts";
+import { followTopic } from "./follow_topic.ts";
 
 /** A metrics topic, followed. */
 export interface MetricsView {

@@ -7,10 +7,10 @@
  * @module
  */
 import type { Admin } from "kafkajs";
-import { clusterReader } from "./cluster.ts";
-import type { Connection } from "./connect.ts";
-import { NO_COMMIT } from "./offset_fetch.ts";
-import { fenceGroup } from "./transactional.ts";
+import { clusterReader } from "./kafkajs/cluster.ts";
+import type { Connection } from "./client.ts";
+import { NO_COMMIT } from "./kafkajs/offset_fetch.ts";
+import { fenceGroup } from "./producers.ts";
 
 /** Where a partition begins and ends, for a `read_committed` reader. */
 export interface LogRange {

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { printNote } from "../cli.ts";
-import { type Connection, seconds } from "./connect.ts";
+import { printNote } from "../cli/flags.ts";
+import { type Connection, seconds } from "./client.ts";
 
 /** One client's view of the brokers. */
 export interface Outage {

@@ -4,10 +4,10 @@
  * @module
  */
 import { adminPool } from "./client_pool.ts";
-import type { Connection } from "./connect.ts";
+import type { Connection } from "./client.ts";
 import { consume } from "./consume.ts";
 import { type LogRange, logRanges } from "./offsets.ts";
-import type { SourceRecord } from "./process.ts";
+import type { SourceRecord } from "./processor.ts";
 
 /**
  * Reads all committed records that the topic holds now, or those in the given ranges.

@@ -5,7 +5,7 @@
  */
 import { assert } from "@std/assert";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import { clusterReader } from "../../lib/kafka/cluster.ts";
+import { clusterReader } from "../../lib/kafka/kafkajs/cluster.ts";
 import { createMissingTopics } from "../../lib/kafka/create_topics.ts";
 import { orderEvents } from "../../lib/topics.ts";
 import { testCluster } from "../support/broker.ts";

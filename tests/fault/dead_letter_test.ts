@@ -4,10 +4,10 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { kafkaClient } from "../../lib/kafka/connect.ts";
-import { chosenPartition } from "../../lib/kafka/produce.ts";
+import { kafkaClient } from "../../lib/kafka/client.ts";
+import { chosenPartition } from "../../lib/kafka/publisher.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
-import type { SourceRecord } from "../../lib/kafka/process.ts";
+import type { SourceRecord } from "../../lib/kafka/processor.ts";
 import { deadLetters, orderEvents } from "../../lib/topics.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
 import { type TestRun, testRun } from "../support/run.ts";

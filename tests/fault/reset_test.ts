@@ -5,9 +5,9 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import { clusterReader } from "../../lib/kafka/cluster.ts";
-import { kafkaClient } from "../../lib/kafka/connect.ts";
-import { chosenPartition } from "../../lib/kafka/produce.ts";
+import { clusterReader } from "../../lib/kafka/kafkajs/cluster.ts";
+import { kafkaClient } from "../../lib/kafka/client.ts";
+import { chosenPartition } from "../../lib/kafka/publisher.ts";
 import { committedOffsets } from "../../lib/kafka/offsets.ts";
 import { orderEvents, orderMetrics } from "../../lib/topics.ts";
 import { describeGroup, kafkaConsumerGroups } from "../support/kafka_tools.ts";

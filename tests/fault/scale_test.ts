@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Running } from "../../lib/launch.ts";
+import type { Running } from "../../lib/cli/launch.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";

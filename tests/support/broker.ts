@@ -5,10 +5,10 @@
  *
  * @module
  */
-import { killNode, startNode, stopBroker, stopNode } from "../../lib/dev_broker.ts";
-import { HOST } from "../../lib/dev_broker_config.ts";
-import { removeIfThere } from "../../lib/dev_broker_jars.ts";
-import { answersKafka } from "../../lib/kafka_probe.ts";
+import { killNode, startNode, stopBroker, stopNode } from "../../dev_broker/cluster.ts";
+import { HOST } from "../../dev_broker/config.ts";
+import { removeIfThere } from "../../dev_broker/java.ts";
+import { answersKafka } from "../../lib/kafka/probe.ts";
 
 /** Where a test's broker is. */
 export interface TestBroker extends AsyncDisposable {
@@ -18,7 +18,7 @@ export interface TestBroker extends AsyncDisposable {
 
 /** A cluster for one test alone, whose nodes may be killed. */
 export interface TestCluster extends TestBroker {
-  /** Its data directory, for the functions of lib/dev_broker.ts. */
+  /** Its data directory, for the functions of dev_broker/cluster.ts. */
   dataDir: string;
   /** Ends a node as `kill -9` does. */
   kill(nodeId: number): Promise<void>;

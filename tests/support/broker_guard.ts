@@ -14,10 +14,10 @@
  * @module
  */
 import process from "node:process";
-import { startBroker, stopBroker } from "../../lib/dev_broker.ts";
-import { exists, removeIfThere } from "../../lib/dev_broker_jars.ts";
-import { pause } from "../../lib/pause.ts";
-import { freeNodes } from "./free_ports.ts";
+import { startBroker, stopBroker } from "../../dev_broker/cluster.ts";
+import { exists, removeIfThere } from "../../dev_broker/java.ts";
+import { pause } from "../../lib/async.ts";
+import { freeNodes } from "../../dev_broker/free_ports.ts";
 
 async function start(pid: number, dataDir: string, nodeCount: number): Promise<void> {
   // The guard comes first: from here on nothing can be left over.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { kafkaClasspath } from "../../lib/dev_broker.ts";
+import { kafkaClasspath } from "../../dev_broker/cluster.ts";
 
 /** A line of `kafka-consumer-groups --describe`. */
 export interface DescribedPartition {

@@ -5,7 +5,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import type { Running } from "../../lib/launch.ts";
+import type { Running } from "../../lib/cli/launch.ts";
 import { testCluster } from "./broker.ts";
 import { describeGroup } from "./kafka_tools.ts";
 import { readLedger } from "./ledger.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { removeIfThere } from "../../lib/dev_broker_jars.ts";
+import { removeIfThere } from "../../dev_broker/java.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import type { Connection } from "../../lib/kafka/connect.ts";
-import { launch, type Running, type Script } from "../../lib/launch.ts";
+import type { Connection } from "../../lib/kafka/client.ts";
+import { launch, type Running, type Script } from "../../lib/cli/launch.ts";
 import { type TestBroker, testBroker } from "./broker.ts";
 
 /** A test's place on the broker. */

@@ -1,0 +1,104 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  brokerAddresses,
+  clusterSettings,
+  javaFlags,
+  javaMajorVersion,
+  KAFKA_VERSION,
+  serverProperties,
+  tellingLines,
+  usualNodes,
+} from "./config.ts";
+
+Deno.test("usualNodes gives every node ports of its own below the ephemeral ones", () => {
+  assertEquals(brokerAddresses(usualNodes(1)), "127.0.0.1:9092");
+  assertEquals(brokerAddresses(usualNodes(3)), "127.0.0.1:9092,127.0.0.1:9094,127.0.0.1:9096");
+  const ports = usualNodes(3).flatMap(({ port, controllerPort }) => [port, controllerPort]);
+  assertEquals(new Set(ports).size, 6);
+  assert(ports.every((port) => port < 32768));
+});
+
+Deno.test("serverProperties listens on loopback only", () => {
+  const text = serverProperties(usualNodes(1)[0]!, { nodes: usualNodes(1), dataDir: "/d" });
+  assertStringIncludes(
+    text,
+    "\nlisteners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093\n",
+  );
+  assertStringIncludes(text, "\nadvertised.listeners=PLAINTEXT://127.0.0.1:9092\n");
+  assertStringIncludes(text, "\ncontroller.quorum.voters=1@127.0.0.1:9093\n");
+  assertStringIncludes(text, "\nlog.dirs=/d\n");
+  assertStringIncludes(text, "\nbroker.session.timeout.ms=4000\n");
+});
+
+Deno.test("serverProperties of three nodes keeps three copies and fails over fast", () => {
+  const nodes = usualNodes(3);
+  const text = serverProperties(nodes[1]!, { nodes, dataDir: "/d" });
+  assertStringIncludes(text, "\nnode.id=2\n");
+  assertStringIncludes(
+    text,
+    "\ncontroller.quorum.voters=1@127.0.0.1:9093,2@127.0.0.1:9095,3@127.0.0.1:9097\n",
+  );
+  assertStringIncludes(text, "\noffsets.topic.replication.factor=3\n");
+  assertStringIncludes(text, "\ntransaction.state.log.min.isr=2\n");
+  assertStringIncludes(text, "\nbroker.session.timeout.ms=2000\n");
+});
+
+Deno.test("serverProperties lets further settings win and escapes what Java would misread", () => {
+  const nodes = usualNodes(1);
+  const text = serverProperties(nodes[0]!, {
+    nodes,
+    dataDir: "C:\\bücher",
+    settings: { "num.io.threads": "8" },
+  });
+  assertStringIncludes(text, "\nnum.io.threads=8\n");
+  assert(!text.includes("num.io.threads=2"));
+  assertStringIncludes(text, "\nlog.dirs=C:\\\\b\\u00fccher\n");
+});
+
+Deno.test("javaFlags uses an archive of classes or makes one, never both", () => {
+  const base = { heap: "192m", logDir: "/l", logName: "node-1", log4jFile: "/f", classPath: "/c" };
+  const archiveFlags = (archive: Parameters<typeof javaFlags>[0]["archive"]) =>
+    javaFlags({ ...base, archive }).filter((flag) => flag.includes("Archive"));
+  assertEquals(archiveFlags(undefined), []);
+  assertEquals(archiveFlags({ use: "/a" }), ["-XX:SharedArchiveFile=/a"]);
+  assertEquals(archiveFlags({ make: "/a" }), ["-XX:ArchiveClassesAtExit=/a"]);
+  assertEquals(javaFlags(base)[0], "-Xmx192m");
+});
+
+Deno.test("javaMajorVersion reads old and new numbering", () => {
+  assertEquals(javaMajorVersion('openjdk version "17.0.15" 2025-04-15'), 17);
+  assertEquals(javaMajorVersion('openjdk version "21" 2023-09-19'), 21);
+  assertEquals(javaMajorVersion('openjdk version "26-ea" 2026-03-17'), 26);
+  assertEquals(javaMajorVersion('java version "1.8.0_392"'), 8);
+  assertEquals(javaMajorVersion("The operation could not be completed"), undefined);
+});
+
+Deno.test("tellingLines shows the last errors without their stack traces", () => {
+  const log = [
+    "2026-01-01 10:00:00.000 INFO  Starting (KafkaRaftServer)",
+    "2026-01-01 10:00:01.000 ERROR Could not start (KafkaRaftServer)",
+    "org.apache.kafka.common.KafkaException: Socket server failed to bind",
+    "\tat kafka.network.Acceptor.open(SocketServer.scala:1)",
+    "\t... 12 more",
+    "Caused by: java.net.BindException: Address already in use",
+    "2026-01-01 10:00:02.000 INFO  Bye (KafkaRaftServer)",
+  ].join("\n");
+  assertEquals(tellingLines(log), [
+    "2026-01-01 10:00:01.000 ERROR Could not start (KafkaRaftServer)",
+    "org.apache.kafka.common.KafkaException: Socket server failed to bind",
+    "Caused by: java.net.BindException: Address already in use",
+  ]);
+  assertEquals(tellingLines("one\ntwo\nthree\n", 2), ["two", "three"]);
+  assertEquals(tellingLines(""), []);
+});
+
+Deno.test("compose.yaml and dev_broker/pom.xml agree with the settings here", async () => {
+  const compose = await Deno.readTextFile(new URL("../compose.yaml", import.meta.url));
+  const pom = await Deno.readTextFile(new URL("pom.xml", import.meta.url));
+  assertStringIncludes(compose, `image: apache/kafka:${KAFKA_VERSION}\n`);
+  assertStringIncludes(pom, `<kafka.version>${KAFKA_VERSION}</kafka.version>`);
+  for (const [key, value] of Object.entries(clusterSettings(1))) {
+    const name = "KAFKA_" + key.replaceAll(".", "_").toUpperCase();
+    assertStringIncludes(compose, `\n      ${name}: "${value}"\n`);
+  }
+});

@@ -1,0 +1,64 @@
+/**
+ * The development broker with Docker Compose: compose.yaml.
+ *
+ * Permissions: `--allow-run=docker`.
+ *
+ * @module
+ */
+import { ROOT } from "./java.ts";
+
+/** The ways to start one are tried for so long before Docker counts as absent. */
+const LIMIT_MS = 10_000;
+
+/** Why Docker Compose cannot run the broker; `undefined` when it can. */
+export async function dockerProblem(): Promise<string | undefined> {
+  for (const args of [["info"], ["compose", "version"]]) {
+    try {
+      const { success, stderr } = await new Deno.Command("docker", {
+        args,
+        stdout: "null",
+        signal: AbortSignal.timeout(LIMIT_MS),
+      }).output();
+      if (success) continue;
+      const lines = new TextDecoder().decode(stderr).split("\n").map((line) => line.trim());
+      return `\`docker ${args.join(" ")}\` says "${lines.find((line) => line !== "") ?? ""}"`;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "the command docker is missing";
+      throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Whether the broker's container runs. */
+export async function containerRuns(): Promise<boolean> {
+  const { success, stdout } = await new Deno.Command("docker", {
+    args: composeArgs(["ps", "--status", "running", "--quiet", "kafka"]),
+    stderr: "null",
+  }).output();
+  return success && stdout.length > 0;
+}
+
+/**
+ * Runs `docker compose` with its output on the terminal.
+ *
+ * @throws {Error} When it fails.
+ */
+export async function compose(
+  args: readonly string[],
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<void> {
+  const { success, code } = await new Deno.Command("docker", {
+    args: composeArgs(args),
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+    ...(signal === undefined ? {} : { signal }),
+  }).output();
+  signal?.throwIfAborted();
+  if (!success) throw new Error(`\`docker compose ${args.join(" ")}\` failed: exit code ${code}`);
+}
+
+function composeArgs(args: readonly string[]): string[] {
+  return ["compose", "--file", `${ROOT}/compose.yaml`, ...args];
+}

@@ -1,0 +1,32 @@
+/**
+ * Ports that nobody listens on, for brokers that tests start.
+ *
+ * @module
+ */
+import { HOST, type NodeSpec } from "./config.ts";
+
+/** Nodes on free ports, all below the ephemeral ones, which any connection may take. */
+export function freeNodes(count: number): NodeSpec[] {
+  const ports = freePorts(2 * count);
+  return Array.from({ length: count }, (_, index) => ({
+    id: index + 1,
+    port: ports[2 * index]!,
+    controllerPort: ports[2 * index + 1]!,
+  }));
+}
+
+/** So many different free ports on loopback. */
+export function freePorts(count: number): number[] {
+  const ports = new Set<number>();
+  for (let tries = 0; ports.size < count; tries++) {
+    if (tries > 1_000) throw new Error(`looking for ${count} free ports: only found ${ports.size}`);
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    try {
+      Deno.listen({ hostname: HOST, port }).close();
+      ports.add(port);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  return [...ports];
+}

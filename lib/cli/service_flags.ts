@@ -1,0 +1,31 @@
+/**
+ * What the two services, inventory and analytics, have in common outside of Kafka.
+ *
+ * @module
+ */
+import { type Flag, flag, nonEmpty, toggle, wholeNumber } from "./flags.ts";
+
+/** The flags of both services. */
+export function serviceFlags(defaultGroup: string): {
+  group: Flag<string>;
+  untilEnd: Flag<boolean>;
+  throttle: Flag<number>;
+} {
+  return {
+    group: flag({ value: "NAME", default: defaultGroup, help: "the consumer group" }, nonEmpty),
+    untilEnd: toggle("stop when all that is in the topic now is processed and committed"),
+    throttle: flag({
+      value: "MS",
+      default: "0",
+      help: "wait for each order, in milliseconds, to see lag build up",
+    }, wholeNumber({ min: 0, max: 60_000 })),
+  };
+}
+
+/** Returns a function that is told a growing count and calls `tell` at each multiple of `step`. */
+export function atEach(step: number, tell: (count: number) => void): (count: number) => void {
+  let told = 0;
+  return (count) => {
+    for (; told + step <= count; told += step) tell(told + step);
+  };
+}

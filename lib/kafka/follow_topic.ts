@@ -1,0 +1,59 @@
+/**
+ * A view: follows a compacted topic from its beginning and tells what it says.
+ *
+ * The view reads `read_committed` and as the only member of a group of its own, so it sees every
+ * partition. How far it has come is told by the offsets of whole batches, not of records: compaction
+ * and transaction markers leave gaps between records, but a batch keeps its last offset.
+ *
+ * After each rejoin the topic is read from its beginning again, and `onReset` says so.
+ *
+ * @module
+ */
+import type { Connection } from "./client.ts";
+import { consume } from "./consume.ts";
+
+/** Which topic to follow, and who is told. */
+export interface ViewOptions {
+  /** Where the brokers are. */
+  connection: Connection;
+  /** The topic, prefix included. */
+  topic: string;
+  /** The view's own consumer group starts with this; a random part follows. */
+  groupPrefix: string;
+  /** How many partitions the topic has. */
+  partitions: number;
+  /** Forget everything: the topic is read from its beginning. */
+  onReset(): void;
+  /** A record; a `null` value is a tombstone. */
+  onRecord(key: string, value: string | null): void;
+  /** All that stands before this offset of the partition has been told. */
+  onPosition(partition: number, nextOffset: bigint): void;
+}
+
+/**
+ * Follows the topic until the signal is aborted.
+ *
+ * @throws {Error} As {@linkcode consume}.
+ */
+export async function followTopic(options: ViewOptions, signal: AbortSignal): Promise<void> {
+  const { connection, topic, groupPrefix, partitions } = options;
+  await consume({
+    connection,
+    topic,
+    group: `${groupPrefix}-${crypto.randomUUID()}`,
+    concurrency: partitions,
+    onAssigned: () => options.onReset(),
+    onLost: () => {},
+    async onBatch({ batch, resolveOffset, heartbeat }) {
+      for (const { key, value } of batch.messages) {
+        if (key !== null) {
+          options.onRecord(key.toString(), value === null ? null : value.toString());
+        }
+      }
+      resolveOffset(batch.lastOffset());
+      options.onPosition(batch.partition, BigInt(batch.lastOffset()) + 1n);
+      // A rebalance shows here; kafkajs finds out by itself right after this handler.
+      await heartbeat().catch(() => {});
+    },
+  }, signal);
+}

@@ -1,0 +1,163 @@
+/**
+ * Repairs kafkajs 2.2.4, whose last release is of 2023: replaces a few of its functions, in the
+ * module cache, before anything uses them.
+ *
+ * Each replacement names the issue or pull request at https://github.com/tulios/kafkajs and is
+ * tested against the original. Nothing is replaced in another version than the one it was written
+ * for: a new one fails when the program starts, and whoever raises the version looks what is still
+ * needed.
+ *
+ * This module must be loaded before kafkajs; connect.ts does so.
+ *
+ * @module
+ */
+import { createRequire } from "node:module";
+import { readingCodecs } from "./compression.ts";
+import { type Coordinators, rememberingCoordinators } from "./coordinators.ts";
+import { movingPastEmptyBatches } from "./fetched_batch.ts";
+import {
+  type DecodeMessages,
+  decodingInPlace,
+  type Internals as DecodeInternals,
+} from "./fetched_records.ts";
+import { groupMessagesPerPartition } from "./group_by_partition.ts";
+import {
+  encodingIntoOneBuffer,
+  type Internals as EncodeInternals,
+  type ProduceRequest,
+} from "./produce_request.ts";
+import { type FetchLoop, fetchLoop, setDefaultOffset } from "./fetch_loop.ts";
+import {
+  scheduleCheckPendingRequests,
+  type WaitForRequests,
+  waitingForAllButFetches,
+} from "./request_queue.ts";
+import { sendingEachPartitionOnce, type SendInternals } from "./send_messages.ts";
+
+/** What this module uses of `require`, so that a test can give its own. */
+export interface Require {
+  /** The exports of a module. */
+  (name: string): unknown;
+  /** The file of a module. */
+  resolve(name: string): string;
+  /** The loaded modules by their files. */
+  cache: Record<string, { exports: unknown } | undefined>;
+}
+
+/** The only version that the replacements fit. */
+const VERSION = "2.2.4";
+
+const FILE = "lib/kafka/kafkajs/repairs.ts";
+
+applyFixes(createRequire(import.meta.url) as unknown as Require);
+
+/**
+ * Replaces the functions; done once, when this module is loaded.
+ *
+ * @throws {Error} When kafkajs has another version or other functions than expected, or is in use.
+ */
+export function applyFixes(require: Require): void {
+  const { version } = require("kafkajs/package.json") as { version: string };
+  if (version !== VERSION) {
+    throw new Error(`the fixes are for kafkajs ${VERSION}, not for ${version}: see ${FILE}`);
+  }
+  if (require.cache[require.resolve("kafkajs")] !== undefined) {
+    throw new Error(`kafkajs was loaded before its fixes: import ${FILE} first`);
+  }
+  const queue = requireMethods(require, "network/requestQueue", ["waitForPendingRequests"]);
+  replaceMethods(require, "network/requestQueue", {
+    scheduleCheckPendingRequests,
+    waitForPendingRequests: waitingForAllButFetches(
+      queue.waitForPendingRequests as WaitForRequests,
+      require("kafkajs/src/errors") as Parameters<typeof waitingForAllButFetches>[1],
+    ),
+  });
+  replaceExport(require, "producer/groupMessagesPerPartition", () => groupMessagesPerPartition);
+  const { staleMetadata } = require("kafkajs/src/protocol/error") as SendInternals;
+  const responseSerializer = requireFunction(require, "producer/responseSerializer");
+  replaceExport(require, "producer/sendMessages", () =>
+    sendingEachPartitionOnce({
+      groupMessagesPerPartition,
+      responseSerializer,
+      staleMetadata,
+    } as SendInternals));
+  const compression = require("kafkajs/src/protocol/message/compression") as { Codecs: object };
+  Object.assign(compression.Codecs, readingCodecs);
+  const internals = {
+    Encoder: requireFunction(require, "protocol/encoder"),
+    ...compression as object,
+  } as EncodeInternals & DecodeInternals;
+  replaceExport(
+    require,
+    "protocol/requests/produce/v3/request",
+    (original: ProduceRequest) => encodingIntoOneBuffer(original, internals),
+  );
+  replaceExport(
+    require,
+    "protocol/requests/fetch/v4/decodeMessages",
+    (original: DecodeMessages) => decodingInPlace(original, internals),
+  );
+  requireMethods(require, "consumer/batch", ["isEmpty", "isEmptyDueToFiltering", "lastOffset"]);
+  replaceExport(require, "consumer/batch", movingPastEmptyBatches);
+  const group = requireMethods(require, "consumer/consumerGroup", ["fetch", "resume"]);
+  const runner = requireMethods(require, "consumer/runner", ["handleBatch", "stop"]);
+  const { fetch, resume, handleBatch, stop } = fetchLoop({
+    fetch: group.fetch,
+    resume: group.resume,
+    handleBatch: runner.handleBatch,
+    stop: runner.stop,
+  } as FetchLoop);
+  replaceMethods(require, "consumer/consumerGroup", { fetch, resume });
+  replaceMethods(require, "consumer/runner", { handleBatch, stop });
+  replaceMethods(require, "consumer/offsetManager", { setDefaultOffset });
+  const cluster = requireMethods(require, "cluster", [
+    "findGroupCoordinatorMetadata",
+    "refreshMetadata",
+  ]);
+  replaceMethods(require, "cluster", {
+    ...rememberingCoordinators({
+      findGroupCoordinatorMetadata: cluster.findGroupCoordinatorMetadata,
+      refreshMetadata: cluster.refreshMetadata,
+    } as Coordinators),
+  });
+}
+
+/** Replaces the function that a module exports. */
+function replaceExport<F>(require: Require, name: string, replacement: (original: F) => F): void {
+  const original = requireFunction(require, name) as F;
+  require.cache[require.resolve(`kafkajs/src/${name}`)]!.exports = replacement(original);
+}
+
+/** Replaces methods of the class that a module exports. */
+function replaceMethods(
+  require: Require,
+  name: string,
+  // deno-lint-ignore no-explicit-any -- methods of whatever class it is
+  methods: Record<string, (this: any, ...args: any[]) => unknown>,
+): void {
+  Object.assign(requireMethods(require, name, Object.keys(methods)), methods);
+}
+
+/** The prototype of the class that a module exports, which must have these methods. */
+function requireMethods(
+  require: Require,
+  name: string,
+  methods: string[],
+): Record<string, unknown> {
+  const { prototype } = requireFunction(require, name) as { prototype: Record<string, unknown> };
+  for (const method of methods) {
+    if (typeof prototype?.[method] !== "function") {
+      throw new Error(`kafkajs/src/${name} has no method "${method}" to replace: see ${FILE}`);
+    }
+  }
+  return prototype;
+}
+
+/** The function or class that a module exports. */
+function requireFunction(require: Require, name: string): unknown {
+  const exported = require(`kafkajs/src/${name}`);
+  if (typeof exported !== "function") {
+    throw new Error(`kafkajs/src/${name} exports no function to replace: see ${FILE}`);
+  }
+  return exported;
+}

@@ -1,0 +1,86 @@
+import { assert, assertEquals } from "@std/assert";
+import { setColorEnabled } from "@std/fmt/colors";
+import { durationText, grouped, lagJson, lagTable, sparkline } from "./table.ts";
+import { groupStatus, type Member } from "./verdict.ts";
+
+const OWNER: Member = {
+  id: "order-stream-analytics-7b3fd7c5-9a0e-4ac6-8a55-5d2f6e8f2f10",
+  clientId: "order-stream-analytics",
+  host: "127.0.0.1",
+};
+
+function statusOf(lags: number[], group = "analytics") {
+  return groupStatus(lags.map((lag, index) => ({
+    timeMs: index * 1_000,
+    group,
+    state: "Stable",
+    members: 1,
+    partitions: [{
+      partition: 0,
+      committed: BigInt(2_000_000 - lag),
+      logStart: 0n,
+      end: 2_000_000n,
+      stable: 2_000_000n,
+      readableEnd: 2_000_000n,
+      owner: OWNER,
+    }, {
+      partition: 1,
+      committed: undefined,
+      logStart: 0n,
+      end: 0n,
+      stable: 0n,
+      readableEnd: 0n,
+      owner: undefined,
+    }],
+  })));
+}
+
+Deno.test("lagTable at 80 columns", () => {
+  setColorEnabled(false);
+  assertEquals(
+    lagTable([statusOf([3_000, 2_000, 1_500])], { columns: 80, history: true }),
+    `analytics  OK  lag 1,500  █▆▅
+  Stable, 1 member · in 0/s · out 750/s · drains in 2 s
+  P  COMMITTED      END   LAG  VERDICT    HOST       MEMBER
+  0    1998500  2000000  1500  OK         127.0.0.1  order-stream-…-5d2f6e8f2f10
+  1          –        0     –  no commit  –          –`,
+  );
+});
+
+Deno.test("lagTable fits 80 columns whatever the names, and shows more on a wide terminal", () => {
+  setColorEnabled(false);
+  const status = statusOf([3_000_000, 2_000_000], `${"long-".repeat(30)}analytics`);
+  for (const columns of [80, 200]) {
+    const lines = lagTable([status], { columns, history: true }).split("\n");
+    assert(lines.every((line) => line.length <= columns), lines.join("\n"));
+    assertEquals(lines.some((line) => line.includes("DRAINS")), columns === 200);
+    assertEquals(lines.some((line) => line.includes(OWNER.id)), columns === 200);
+  }
+});
+
+Deno.test("sparkline is flat at 0, shows the smallest lag, and ends with the newest", () => {
+  assertEquals(sparkline([0, 0], 10), "▁▁");
+  assertEquals(sparkline([0, 1, 500, 1_000], 10), "▁▂▅█");
+  assertEquals(sparkline([5, 0, 5], 2), "▁█");
+});
+
+Deno.test("durationText and grouped read well", () => {
+  assertEquals(
+    [0, 0.42, 12.4, 200, 9_000, 400_000, Infinity, undefined].map(durationText),
+    ["0 s", "0.4 s", "12 s", "3.3 min", "2.5 h", "4.6 d", "never", "–"],
+  );
+  assertEquals([0, 999, 1_000, 1234567n].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+});
+
+Deno.test("lagJson has null for what is not known", () => {
+  const line = lagJson({ timeMs: 0, topic: "order-events", groups: [statusOf([10])] });
+  assert(!line.includes("\n"));
+  const { time, groups: [group] } = JSON.parse(line);
+  assertEquals(time, "1970-01-01T00:00:00.000Z");
+  assertEquals(group.produced_per_second, null);
+  assertEquals(group.partitions[0].committed, 1_999_990);
+  assertEquals(
+    [group.partitions[1].committed, group.partitions[1].lag, group.partitions[1].member],
+    [null, null, null],
+  );
+});
