@@ -18,15 +18,14 @@
 import {
   COMMON_FLAGS,
   flag,
-  main,
   nonEmpty,
   oneOf,
   type Options,
-  printNote,
-  printResult,
   toggle,
   wholeNumber,
 } from "./lib/cli/flags.ts";
+import { main } from "./lib/cli/main.ts";
+import { printNote, printResult } from "./lib/cli/output.ts";
 import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
 import { sleep } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";

@@ -19,18 +19,10 @@
  * @module
  */
 import { resolve } from "node:path";
-import {
-  durationMs,
-  flag,
-  main,
-  nonEmpty,
-  oneOf,
-  type Options,
-  printNote,
-  printResult,
-  toggle,
-  UsageError,
-} from "./lib/cli/flags.ts";
+import { flag, nonEmpty, oneOf, type Options, toggle, UsageError } from "./lib/cli/flags.ts";
+import { main } from "./lib/cli/main.ts";
+import { printNote, printResult } from "./lib/cli/output.ts";
+import { durationMs } from "./lib/duration.ts";
 import {
   type BrokerState,
   DEFAULT_DATA_DIR,

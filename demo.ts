@@ -15,16 +15,9 @@
  * @module
  */
 import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
-import {
-  COMMON_FLAGS,
-  flag,
-  main,
-  type Options,
-  printNote,
-  printResult,
-  toggle,
-  wholeNumber,
-} from "./lib/cli/flags.ts";
+import { COMMON_FLAGS, flag, type Options, toggle, wholeNumber } from "./lib/cli/flags.ts";
+import { main } from "./lib/cli/main.ts";
+import { printNote, printResult } from "./lib/cli/output.ts";
 import { parseInventoryEvent } from "./lib/inventory_event.ts";
 import { connectAdmin, type Connection, connectionOf, disconnect } from "./lib/kafka/client.ts";
 import { sleep } from "./lib/async.ts";

@@ -14,7 +14,9 @@
  *
  * @module
  */
-import { COMMON_FLAGS, main, type Options, printNote, printResult } from "./lib/cli/flags.ts";
+import { COMMON_FLAGS, type Options } from "./lib/cli/flags.ts";
+import { main } from "./lib/cli/main.ts";
+import { printNote, printResult } from "./lib/cli/output.ts";
 import { inventoryEventEncoder } from "./lib/inventory_event.ts";
 import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";

@@ -20,17 +20,16 @@ import {
   COMMON_FLAGS,
   didYouMean,
   flag,
-  main,
   nonEmpty,
   type Options,
-  positiveDurationMs,
-  printNote,
-  printResult,
   repeatable,
   toggle,
   UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
+import { main } from "./lib/cli/main.ts";
+import { printNote, printResult } from "./lib/cli/output.ts";
+import { positiveDurationMs } from "./lib/duration.ts";
 import {
   connectAdmin,
   type Connection,

@@ -19,16 +19,15 @@ import {
   COMMON_FLAGS,
   decimal,
   flag,
-  main,
   nonEmpty,
   type Options,
-  positiveDurationMs,
-  printNote,
-  printResult,
-  printWarning,
+  typedName,
   UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
+import { main } from "./lib/cli/main.ts";
+import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
+import { positiveDurationMs } from "./lib/duration.ts";
 import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
 import { sleep } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
@@ -202,7 +201,7 @@ async function openFile(options: Options<typeof flags>, path: string): Promise<S
   for (const name of ["count", "failureRate", "seed", "start", "span", "menu"] as const) {
     if (options[name] !== undefined) {
       throw new UsageError(
-        `--${name.replace("R", "-r")} is for generated orders, not for --from "${path}"`,
+        `${typedName(name)} is for generated orders, not for --from "${path}"`,
       );
     }
   }

@@ -21,17 +21,15 @@ import {
   COMMON_FLAGS,
   didYouMean,
   flag,
-  main,
   nonEmpty,
   type Options,
-  printNote,
-  printResult,
-  printWarning,
   repeatable,
   toggle,
   UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
+import { main } from "./lib/cli/main.ts";
+import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import {
   connectAdmin,
   type Connection,

@@ -18,18 +18,15 @@
  */
 import {
   brokerList,
-  describeError,
   flag,
-  main,
   nonEmpty,
   oneOf,
   type Options,
-  printNote,
-  printResult,
-  printWarning,
   toggle,
   wholeNumber,
 } from "../lib/cli/flags.ts";
+import { main } from "../lib/cli/main.ts";
+import { describeError, printNote, printResult, printWarning } from "../lib/cli/output.ts";
 import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
 import { HOST, usualNodes } from "../dev_broker/config.ts";
 import { removeIfThere, ROOT } from "../dev_broker/java.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { durationMs } from "./cli/flags.ts";
+import { durationMs } from "./duration.ts";
 import { parseTimestampMs } from "./timestamp.ts";
 
 /** A place to read from. */

@@ -1,15 +1,11 @@
 /**
- * What every program shares: flags with their help, clear refusals, signals and exit codes.
- *
- * Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
- * Results go to stdout, everything else to stderr; colours appear on a terminal only and
- * `NO_COLOR` turns them off.
+ * Flags of the command line: declaring them, parsing them, and clear refusals.
  *
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { bold, red, setColorEnabled, yellow } from "@std/fmt/colors";
 import leven from "leven";
+import { positiveDurationMs } from "../duration.ts";
 
 /** What `--help` says of a flag, and where its text comes from. */
 export interface FlagSpec {
@@ -41,27 +37,6 @@ export type Flags = Record<string, Flag<any>>;
 export type Options<F extends Flags> = {
   -readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never;
 };
-
-/** A program: what `--help` shows and what runs. */
-export interface Program<F extends Flags> {
-  /** How it is started, e.g. `deno task produce`. */
-  usage: string;
-  /** One or two sentences: what it does. */
-  summary: string;
-  /** The words that must follow the program's name, each with its help, when it has commands. */
-  commands?: Record<string, string>;
-  /** Its flags, the common ones included. */
-  flags: F;
-  /** Text at the end of `--help`. */
-  notes?: string;
-  /**
-   * The work. Ends early when the signal is aborted. Returns the exit code, 0 by default.
-   *
-   * @throws {UsageError} When flags contradict each other: exit code 2.
-   * @throws {Error} With a message for the user: exit code 1.
-   */
-  run(options: Options<F>, signal: AbortSignal, command: string): Promise<number | void>;
-}
 
 /** Wrong use of a program: `main` prints the message, points to `--help` and exits with 2. */
 export class UsageError extends Error {
@@ -126,30 +101,6 @@ export function decimal(
   };
 }
 
-const DURATION_UNIT_MS: Record<string, number> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** Parses a duration such as `500ms`, `30s` or `1h30m` into milliseconds. */
-export function durationMs(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
-    throw new Error("expected a duration such as 500ms, 30s, 5m, 1h30m or 2d");
-  }
-  return parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_UNIT_MS[part[2]!]!, 0);
-}
-
-/** A parser for a duration of at least one millisecond. */
-export function positiveDurationMs(text: string): number {
-  const ms = durationMs(text);
-  if (ms < 1) throw new Error("expected a duration above 0, such as 500ms, 30s or 1h30m");
-  return ms;
-}
-
 /** A parser for one word out of several. */
 export function oneOf<const W extends string>(...words: W[]): (text: string) => W {
   return (text) => {
@@ -211,7 +162,7 @@ export const COMMON_FLAGS = {
 };
 
 /** The name of a flag as it is typed: `failureRate` becomes `--failure-rate`. */
-function dashed(name: string): string {
+export function typedName(name: string): string {
   return "--" + name.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
 }
 
@@ -225,7 +176,7 @@ export function parseFlags<F extends Flags>(
   args: readonly string[],
   getEnv: (name: string) => string | undefined = () => undefined,
 ): { options: Options<F>; words: string[] } {
-  const names = new Map(Object.keys(flags).map((name) => [dashed(name), name]));
+  const names = new Map(Object.keys(flags).map((name) => [typedName(name), name]));
   const takesValue = (typed: string) => flags[names.get(typed) ?? ""]?.value !== undefined;
 
   // "--to -1h" and "--count -1" are a flag and its value: parsers would take "-1" for a flag.
@@ -293,131 +244,4 @@ export function didYouMean(word: string, known: string[]): string {
     .sort((a, b) => a.distance - b.distance)[0];
   const near = nearest !== undefined && nearest.distance <= Math.max(2, word.length / 3);
   return near ? `, did you mean ${nearest.candidate}?` : "";
-}
-
-/** The whole text of `--help`. */
-export function helpText<F extends Flags>(program: Program<F>): string {
-  const rows = Object.entries(program.flags).map(([name, { value, help, default: text, env }]) => {
-    const facts = [
-      ...(text !== undefined && text !== "" ? [`default ${text}`] : []),
-      ...(env !== undefined ? [`or ${env}`] : []),
-    ];
-    const typed = value === undefined ? dashed(name) : `${dashed(name)} ${value}`;
-    return [typed, facts.length === 0 ? help : `${help} (${facts.join(", ")})`] as const;
-  });
-  rows.push(["--help", "show this text"]);
-  const commands = Object.entries(program.commands ?? {});
-  const width = Math.max(...[...rows, ...commands].map(([left]) => left.length));
-  const table = (pairs: readonly (readonly [string, string])[]) =>
-    pairs.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
-  return [
-    program.summary,
-    `${bold("Usage:")} ${program.usage}${commands.length > 0 ? " COMMAND" : ""} [flags]`,
-    ...(commands.length > 0 ? [`${bold("Commands:")}\n${table(commands)}`] : []),
-    `${bold("Flags:")}\n${table(rows)}`,
-    ...(program.notes === undefined ? [] : [program.notes]),
-  ].join("\n\n");
-}
-
-const encoder = new TextEncoder();
-
-/** Writes a line of result to stdout. */
-export function printResult(line: string): void {
-  writeLine(Deno.stdout, line);
-}
-
-/** Writes a line of anything else, such as progress, to stderr. */
-export function printNote(line: string): void {
-  writeLine(Deno.stderr, line);
-}
-
-/** Writes a warning line to stderr. */
-export function printWarning(line: string): void {
-  printNote(`${yellow("warning:")} ${line}`);
-}
-
-function writeLine(to: typeof Deno.stdout, line: string): void {
-  const bytes = encoder.encode(line + "\n");
-  try {
-    for (let written = 0; written < bytes.length;) {
-      written += to.writeSync(bytes.subarray(written));
-    }
-  } catch (error) {
-    // The reader went away, as in `… | head`: what is left to say has nobody to hear it.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
-}
-
-/** The message of an error with those of its causes that add something. */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? describeError(error.cause) : "";
-  return cause === "" || error.message.includes(cause)
-    ? error.message
-    : `${error.message}: ${cause}`;
-}
-
-/**
- * Runs a program with the words of the command line and ends the process with its exit code.
- *
- * The first Ctrl-C or SIGTERM aborts the signal that `run` was given and lets it finish cleanly; a
- * second one quits at once.
- */
-export async function main<F extends Flags>(
-  program: Program<F>,
-  args: readonly string[] = Deno.args,
-): Promise<never> {
-  setColorEnabled(Deno.stderr.isTerminal() && Deno.stdout.isTerminal());
-  let verbose = args.includes("--verbose");
-  const fail = (error: unknown, exitCode: number): never => {
-    printNote(`${red("error:")} ${describeError(error)}`);
-    if (verbose && error instanceof Error && error.stack !== undefined) printNote(error.stack);
-    Deno.exit(exitCode);
-  };
-
-  if (args.includes("--help") || args.includes("-h")) {
-    printResult(helpText(program));
-    Deno.exit(0);
-  }
-
-  const controller = new AbortController();
-  let stoppedBy: number | undefined;
-  const stop = (exitCode: number) => () => {
-    if (stoppedBy !== undefined) Deno.exit(exitCode);
-    stoppedBy = exitCode;
-    if (Deno.stderr.isTerminal()) printNote("stopping; once more quits at once");
-    controller.abort(new DOMException("stopped by a signal", "AbortError"));
-  };
-  Deno.addSignalListener("SIGINT", stop(130));
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop(143));
-  globalThis.addEventListener("unhandledrejection", (event) => fail(event.reason, 1));
-  globalThis.addEventListener("error", (event) => fail(event.error ?? event.message, 1));
-
-  try {
-    const { options, words } = parseFlags(program.flags, args, (name) => Deno.env.get(name));
-    verbose = Boolean((options as { verbose?: boolean }).verbose);
-    const command = commandOf(program, words);
-    const exitCode = await program.run(options, controller.signal, command);
-    Deno.exit(stoppedBy ?? exitCode ?? 0);
-  } catch (error) {
-    if (error instanceof UsageError) {
-      return fail(new UsageError(`${error.message}\ntry ${program.usage} --help`), 2);
-    }
-    if (stoppedBy !== undefined && controller.signal.reason === error) Deno.exit(stoppedBy);
-    return fail(error, stoppedBy ?? 1);
-  }
-}
-
-function commandOf<F extends Flags>(program: Program<F>, words: string[]): string {
-  const commands = Object.keys(program.commands ?? {});
-  const [command = "", ...rest] = words;
-  const stray = commands.length === 0 ? words[0] : rest[0];
-  if (stray !== undefined) throw new UsageError(`unexpected word "${stray}"`);
-  if (commands.length > 0 && !commands.includes(command)) {
-    const problem = command === ""
-      ? "a command is missing"
-      : `unknown command "${command}"${didYouMean(command, commands)}`;
-    throw new UsageError(`${problem}: expected ${commands.join(", ")}`);
-  }
-  return command;
 }

@@ -4,20 +4,19 @@ import {
   brokerList,
   COMMON_FLAGS,
   decimal,
-  describeError,
   didYouMean,
-  durationMs,
   flag,
-  helpText,
   nonEmpty,
   oneOf,
   parseFlags,
-  positiveDurationMs,
   repeatable,
   toggle,
   UsageError,
   wholeNumber,
 } from "./flags.ts";
+import { helpText } from "./main.ts";
+import { describeError } from "./output.ts";
+import { durationMs, positiveDurationMs } from "../duration.ts";
 
 const flags = {
   count: flag({ value: "N", default: "10", help: "how many" }, wholeNumber({ min: -100 })),

@@ -9,7 +9,7 @@
  */
 import "./kafkajs/repairs.ts";
 import { type Admin, Kafka, type logCreator, logLevel } from "kafkajs";
-import { describeError, printNote } from "../cli/flags.ts";
+import { describeError, printNote } from "../cli/output.ts";
 import { answersKafka } from "./probe.ts";
 import { sleep } from "../async.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Admin, ITopicMetadata } from "kafkajs";
-import { printNote } from "../cli/flags.ts";
+import { printNote } from "../cli/output.ts";
 import type { TopicSpec } from "../topics.ts";
 import { sleep } from "../async.ts";
 

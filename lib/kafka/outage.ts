@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { printNote } from "../cli/flags.ts";
+import { printNote } from "../cli/output.ts";
 import { type Connection, seconds } from "./client.ts";
 
 /** One client's view of the brokers. */

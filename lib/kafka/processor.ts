@@ -22,7 +22,7 @@
  * @module
  */
 import type { Consumer, Producer, Transaction } from "kafkajs";
-import { describeError, printNote } from "../cli/flags.ts";
+import { describeError, printNote } from "../cli/output.ts";
 import { adminPool } from "./client_pool.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
 import {

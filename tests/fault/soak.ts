@@ -10,15 +10,10 @@
  *
  * @module
  */
-import {
-  decimal,
-  flag,
-  main,
-  type Options,
-  positiveDurationMs,
-  printNote,
-  printResult,
-} from "../../lib/cli/flags.ts";
+import { decimal, flag, type Options } from "../../lib/cli/flags.ts";
+import { main } from "../../lib/cli/main.ts";
+import { printNote, printResult } from "../../lib/cli/output.ts";
+import { positiveDurationMs } from "../../lib/duration.ts";
 import { outlive, type Victim } from "../support/outlive.ts";
 
 /** The flags of the program. */

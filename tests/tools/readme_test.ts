@@ -10,7 +10,7 @@ import * as broker from "../../broker.ts";
 import * as demo from "../../demo.ts";
 import * as inventory from "../../inventory.ts";
 import * as lag from "../../lag.ts";
-import type { Flags } from "../../lib/cli/flags.ts";
+import { type Flags, typedName } from "../../lib/cli/flags.ts";
 import * as producer from "../../producer.ts";
 import * as replay from "../../replay.ts";
 import * as soak from "../fault/soak.ts";
@@ -36,9 +36,7 @@ const readme = Deno.readTextFileSync(new URL("README.md", root));
 const tasks = Object.keys(JSON.parse(Deno.readTextFileSync(new URL("deno.json", root))).tasks);
 
 function flagNames(flags: Flags): string[] {
-  return Object.keys(flags).map((name) =>
-    "--" + name.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase())
-  );
+  return Object.keys(flags).map(typedName);
 }
 
 Deno.test("README names tasks that exist, with flags that they have", () => {

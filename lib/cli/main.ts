@@ -1,0 +1,128 @@
+/**
+ * Running a program: `--help`, signals and exit codes.
+ *
+ * Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+ * Colours appear on a terminal only, and `NO_COLOR` turns them off.
+ *
+ * @module
+ */
+import { bold, red, setColorEnabled } from "@std/fmt/colors";
+import {
+  didYouMean,
+  type Flags,
+  type Options,
+  parseFlags,
+  typedName,
+  UsageError,
+} from "./flags.ts";
+import { describeError, printNote, printResult } from "./output.ts";
+
+/** A program: what `--help` shows and what runs. */
+export interface Program<F extends Flags> {
+  /** How it is started, e.g. `deno task produce`. */
+  usage: string;
+  /** One or two sentences: what it does. */
+  summary: string;
+  /** The words that must follow the program's name, each with its help, when it has commands. */
+  commands?: Record<string, string>;
+  /** Its flags, the common ones included. */
+  flags: F;
+  /** Text at the end of `--help`. */
+  notes?: string;
+  /**
+   * The work. Ends early when the signal is aborted. Returns the exit code, 0 by default.
+   *
+   * @throws {UsageError} When flags contradict each other: exit code 2.
+   * @throws {Error} With a message for the user: exit code 1.
+   */
+  run(options: Options<F>, signal: AbortSignal, command: string): Promise<number | void>;
+}
+
+/** The whole text of `--help`. */
+export function helpText<F extends Flags>(program: Program<F>): string {
+  const rows = Object.entries(program.flags).map(([name, { value, help, default: text, env }]) => {
+    const facts = [
+      ...(text !== undefined && text !== "" ? [`default ${text}`] : []),
+      ...(env !== undefined ? [`or ${env}`] : []),
+    ];
+    const typed = value === undefined ? typedName(name) : `${typedName(name)} ${value}`;
+    return [typed, facts.length === 0 ? help : `${help} (${facts.join(", ")})`] as const;
+  });
+  rows.push(["--help", "show this text"]);
+  const commands = Object.entries(program.commands ?? {});
+  const width = Math.max(...[...rows, ...commands].map(([left]) => left.length));
+  const table = (pairs: readonly (readonly [string, string])[]) =>
+    pairs.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+  return [
+    program.summary,
+    `${bold("Usage:")} ${program.usage}${commands.length > 0 ? " COMMAND" : ""} [flags]`,
+    ...(commands.length > 0 ? [`${bold("Commands:")}\n${table(commands)}`] : []),
+    `${bold("Flags:")}\n${table(rows)}`,
+    ...(program.notes === undefined ? [] : [program.notes]),
+  ].join("\n\n");
+}
+
+/**
+ * Runs a program with the words of the command line and ends the process with its exit code.
+ *
+ * The first Ctrl-C or SIGTERM aborts the signal that `run` was given and lets it finish cleanly; a
+ * second one quits at once.
+ */
+export async function main<F extends Flags>(
+  program: Program<F>,
+  args: readonly string[] = Deno.args,
+): Promise<never> {
+  setColorEnabled(Deno.stderr.isTerminal() && Deno.stdout.isTerminal());
+  let verbose = args.includes("--verbose");
+  const fail = (error: unknown, exitCode: number): never => {
+    printNote(`${red("error:")} ${describeError(error)}`);
+    if (verbose && error instanceof Error && error.stack !== undefined) printNote(error.stack);
+    Deno.exit(exitCode);
+  };
+
+  if (args.includes("--help") || args.includes("-h")) {
+    printResult(helpText(program));
+    Deno.exit(0);
+  }
+
+  const controller = new AbortController();
+  let stoppedBy: number | undefined;
+  const stop = (exitCode: number) => () => {
+    if (stoppedBy !== undefined) Deno.exit(exitCode);
+    stoppedBy = exitCode;
+    if (Deno.stderr.isTerminal()) printNote("stopping; once more quits at once");
+    controller.abort(new DOMException("stopped by a signal", "AbortError"));
+  };
+  Deno.addSignalListener("SIGINT", stop(130));
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop(143));
+  globalThis.addEventListener("unhandledrejection", (event) => fail(event.reason, 1));
+  globalThis.addEventListener("error", (event) => fail(event.error ?? event.message, 1));
+
+  try {
+    const { options, words } = parseFlags(program.flags, args, (name) => Deno.env.get(name));
+    verbose = Boolean((options as { verbose?: boolean }).verbose);
+    const command = commandOf(program, words);
+    const exitCode = await program.run(options, controller.signal, command);
+    Deno.exit(stoppedBy ?? exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      return fail(new UsageError(`${error.message}\ntry ${program.usage} --help`), 2);
+    }
+    if (stoppedBy !== undefined && controller.signal.reason === error) Deno.exit(stoppedBy);
+    return fail(error, stoppedBy ?? 1);
+  }
+}
+
+function commandOf<F extends Flags>(program: Program<F>, words: string[]): string {
+  const commands = Object.keys(program.commands ?? {});
+  const [command = "", ...rest] = words;
+  const stray = commands.length === 0 ? words[0] : rest[0];
+  if (stray !== undefined) throw new UsageError(`unexpected word "${stray}"`);
+  if (commands.length > 0 && !commands.includes(command)) {
+    const problem = command === ""
+      ? "a command is missing"
+      : `unknown command "${command}"${didYouMean(command, commands)}`;
+    throw new UsageError(`${problem}: expected ${commands.join(", ")}`);
+  }
+  return command;
+}

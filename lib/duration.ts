@@ -1,0 +1,29 @@
+/**
+ * Durations as people write them, such as `1h30m`.
+ *
+ * @module
+ */
+
+const DURATION_UNIT_MS: Record<string, number> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** Parses a duration such as `500ms`, `30s` or `1h30m` into milliseconds. */
+export function durationMs(text: string): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
+    throw new Error("expected a duration such as 500ms, 30s, 5m, 1h30m or 2d");
+  }
+  return parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_UNIT_MS[part[2]!]!, 0);
+}
+
+/** A parser for a duration of at least one millisecond. */
+export function positiveDurationMs(text: string): number {
+  const ms = durationMs(text);
+  if (ms < 1) throw new Error("expected a duration above 0, such as 500ms, 30s or 1h30m");
+  return ms;
+}
