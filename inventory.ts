@@ -18,12 +18,15 @@ import { COMMON_FLAGS, type Options } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { inventoryEventEncoder } from "./lib/inventory_event.ts";
-import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
+import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { rememberingPartitioner } from "./lib/kafka/partitioner.ts";
-import { runProcessor, type SourceRecord, type Step } from "./lib/kafka/processor.ts";
-import type { TargetRecord } from "./lib/kafka/publisher.ts";
+import { type Step } from "./lib/kafka/partition_session.ts";
+import { runProcessor } from "./lib/kafka/processor.ts";
+import { type SourceRecord } from "./lib/kafka/records.ts";
+import type { TargetRecord } from "./lib/kafka/records.ts";
 import { eachOrder } from "./lib/order_batch.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
@@ -51,14 +54,14 @@ export interface InventoryTotals {
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
-  const connection = connectionOf("order-stream-inventory", options);
+  const settings = kafkaSettings("order-stream-inventory", options, printNote);
   const group = options.topicPrefix + options.group;
   const orders = orderEvents(options.topicPrefix);
   const movements = inventoryEvents(options.topicPrefix);
   const letters = deadLetters(options.topicPrefix);
 
-  const admin = await connectAdmin(connection, signal);
-  const partitions = await createMissingTopics(admin, [orders, movements, letters]);
+  const admin = await connectAdmin(settings, signal);
+  const partitions = await createMissingTopics(admin, [orders, movements, letters], printNote);
   await disconnect(admin);
   const encode = inventoryEventEncoder();
   const partitionOf = rememberingPartitioner(partitions.get(movements.name)!);
@@ -107,7 +110,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   printNote(`group ${group} turns ${orders.name} into ${movements.name}`);
   try {
     await runProcessor({
-      connection,
+      settings,
       group,
       topic: orders.name,
       partitions: partitions.get(orders.name)!,

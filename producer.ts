@@ -28,8 +28,9 @@ import {
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
-import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
-import { sleep } from "./lib/async.ts";
+import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { kafkaSettings } from "./lib/kafka/settings.ts";
+import { delayOrAbort } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
 import { LatencyHistogram } from "./lib/cli/latency_histogram.ts";
@@ -91,7 +92,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const source = options.from === undefined
     ? await openGenerator(options)
     : await openFile(options, options.from);
-  const connection = connectionOf("order-stream-producer", options);
+  const settings = kafkaSettings("order-stream-producer", options, printNote);
   const topic = orderEvents(options.topicPrefix);
   const tally: Tally = {
     acknowledged: 0,
@@ -101,8 +102,8 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     latencies: new LatencyHistogram(),
   };
 
-  const admin = await connectAdmin(connection, signal);
-  const partitions = (await createMissingTopics(admin, [topic])).get(topic.name)!;
+  const admin = await connectAdmin(settings, signal);
+  const partitions = (await createMissingTopics(admin, [topic], printNote)).get(topic.name)!;
   disconnect(admin);
 
   const startedMs = performance.now();
@@ -112,7 +113,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       `${count} orders acknowledged, ${Math.round(tally.acknowledged / elapsedSeconds())}/s`,
     );
   });
-  const publisher = await openPublisher(connection, {
+  const publisher = await openPublisher(settings, {
     topic: topic.name,
     partitions,
     onAcknowledged({ about, bytes, latenciesMs }: Acknowledgement<Fate>) {
@@ -169,7 +170,7 @@ async function openGenerator(options: Options<typeof flags>): Promise<Source> {
       }
       if (rate !== undefined && published < count) {
         publisher.nudge();
-        await sleep(startedMs + published / rate * 1_000 - performance.now(), signal);
+        await delayOrAbort(startedMs + published / rate * 1_000 - performance.now(), signal);
       }
     }
     return published;
@@ -230,7 +231,7 @@ async function openFile(options: Options<typeof flags>, path: string): Promise<S
       if (room !== undefined) await room;
       if (rate !== undefined) {
         publisher.nudge();
-        await sleep(startedMs + published / rate * 1_000 - performance.now(), signal);
+        await delayOrAbort(startedMs + published / rate * 1_000 - performance.now(), signal);
       }
     }
     return published;

@@ -30,7 +30,8 @@ import { describeError, printNote, printResult, printWarning } from "../lib/cli/
 import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
 import { HOST, usualNodes } from "../dev_broker/config.ts";
 import { removeIfThere, ROOT } from "../dev_broker/java.ts";
-import { connectAdmin, connectionOf, disconnect } from "../lib/kafka/client.ts";
+import { connectAdmin, disconnect } from "../lib/kafka/client.ts";
+import { kafkaSettings } from "../lib/kafka/settings.ts";
 import { answersKafka } from "../lib/kafka/probe.ts";
 import { encodeOrder } from "../lib/order.ts";
 import { orderGenerator } from "../lib/order_generator.ts";
@@ -166,14 +167,14 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   try {
     const broker = await openBroker(options.brokers, { directory, signal });
     stop = broker.stop;
-    const connection = connectionOf("order-stream-bench", {
+    const settings = kafkaSettings("order-stream-bench", {
       brokers: broker.brokers,
       timeout: 30_000,
       verbose: false,
-    });
-    await disconnect(await connectAdmin(connection, signal));
+    }, () => {});
+    await disconnect(await connectAdmin(settings, signal));
     const prefix = `bench-${crypto.randomUUID().slice(0, 8)}-`;
-    workshop = openWorkshop({ connection, directory, prefix, signal, note: printNote });
+    workshop = openWorkshop({ settings, directory, prefix, signal, note: printNote });
 
     const compared = JOBS.filter((job) => jobs.includes(job));
     const { clients, missing } = compared.length === 0

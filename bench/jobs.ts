@@ -7,7 +7,7 @@
  * @module
  */
 import { type AdminPool, adminPool } from "../lib/kafka/client_pool.ts";
-import type { Connection } from "../lib/kafka/client.ts";
+import type { KafkaSettings } from "../lib/kafka/settings.ts";
 import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
 import { readTopic } from "../lib/kafka/read_topic.ts";
 import { minuteOf } from "../lib/minute_window.ts";
@@ -26,7 +26,7 @@ import { type Client, type Job, ORDER_STREAM, program, type Report, type Work } 
 /** What all measurements work with. */
 export interface Workshop {
   /** Where the brokers are. */
-  connection: Connection;
+  settings: KafkaSettings;
   /** As `--brokers` takes it. */
   brokers: string;
   /** What all topics and groups of this benchmark begin with. */
@@ -49,16 +49,16 @@ export interface Workshop {
 
 /** Opens a workshop on a broker that answers. */
 export function openWorkshop(
-  { connection, directory, prefix, signal, note }: Pick<
+  { settings, directory, prefix, signal, note }: Pick<
     Workshop,
-    "connection" | "directory" | "prefix" | "signal" | "note"
+    "settings" | "directory" | "prefix" | "signal" | "note"
   >,
 ): Workshop {
-  const admin = adminPool(connection);
+  const admin = adminPool(settings);
   const running = new Set<Running>();
   const workshop: Workshop = {
-    connection,
-    brokers: connection.brokers.join(","),
+    settings,
+    brokers: settings.brokers.join(","),
     prefix,
     directory,
     signal,
@@ -171,7 +171,7 @@ export async function readOrders(workshop: Workshop, prefix: string): Promise<Or
   const orders: Orders = { prefix, count: 0, failed: 0, movements: 0, minutes: 0, rows: 0 };
   const minutes = new Set<number>();
   const rows = new Set<string>();
-  await readTopic(workshop.connection, {
+  await readTopic(workshop.settings, {
     topic: orderEvents(prefix).name,
     group: `${prefix}check`,
     onRecord({ value, offset }, partition) {
@@ -396,7 +396,7 @@ async function countRecords(workshop: Workshop, topic: string): Promise<number> 
   let records = 0;
   const group = `${workshop.prefix}check-${++runNumber}`;
   await readTopic(
-    workshop.connection,
+    workshop.settings,
     { topic, group, onRecord: () => records++ },
     workshop.signal,
   );

@@ -82,7 +82,7 @@ async function fetchPerSecond(workshop: Workshop, { prefix }: Orders): Promise<n
   let fetched = 0;
   let elapsedMs = 0;
   await consume({
-    connection: workshop.connection,
+    settings: workshop.settings,
     topic,
     group: `${prefix}fetch`,
     concurrency: ranges.size,

@@ -17,11 +17,11 @@ Deno.test("stableOffset tells what was committed, also right after the coordinat
   await using run = await testRun("coordinator", cluster);
   const group = `${run.prefix}group`;
   const spec = orderEvents(run.prefix);
-  const admin = adminPool(run.connection);
+  const admin = adminPool(run.settings);
   await admin.use((client) => createMissingTopics(client, [spec]));
   await admin.close();
 
-  const writer = clusterReader(run.connection);
+  const writer = clusterReader(run.settings);
   let acknowledged = 0n;
   const commitNext = async () => {
     await writer.commit(group, spec.name, new Map([[0, acknowledged + 1n]]));
@@ -43,7 +43,7 @@ Deno.test("stableOffset tells what was committed, also right after the coordinat
     await cluster.kill(coordinator);
     await committing;
 
-    const reader = clusterReader(run.connection);
+    const reader = clusterReader(run.settings);
     let told: bigint | undefined;
     await eventually(
       "the next coordinator answers",

@@ -5,9 +5,9 @@
  */
 import { assertEquals } from "@std/assert";
 import { kafkaClient } from "../../lib/kafka/client.ts";
-import { chosenPartition } from "../../lib/kafka/publisher.ts";
+import { chosenPartition } from "../../lib/kafka/producers.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
-import type { SourceRecord } from "../../lib/kafka/processor.ts";
+import type { SourceRecord } from "../../lib/kafka/records.ts";
 import { deadLetters, orderEvents } from "../../lib/topics.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
 import { type TestRun, testRun } from "../support/run.ts";
@@ -41,7 +41,7 @@ Deno.test("poison in every partition becomes dead letters, once per group and as
   }
 
   const letters: SourceRecord[] = [];
-  await readTopic(run.connection, {
+  await readTopic(run.settings, {
     topic: deadLetters(run.prefix).name,
     group: `${run.prefix}check`,
     onRecord: (record) => letters.push(record),
@@ -73,7 +73,7 @@ async function publishPoison(run: TestRun, topic: string): Promise<string[]> {
     Buffer.from(`{"event_type":"OrderPlaced","order_id":"${"x".repeat(900_000)}"}`),
     Buffer.from(""),
   ];
-  const producer = kafkaClient(run.connection).producer({ createPartitioner: chosenPartition });
+  const producer = kafkaClient(run.settings).producer({ createPartitioner: chosenPartition });
   await producer.connect();
   const expected: string[] = [];
   for (let partition = 0; partition < PARTITIONS; partition++) {
