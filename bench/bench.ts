@@ -35,7 +35,6 @@ import { answersKafka } from "../lib/kafka/probe.ts";
 import { encodeOrder } from "../lib/order.ts";
 import { orderGenerator } from "../lib/order_generator.ts";
 import { freeNodes } from "../dev_broker/free_ports.ts";
-import { chartSvg } from "./chart.ts";
 import { compare, fill, type JobResult, openWorkshop, type Orders, type Workshop } from "./jobs.ts";
 import { type Limits, measureLimits, type Share, sharesOf } from "./limits.ts";
 import { describeMachine, type Machine } from "./machine.ts";
@@ -52,6 +51,7 @@ import {
   type RestoreResult,
   type StartupResult,
 } from "./programs.ts";
+import { speedChart } from "./publish.ts";
 import * as tables from "./tables.ts";
 
 /** What makes its own topics; `scale` also uses the one with the most orders. */
@@ -344,18 +344,14 @@ function missingText({ peer, reason }: Results["missing"][number]): string {
 }
 
 async function write(out: string, results: Results): Promise<void> {
-  const { date, cpu, cores, deno } = results.machine;
-  const name = `${out}/${date.slice(0, 19).replaceAll(":", "")}`;
+  const name = `${out}/${results.machine.date.slice(0, 19).replaceAll(":", "")}`;
   await Deno.writeTextFile(`${name}.json`, JSON.stringify(results, null, 2) + "\n");
   printNote(`\nfigures in ${name}.json`);
-  const groups = tables.chartGroups(results.jobs);
-  if (groups.length === 0) return;
-  const svg = chartSvg(groups, {
-    title: "Orders per second, whole processes: more is better",
-    subtitle: `${cpu}, ${cores} cores, the broker beside it; Deno ${deno}; ${date.slice(0, 10)}`,
-  });
+  const svg = speedChart(results);
+  if (svg === undefined) return;
   await Deno.writeTextFile(`${name}.svg`, svg);
   printNote(`chart in ${name}.svg`);
+  printNote(`bench/README.md says how to publish them`);
   if (results.missing.length > 0) printWarning("not all peers were there");
 }
 

@@ -18,7 +18,7 @@ export interface ChartBar {
   /** Whose it is. */
   label: string;
   /** Its length, with the range as a thin line. */
-  value: Spread;
+  value: Pick<Spread, "median" | "min" | "max">;
   /** Whether it stands out. */
   ours: boolean;
   /** What stands behind its figure. */

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { ChartGroup } from "./chart.ts";
 import type { JobResult } from "./jobs.ts";
 import type { Limits, Share } from "./limits.ts";
 import type { Spread } from "./measure.ts";
@@ -27,7 +26,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   ).join("\n");
 }
 
-function whole(value: number): string {
+/** A number without decimals, its digits in groups of three. */
+export function whole(value: number): string {
   return Math.round(value).toLocaleString("en");
 }
 
@@ -138,23 +138,4 @@ export function limitsTable(limits: Limits, shares: readonly Share[]): string {
     `In one process\n${table(["step", "orders/s"], rows)}`,
     ...(shares.length === 0 ? [] : [table(shareHead, shareRows)]),
   ].join("\n\n");
-}
-
-/** The groups of the chart: each job at its largest size. */
-export function chartGroups(results: readonly JobResult[]): ChartGroup[] {
-  const largest = new Map<Job, JobResult>();
-  for (const result of results) {
-    if (result.orders > (largest.get(result.job)?.orders ?? 0)) largest.set(result.job, result);
-  }
-  return [...largest.values()].map(({ job, orders, clients }) => ({
-    title: `${TITLES[job]}: ${whole(orders)} orders`,
-    bars: clients.flatMap(({ client, ordersPerSecond, remark }, index) =>
-      ordersPerSecond === undefined ? [] : [{
-        label: client,
-        value: ordersPerSecond,
-        ours: index === 0,
-        note: remark?.replace(/^yardstick: /, ""),
-      }]
-    ),
-  }));
 }

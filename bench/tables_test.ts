@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { JobResult } from "./jobs.ts";
 import { sharesOf } from "./limits.ts";
 import { spreadOf } from "./measure.ts";
-import { chartGroups, jobTable, table } from "./tables.ts";
+import { jobTable, table } from "./tables.ts";
 
 function result(orders: number, perSecond: number): JobResult {
   const client = (name: string, rate: number) => ({
@@ -40,12 +40,6 @@ Deno.test("jobTable has a dash for a client without any figure", () => {
   const none = { seconds: undefined, ordersPerSecond: undefined, cpuSeconds: undefined };
   const text = jobTable({ job, orders, clients: [{ ...clients[0]!, ...none }] });
   assertEquals(text.split("\n").at(-1)!.trim().split(/\s+/), ["ours", "–", "–", "–", "–"]);
-});
-
-Deno.test("chartGroups takes each job at its largest size", () => {
-  const groups = chartGroups([result(10_000, 20_000), result(500_000, 100_000)]);
-  assertEquals(groups.map(({ title }) => title), ["Produce: 500,000 orders"]);
-  assertEquals(groups[0]!.bars.map(({ ours }) => ours), [true, false]);
 });
 
 Deno.test("sharesOf compares the median of our program with its steps in series", () => {
