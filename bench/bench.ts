@@ -35,7 +35,14 @@ import { answersKafka } from "../lib/kafka/probe.ts";
 import { encodeOrder } from "../lib/order.ts";
 import { orderGenerator } from "../lib/order_generator.ts";
 import { freeNodes } from "../dev_broker/free_ports.ts";
-import { compare, fill, type JobResult, openWorkshop, type Orders, type Workshop } from "./jobs.ts";
+import {
+  type BenchContext,
+  compare,
+  fill,
+  type JobResult,
+  openContext,
+  type Orders,
+} from "./jobs.ts";
 import { type Limits, measureLimits, type Share, sharesOf } from "./limits.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { type Client, JOBS, type PeerName, PEERS, preparePeer } from "./peers.ts";
@@ -134,7 +141,7 @@ type Attempt = (what: string, measure: () => Promise<string>) => Promise<void>;
 
 /** What the parts of a run share. */
 interface Bench {
-  workshop: Workshop;
+  context: BenchContext;
   results: Results;
   attempt: Attempt;
   sizes: typeof FULL;
@@ -161,7 +168,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   await Deno.mkdir(`${ROOT}/.kafka`, { recursive: true });
   await Deno.mkdir(options.out, { recursive: true });
   const directory = await Deno.makeTempDir({ dir: `${ROOT}/.kafka`, prefix: "bench-" });
-  let workshop: Workshop | undefined;
+  let context: BenchContext | undefined;
   let stop = () => Promise.resolve();
   try {
     const broker = await openBroker(options.brokers, { directory, signal });
@@ -173,12 +180,12 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     });
     await disconnect(await connectAdmin(connection, signal));
     const prefix = `bench-${crypto.randomUUID().slice(0, 8)}-`;
-    workshop = openWorkshop({ connection, directory, prefix, signal, note: printNote });
+    context = openContext({ connection, directory, prefix, signal, note: printNote });
 
     const compared = JOBS.filter((job) => jobs.includes(job));
     const { clients, missing } = compared.length === 0
       ? { clients: [], missing: [] }
-      : await preparePeers(options.peers, workshop);
+      : await preparePeers(options.peers, context);
     const machine = await describeMachine(broker.kind);
     const results: Results = {
       machine,
@@ -190,7 +197,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     printResult(machineText(machine) + missing.map(missingText).join(""));
 
     const bench: Bench = {
-      workshop,
+      context,
       results,
       attempt: attempts(results, signal),
       sizes: options.quick ? QUICK : FULL,
@@ -198,10 +205,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
     const shared = jobs.some((job) => job !== "startup" && job !== "memory");
     for (const count of shared ? orders : []) {
-      const input = await fill(workshop, { name: `orders-${count}`, count });
+      const input = await fill(context, { name: `orders-${count}`, count });
       for (const job of compared) {
         await bench.attempt(`${job}, ${count} orders`, async () => {
-          const result = await compare(bench.workshop, {
+          const result = await compare(bench.context, {
             job,
             orders: input,
             pairs,
@@ -222,7 +229,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     );
     return dropped || results.failed.length > 0 ? 1 : 0;
   } finally {
-    await workshop?.close().catch((error) => printNote(`topics could not be deleted: ${error}`));
+    await context?.close().catch((error) => printNote(`topics could not be deleted: ${error}`));
     await stop();
     await removeIfThere(directory);
   }
@@ -230,16 +237,16 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
 /** What is measured on the topic with the most orders. */
 async function measureOnLargest(
-  { workshop, results, attempt }: Bench,
+  { context, results, attempt }: Bench,
   input: Orders,
 ): Promise<void> {
   const { jobs } = results.options;
   if (jobs.includes("limits")) {
     await attempt("limits", async () => {
-      results.limits = await measureLimits(workshop, input);
+      results.limits = await measureLimits(context, input);
       const alone: JobResult[] = [];
       for (const job of JOBS.filter((job) => !jobs.includes(job))) {
-        alone.push(await compare(workshop, { job, orders: input, pairs: 1, peers: [] }));
+        alone.push(await compare(context, { job, orders: input, pairs: 1, peers: [] }));
       }
       results.shares = sharesOf(results.limits, [...results.jobs, ...alone]);
       return tables.limitsTable(results.limits, results.shares);
@@ -247,7 +254,7 @@ async function measureOnLargest(
   }
   if (jobs.includes("scale")) {
     await attempt("instances", async () => {
-      results.instances = await measureInstances(workshop, input);
+      results.instances = await measureInstances(context, input);
       return tables.instancesTable(results.instances);
     });
   }
@@ -255,27 +262,27 @@ async function measureOnLargest(
 
 /** What makes its own topics. */
 async function measureAlone(
-  { workshop, results, attempt, sizes }: Bench,
+  { context, results, attempt, sizes }: Bench,
   job: typeof ALONE[number],
 ): Promise<void> {
   switch (job) {
     case "startup":
       return await attempt("startup", async () => {
-        results.startup = await measureStartup(workshop);
+        results.startup = await measureStartup(context);
         return tables.startupTable(results.startup);
       });
     case "scale":
       await attempt("growth", async () => {
-        results.growth = await measureGrowth(workshop, sizes.growth);
+        results.growth = await measureGrowth(context, sizes.growth);
         return tables.growthTable(results.growth);
       });
       return await attempt("restart", async () => {
-        results.restore = await measureRestore(workshop, sizes.restore);
+        results.restore = await measureRestore(context, sizes.restore);
         return tables.restoreTable(results.restore);
       });
     case "memory":
       return await attempt("memory", async () => {
-        results.memory = await measureMemory(workshop, sizes.memory);
+        results.memory = await measureMemory(context, sizes.memory);
         return tables.memoryTable(results.memory);
       });
   }
@@ -312,7 +319,7 @@ async function openBroker(
 
 async function preparePeers(
   names: readonly PeerName[],
-  { directory, signal }: Workshop,
+  { directory, signal }: BenchContext,
 ): Promise<{ clients: Client[]; missing: Results["missing"] }> {
   const payloadFile = `${directory}/orders.ndjson`;
   const order = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });

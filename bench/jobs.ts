@@ -24,7 +24,7 @@ import {
 import { type Client, type Job, ORDER_STREAM, program, type Report, type Work } from "./peers.ts";
 
 /** What all measurements work with. */
-export interface Workshop {
+export interface BenchContext {
   /** Where the brokers are. */
   connection: Connection;
   /** As `--brokers` takes it. */
@@ -47,16 +47,16 @@ export interface Workshop {
   close(): Promise<void>;
 }
 
-/** Opens a workshop on a broker that answers. */
-export function openWorkshop(
+/** Opens a context on a broker that answers. */
+export function openContext(
   { connection, directory, prefix, signal, note }: Pick<
-    Workshop,
+    BenchContext,
     "connection" | "directory" | "prefix" | "signal" | "note"
   >,
-): Workshop {
+): BenchContext {
   const admin = adminPool(connection);
   const running = new Set<Running>();
-  const workshop: Workshop = {
+  const context: BenchContext = {
     connection,
     brokers: connection.brokers.join(","),
     prefix,
@@ -72,7 +72,7 @@ export function openWorkshop(
       return process;
     },
     async run(command) {
-      const measurement = await workshop.start(command).ended;
+      const measurement = await context.start(command).ended;
       signal.throwIfAborted();
       return measurement;
     },
@@ -86,7 +86,7 @@ export function openWorkshop(
   };
   const stopAll = () => running.forEach((process) => process.stop());
   signal.addEventListener("abort", stopAll);
-  return workshop;
+  return context;
 }
 
 /** Deletes the topics and groups that begin with the prefix. */
@@ -119,7 +119,7 @@ export interface Orders {
 
 /** Creates the topics that a job needs and that are not there, or those of all jobs. */
 export async function createTopics(
-  { admin }: Workshop,
+  { admin }: BenchContext,
   { prefix, group = "analytics", job }: { prefix: string; group?: string; job?: Job },
 ): Promise<void> {
   const isFor = (name: Job) => job === undefined || job === name;
@@ -147,31 +147,31 @@ export async function createTopics(
  * @param span Over how much time the event times are spread.
  */
 export async function fill(
-  workshop: Workshop,
+  context: BenchContext,
   { name, count, span = "1h" }: { name: string; count: number; span?: string },
 ): Promise<Orders> {
-  const prefix = `${workshop.prefix}${name}-`;
-  await createTopics(workshop, { prefix });
-  await produce(workshop, { prefix, count, span });
-  return await readOrders(workshop, prefix);
+  const prefix = `${context.prefix}${name}-`;
+  await createTopics(context, { prefix });
+  await produce(context, { prefix, count, span });
+  return await readOrders(context, prefix);
 }
 
 /** Adds orders to a topic by producer.ts. */
 export async function produce(
-  workshop: Workshop,
+  context: BenchContext,
   { prefix, count, span = "1h" }: { prefix: string; count: number; span?: string },
 ): Promise<void> {
   const flags = ["--topic-prefix", prefix, "--count", String(count), "--span", span];
-  const { exitCode, stderr } = await workshop.run(program("producer.ts", workshop, flags));
+  const { exitCode, stderr } = await context.run(program("producer.ts", context, flags));
   if (exitCode !== 0) throw new Error(`producing ${count} orders failed: ${lastLine(stderr)}`);
 }
 
 /** Reads all orders of a topic; anything else in it is an error. */
-export async function readOrders(workshop: Workshop, prefix: string): Promise<Orders> {
+export async function readOrders(context: BenchContext, prefix: string): Promise<Orders> {
   const orders: Orders = { prefix, count: 0, failed: 0, movements: 0, minutes: 0, rows: 0 };
   const minutes = new Set<number>();
   const rows = new Set<string>();
-  await readTopic(workshop.connection, {
+  await readTopic(context.connection, {
     topic: orderEvents(prefix).name,
     group: `${prefix}check`,
     onRecord({ value, offset }, partition) {
@@ -186,7 +186,7 @@ export async function readOrders(workshop: Workshop, prefix: string): Promise<Or
       minutes.add(minute);
       rows.add(`${partition}/${minute}`);
     },
-  }, workshop.signal);
+  }, context.signal);
   return { ...orders, minutes: minutes.size, rows: rows.size };
 }
 
@@ -222,27 +222,27 @@ export interface JobResult {
 
 /** Runs ours and each peer in pairs: ours, peer, ours, peer, … */
 export async function compare(
-  workshop: Workshop,
+  context: BenchContext,
   { job, orders, pairs, peers }: { job: Job; orders: Orders; pairs: number; peers: Client[] },
 ): Promise<JobResult> {
   const ours = newFigures();
   const clients: ClientResult[] = [];
   // Not measured: it wakes the broker and fills the caches of files.
-  await runOnce(workshop, { client: ORDER_STREAM, job, orders });
+  await runOnce(context, { client: ORDER_STREAM, job, orders });
   const rivals = peers.filter((peer) => peer.jobs.includes(job));
   for (const peer of rivals) {
     const theirs = newFigures();
     const ratios: number[] = [];
     for (let pair = 1; pair <= pairs; pair++) {
-      workshop.note(`${job}, ${orders.count} orders: pair ${pair} of ${pairs} with ${peer.name}`);
-      const a = keep(ours, await runOnce(workshop, { client: ORDER_STREAM, job, orders }));
-      const b = keep(theirs, await runOnce(workshop, { client: peer, job, orders }));
+      context.note(`${job}, ${orders.count} orders: pair ${pair} of ${pairs} with ${peer.name}`);
+      const a = keep(ours, await runOnce(context, { client: ORDER_STREAM, job, orders }));
+      const b = keep(theirs, await runOnce(context, { client: peer, job, orders }));
       if (a !== undefined && b !== undefined) ratios.push(b.seconds / a.seconds);
     }
     clients.push(resultOf(peer, { job, orders: orders.count, figures: theirs, ratios }));
   }
   for (let run = 0; run < (rivals.length === 0 ? pairs : 0); run++) {
-    keep(ours, await runOnce(workshop, { client: ORDER_STREAM, job, orders }));
+    keep(ours, await runOnce(context, { client: ORDER_STREAM, job, orders }));
   }
   const first = resultOf(ORDER_STREAM, { job, orders: orders.count, figures: ours, ratios: [] });
   return { job, orders: orders.count, clients: [first, ...clients] };
@@ -303,27 +303,27 @@ function resultOf(
 let runNumber = 0;
 
 async function runOnce(
-  workshop: Workshop,
+  context: BenchContext,
   { client, job, orders }: { client: Client; job: Job; orders: Orders },
 ): Promise<Outcome> {
   const group = `run-${++runNumber}`;
-  const prefix = job === "produce" ? `${workshop.prefix}${group}-` : orders.prefix;
+  const prefix = job === "produce" ? `${context.prefix}${group}-` : orders.prefix;
   const work: Work = {
     job,
     orders: orders.count,
-    brokers: workshop.brokers,
+    brokers: context.brokers,
     prefix,
     group,
-    directory: workshop.directory,
+    directory: context.directory,
   };
-  await createTopics(workshop, { prefix, group, job });
-  if (job === "inventory") await empty(workshop, inventoryEvents(prefix).name);
-  const measurement = await workshop.run(client.command(work));
+  await createTopics(context, { prefix, group, job });
+  if (job === "inventory") await empty(context, inventoryEvents(prefix).name);
+  const measurement = await context.run(client.command(work));
   const report = reportOf(measurement, { client, job });
   const problem = "problem" in report
     ? undefined
-    : await problemOf(workshop, { work, orders, report });
-  if (job === "produce") await deleteAll(workshop.admin, prefix);
+    : await problemOf(context, { work, orders, report });
+  if (job === "produce") await deleteAll(context.admin, prefix);
   if ("problem" in report) return report;
   if (problem !== undefined) return { problem };
   return { ...measurement, workingSeconds: report.workingSeconds };
@@ -343,7 +343,7 @@ function reportOf(
 }
 
 /** Deletes all records of a topic. */
-async function empty({ admin }: Workshop, topic: string): Promise<void> {
+async function empty({ admin }: BenchContext, topic: string): Promise<void> {
   await admin.use(async (client) => {
     const partitions = (await client.fetchTopicOffsets(topic))
       .filter(({ low, high }) => low !== high)
@@ -354,7 +354,7 @@ async function empty({ admin }: Workshop, topic: string): Promise<void> {
 
 /** What is wrong with the results of a run; `undefined` when they are right. */
 async function problemOf(
-  workshop: Workshop,
+  context: BenchContext,
   { work, orders, report }: { work: Work; orders: Orders; report: Report },
 ): Promise<string | undefined> {
   if (report.orders !== orders.count) {
@@ -362,7 +362,7 @@ async function problemOf(
   }
   switch (work.job) {
     case "produce": {
-      const { count } = await readOrders(workshop, work.prefix);
+      const { count } = await readOrders(context, work.prefix);
       return count === orders.count ? undefined : `stored ${count} orders, not ${orders.count}`;
     }
     case "analytics":
@@ -370,9 +370,9 @@ async function problemOf(
         ? undefined
         : `counted ${report.failed} failed orders instead of ${orders.failed}`;
     case "inventory": {
-      const left = await lag(workshop, work);
+      const left = await lag(context, work);
       if (left !== 0n) return `${left} orders are not committed by its group`;
-      const events = await countRecords(workshop, inventoryEvents(work.prefix).name);
+      const events = await countRecords(context, inventoryEvents(work.prefix).name);
       return events === orders.movements
         ? undefined
         : `wrote ${events} committed stock movements instead of ${orders.movements}`;
@@ -380,7 +380,7 @@ async function problemOf(
   }
 }
 
-async function lag({ admin }: Workshop, { prefix, group }: Work): Promise<bigint> {
+async function lag({ admin }: BenchContext, { prefix, group }: Work): Promise<bigint> {
   const topic = orderEvents(prefix).name;
   return await admin.use(async (client) => {
     const committed = await committedOffsets(client, prefix + group, topic);
@@ -392,13 +392,13 @@ async function lag({ admin }: Workshop, { prefix, group }: Work): Promise<bigint
   });
 }
 
-async function countRecords(workshop: Workshop, topic: string): Promise<number> {
+async function countRecords(context: BenchContext, topic: string): Promise<number> {
   let records = 0;
-  const group = `${workshop.prefix}check-${++runNumber}`;
+  const group = `${context.prefix}check-${++runNumber}`;
   await readTopic(
-    workshop.connection,
+    context.connection,
     { topic, group, onRecord: () => records++ },
-    workshop.signal,
+    context.signal,
   );
   return records;
 }
@@ -414,12 +414,12 @@ export function lastLine(text: string): string {
  * @returns The seconds from its start until the line.
  */
 export async function timeUntilLine(
-  workshop: Workshop,
+  context: BenchContext,
   { command, line }: { command: Command; line: RegExp },
 ): Promise<number> {
   const startedMs = performance.now();
   const seen = Promise.withResolvers<number>();
-  const process = workshop.start(command, (text) => {
+  const process = context.start(command, (text) => {
     if (line.test(text)) seen.resolve((performance.now() - startedMs) / 1_000);
   });
   process.ended.then(({ stderr }) =>
@@ -428,6 +428,6 @@ export async function timeUntilLine(
   const seconds = await seen.promise;
   process.stop();
   await process.ended;
-  workshop.signal.throwIfAborted();
+  context.signal.throwIfAborted();
   return seconds;
 }

@@ -10,7 +10,7 @@ import { encodeOrder, type OrderPlaced, parseOrder } from "../lib/order.ts";
 import { orderGenerator } from "../lib/order_generator.ts";
 import { stockMovements } from "../lib/stock_movements.ts";
 import { orderEvents } from "../lib/topics.ts";
-import type { JobResult, Orders, Workshop } from "./jobs.ts";
+import type { BenchContext, JobResult, Orders } from "./jobs.ts";
 import { inSeries } from "./measure.ts";
 import type { Job } from "./peers.ts";
 
@@ -36,8 +36,8 @@ const SAMPLE = 50_000;
 const AT_LEAST_MS = 1_500;
 
 /** Measures each step for a second and a half; the fetching on the given topic. */
-export async function measureLimits(workshop: Workshop, orders: Orders): Promise<Limits> {
-  workshop.note("in-process limits");
+export async function measureLimits(context: BenchContext, orders: Orders): Promise<Limits> {
+  context.note("in-process limits");
   const next = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
   const events = Array.from({ length: SAMPLE }, (_, index) => next(index));
   const bytes = events.map((event) => Buffer.from(encodeOrder(event)));
@@ -50,7 +50,7 @@ export async function measureLimits(workshop: Workshop, orders: Orders): Promise
     jsonParse: perSecond((index) => JSON.parse(decoder.decode(bytes[index]))),
     parse: perSecond((index) => parseOrder(bytes[index]!)),
     movements: perSecond((index) => movementsOf(events[index]!, timestampMs)),
-    fetch: await fetchPerSecond(workshop, orders),
+    fetch: await fetchPerSecond(context, orders),
   };
 }
 
@@ -73,16 +73,16 @@ function perSecond(step: (index: number) => unknown): number {
 }
 
 /** From the assignment of the partitions to the last batch. */
-async function fetchPerSecond(workshop: Workshop, { prefix }: Orders): Promise<number> {
+async function fetchPerSecond(context: BenchContext, { prefix }: Orders): Promise<number> {
   const topic = orderEvents(prefix).name;
-  const ranges = await workshop.admin.use((client) => logRanges(client, topic));
+  const ranges = await context.admin.use((client) => logRanges(client, topic));
   const open = new Map([...ranges].filter(([, { start, end }]) => start < end));
   const finished = new AbortController();
   let startedMs = 0;
   let fetched = 0;
   let elapsedMs = 0;
   await consume({
-    connection: workshop.connection,
+    connection: context.connection,
     topic,
     group: `${prefix}fetch`,
     concurrency: ranges.size,
@@ -100,8 +100,8 @@ async function fetchPerSecond(workshop: Workshop, { prefix }: Orders): Promise<n
       if (open.size === 0) finished.abort();
       return Promise.resolve();
     },
-  }, AbortSignal.any([workshop.signal, finished.signal]));
-  workshop.signal.throwIfAborted();
+  }, AbortSignal.any([context.signal, finished.signal]));
+  context.signal.throwIfAborted();
   return fetched / elapsedMs * 1_000;
 }
 
