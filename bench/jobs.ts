@@ -1,8 +1,8 @@
 /**
- * The three jobs, client against client: on the same broker and the same orders, in turn.
+ * The three jobs, client against client: on the same broker, with the same orders, in turn.
  *
- * Everything that a run needs exists before it: topics, orders, an empty topic for its results. A run
- * whose results are not right gives no figure, only the reason.
+ * Topics, orders and an empty topic for results are created before a run. A run with wrong results
+ * gives no figure; the reason is reported instead.
  *
  * @module
  */
@@ -23,31 +23,31 @@ import {
 } from "./measure.ts";
 import { type Client, type Job, ORDER_STREAM, program, type Report, type Work } from "./peers.ts";
 
-/** What all measurements work with. */
+/** The context that all measurements share. */
 export interface BenchContext {
-  /** Where the brokers are. */
+  /** How to reach the brokers. */
   connection: Connection;
-  /** As `--brokers` takes it. */
+  /** The brokers in the form of `--brokers`. */
   brokers: string;
-  /** What all topics and groups of this benchmark begin with. */
+  /** Prefix of all topics and groups of this run. */
   prefix: string;
-  /** A directory for files. */
+  /** Directory for temporary files. */
   directory: string;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
-  /** Tells the user what is being done. */
+  /** Prints a line of progress. */
   note(line: string): void;
-  /** For topics and offsets. */
+  /** Admin clients, for topics and offsets. */
   admin: AdminPool;
-  /** Starts a process that ends with the benchmark at the latest. */
+  /** Starts a process; it is stopped on Ctrl-C and by `close`. */
   start(command: Command, onLine?: (line: string) => void): Running;
-  /** Runs a process to its end. */
+  /** Runs a process and waits until it exits. */
   run(command: Command): Promise<Measurement>;
-  /** Ends what runs and deletes all topics and groups. */
+  /** Stops running processes and deletes all topics and groups of this run. */
   close(): Promise<void>;
 }
 
-/** Opens a context on a broker that answers. */
+/** Opens a context; the brokers must be reachable. */
 export function openContext(
   { connection, directory, prefix, signal, note }: Pick<
     BenchContext,
@@ -90,34 +90,34 @@ export function openContext(
 }
 
 /** Deletes the topics and groups that begin with the prefix. */
-export async function deleteAll(admin: AdminPool, prefix: string): Promise<void> {
+async function deleteAll(admin: AdminPool, prefix: string): Promise<void> {
   await admin.use(async (client) => {
     const topics = (await client.listTopics()).filter((topic) => topic.startsWith(prefix));
     if (topics.length > 0) await client.deleteTopics({ topics });
     const { groups } = await client.listGroups();
     const ours = groups.map(({ groupId }) => groupId).filter((group) => group.startsWith(prefix));
-    // A group whose member was killed has it for a few seconds more; it goes by itself later.
+    // Kafka refuses while a group still has a killed member, and removes an empty group itself later.
     if (ours.length > 0) await client.deleteGroups(ours).catch(() => {});
   });
 }
 
-/** A topic of orders, and what is in it. */
+/** A topic of orders, and the totals that its contents must lead to. */
 export interface Orders {
-  /** The prefix of its topics. */
+  /** Prefix of its topics. */
   prefix: string;
-  /** How many there are. */
+  /** Number of orders. */
   count: number;
-  /** How many of them failed. */
+  /** Number of orders with status `failed`. */
   failed: number;
-  /** How many stock movements follow from them. */
+  /** Number of stock movements that follow from the orders. */
   movements: number;
-  /** In how many minutes they lie. */
+  /** Number of different minutes of event time. */
   minutes: number;
-  /** How many pairs of partition and minute have orders. */
+  /** Number of pairs of partition and minute that have orders. */
   rows: number;
 }
 
-/** Creates the topics that a job needs and that are not there, or those of all jobs. */
+/** Creates the missing topics of a job, or those of all jobs. */
 export async function createTopics(
   { admin }: BenchContext,
   { prefix, group = "analytics", job }: { prefix: string; group?: string; job?: Job },
@@ -142,9 +142,9 @@ export async function createTopics(
 }
 
 /**
- * Fills topics with orders by producer.ts and reads them once.
+ * Creates a topic, fills it with producer.ts and reads it once.
  *
- * @param span Over how much time the event times are spread.
+ * @param span Duration over which the event times are spread, as `--span` takes it.
  */
 export async function fill(
   context: BenchContext,
@@ -156,7 +156,7 @@ export async function fill(
   return await readOrders(context, prefix);
 }
 
-/** Adds orders to a topic by producer.ts. */
+/** Adds orders to a topic with producer.ts. */
 export async function produce(
   context: BenchContext,
   { prefix, count, span = "1h" }: { prefix: string; count: number; span?: string },
@@ -166,8 +166,8 @@ export async function produce(
   if (exitCode !== 0) throw new Error(`producing ${count} orders failed: ${lastLine(stderr)}`);
 }
 
-/** Reads all orders of a topic; anything else in it is an error. */
-export async function readOrders(context: BenchContext, prefix: string): Promise<Orders> {
+/** Reads all orders of a topic; throws when a record is not an order. */
+async function readOrders(context: BenchContext, prefix: string): Promise<Orders> {
   const orders: Orders = { prefix, count: 0, failed: 0, movements: 0, minutes: 0, rows: 0 };
   const minutes = new Set<number>();
   const rows = new Set<string>();
@@ -177,7 +177,7 @@ export async function readOrders(context: BenchContext, prefix: string): Promise
     onRecord({ value, offset }, partition) {
       const parsed = value === null ? undefined : parseOrder(value);
       if (parsed?.kind !== "order") {
-        throw new Error(`the record at ${partition}/${offset} is no order`);
+        throw new Error(`the record at ${partition}/${offset} is not an order`);
       }
       orders.count++;
       orders.movements += parsed.order.items.length;
@@ -192,31 +192,31 @@ export async function readOrders(context: BenchContext, prefix: string): Promise
 
 /** One client's figures in one job. */
 export interface ClientResult {
-  /** The client. */
+  /** Name and version. */
   client: string;
-  /** What makes its figures another kind of figure. */
+  /** Why its figures are not directly comparable. */
   remark?: string | undefined;
-  /** Orders each second, whole process. */
+  /** Throughput of the whole process, including its start. */
   ordersPerSecond: Spread | undefined;
-  /** Wall-clock time of the whole process. */
+  /** Wall-clock time of the whole process, including its start. */
   seconds: Spread | undefined;
-  /** Orders each second by the program's own clock, once it had started, if it says so. */
+  /** Throughput after start-up, by the program's own clock; `undefined` if it does not report it. */
   workingOrdersPerSecond: Spread | undefined;
-  /** Processor time of the whole process. */
+  /** User and system time of the whole process. */
   cpuSeconds: Spread | undefined;
-  /** Its time divided by ours, pair by pair: above 1 we are faster. */
+  /** Its time divided by ours, pair by pair; above 1 ours is faster. */
   ratio: Spread | undefined;
-  /** Why runs have no figure. */
+  /** A reason for each run without a figure. */
   dropped: string[];
 }
 
-/** One job at one size. */
+/** The results of one job at one number of orders. */
 export interface JobResult {
-  /** The job. */
+  /** The job that was measured. */
   job: Job;
-  /** How many orders. */
+  /** Number of orders in the topic. */
   orders: number;
-  /** Ours first, over all pairs; then each peer. */
+  /** Ours first, with the runs of all pairs; then each peer. */
   clients: ClientResult[];
 }
 
@@ -227,7 +227,7 @@ export async function compare(
 ): Promise<JobResult> {
   const ours = newFigures();
   const clients: ClientResult[] = [];
-  // Not measured: it wakes the broker and fills the caches of files.
+  // Not counted: warms up the broker and the file cache.
   await runOnce(context, { client: ORDER_STREAM, job, orders });
   const rivals = peers.filter((peer) => peer.jobs.includes(job));
   for (const peer of rivals) {
@@ -257,12 +257,12 @@ function newFigures(): Figures {
   return { runs: [], dropped: [] };
 }
 
-/** A run whose results are right. */
+/** A run with correct results. */
 interface Run extends Measurement {
   workingSeconds: number | undefined;
 }
 
-/** A run, or why it has no figure. */
+/** A run, or the reason why it has no figure. */
 type Outcome = Run | { problem: string };
 
 function keep(figures: Figures, outcome: Outcome): Run | undefined {
@@ -338,7 +338,7 @@ function reportOf(
   try {
     return client.report(job, measurement);
   } catch {
-    return { problem: `reported nothing that can be read: ${lastLine(stdout)}` };
+    return { problem: `printed an unreadable report: ${lastLine(stdout)}` };
   }
 }
 
@@ -352,7 +352,7 @@ async function empty({ admin }: BenchContext, topic: string): Promise<void> {
   });
 }
 
-/** What is wrong with the results of a run; `undefined` when they are right. */
+/** Describes what is wrong with the results of a run; `undefined` if they are correct. */
 async function problemOf(
   context: BenchContext,
   { work, orders, report }: { work: Work; orders: Orders; report: Report },
@@ -371,7 +371,7 @@ async function problemOf(
         : `counted ${report.failed} failed orders instead of ${orders.failed}`;
     case "inventory": {
       const left = await lag(context, work);
-      if (left !== 0n) return `${left} orders are not committed by its group`;
+      if (left !== 0n) return `its group has not committed ${left} orders`;
       const events = await countRecords(context, inventoryEvents(work.prefix).name);
       return events === orders.movements
         ? undefined
@@ -403,7 +403,7 @@ async function countRecords(context: BenchContext, topic: string): Promise<numbe
   return records;
 }
 
-/** The last line of a program's output that says something. */
+/** The last line of a program's output that is not blank. */
 export function lastLine(text: string): string {
   return text.trim().split("\n").at(-1)?.trim() ?? "";
 }
@@ -411,7 +411,8 @@ export function lastLine(text: string): string {
 /**
  * Starts a program, waits for a line on its stderr and stops the program.
  *
- * @returns The seconds from its start until the line.
+ * @returns The seconds from start to line.
+ * @throws {Error} When the program exits before it prints the line.
  */
 export async function timeUntilLine(
   context: BenchContext,

@@ -1,5 +1,5 @@
 /**
- * What one process can do here at all, step by step, and what share of it the programs reach.
+ * The throughput of each step alone in one process, and the share of it that the programs reach.
  *
  * @module
  */
@@ -14,28 +14,28 @@ import type { BenchContext, JobResult, Orders } from "./jobs.ts";
 import { inSeries } from "./measure.ts";
 import type { Job } from "./peers.ts";
 
-/** How many orders each second a step can do, alone. */
+/** Throughput of each step alone, in orders per second. */
 export interface Limits {
-  /** Making orders from a seed. */
+  /** `orderGenerator`. */
   generate: number;
-  /** `JSON.stringify`. */
+  /** `JSON.stringify`, to compare with `encode`. */
   stringify: number;
-  /** `encodeOrder`. */
+  /** `encodeOrder`, as the producer encodes. */
   encode: number;
-  /** `JSON.parse` of bytes. */
+  /** Decoding bytes and `JSON.parse`, to compare with `parse`. */
   jsonParse: number;
-  /** `parseOrder`: with everything that is checked. */
+  /** `parseOrder`, including all checks. */
   parse: number;
-  /** Making and encoding the stock movements. */
+  /** `stockMovements` and encoding them. */
   movements: number;
-  /** Fetching from Kafka through `lib/kafka`, without looking at the records. */
+  /** Fetching from Kafka through `lib/kafka`, without parsing. */
   fetch: number;
 }
 
 const SAMPLE = 50_000;
-const AT_LEAST_MS = 1_500;
+const MEASURED_MS = 1_500;
 
-/** Measures each step for a second and a half; the fetching on the given topic. */
+/** Measures each step for 1.5 seconds; `fetch` reads the given topic once. */
 export async function measureLimits(context: BenchContext, orders: Orders): Promise<Limits> {
   context.note("in-process limits");
   const next = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
@@ -59,12 +59,12 @@ function movementsOf(order: OrderPlaced, timestampMs: number): string[] {
 }
 
 function perSecond(step: (index: number) => unknown): number {
-  // The first round is for the compiler.
+  // Warms up the JIT compiler.
   for (let index = 0; index < SAMPLE; index++) step(index);
   const startedMs = performance.now();
   let done = 0;
   let elapsedMs = 0;
-  while (elapsedMs < AT_LEAST_MS) {
+  while (elapsedMs < MEASURED_MS) {
     for (let index = 0; index < SAMPLE; index++) step(index);
     done += SAMPLE;
     elapsedMs = performance.now() - startedMs;
@@ -72,7 +72,7 @@ function perSecond(step: (index: number) => unknown): number {
   return done / elapsedMs * 1_000;
 }
 
-/** From the assignment of the partitions to the last batch. */
+/** Measured from the assignment of the partitions to the last batch. */
 async function fetchPerSecond(context: BenchContext, { prefix }: Orders): Promise<number> {
   const topic = orderEvents(prefix).name;
   const ranges = await context.admin.use((client) => logRanges(client, topic));
@@ -105,21 +105,21 @@ async function fetchPerSecond(context: BenchContext, { prefix }: Orders): Promis
   return fetched / elapsedMs * 1_000;
 }
 
-/** What a program reaches of what its steps allow in series. */
+/** Compares a program with the limit that its steps set when run one after the other. */
 export interface Share {
-  /** The job. */
+  /** The job of the program. */
   job: Job;
-  /** The steps. */
+  /** The steps that the job cannot do without. */
   steps: (keyof Limits)[];
-  /** Orders each second that the steps allow, one after the other. */
+  /** Orders per second that the steps allow in series. */
   limit: number;
-  /** What the program reaches as a whole process, with its start. */
+  /** Orders per second of the whole process, including its start. */
   whole: number;
-  /** What it reaches by its own clock, once it has started. */
+  /** Orders per second after start-up, by the program's own clock. */
   working: number;
 }
 
-/** The steps that each job cannot do without. */
+/** Steps of each job; analytics twice, with `JSON.parse` and with our parser. */
 const STEPS: [Job, (keyof Limits)[]][] = [
   ["produce", ["generate", "encode"]],
   ["analytics", ["fetch", "jsonParse"]],
@@ -127,7 +127,7 @@ const STEPS: [Job, (keyof Limits)[]][] = [
   ["inventory", ["fetch", "parse", "movements"]],
 ];
 
-/** Compares the limits with the medians of our programs at the largest size. */
+/** Compares the limits with the medians of our programs at the largest number of orders. */
 export function sharesOf(limits: Limits, results: readonly JobResult[]): Share[] {
   return STEPS.flatMap(([job, steps]) => {
     const largest = results.filter((result) => result.job === job)

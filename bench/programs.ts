@@ -1,5 +1,5 @@
 /**
- * Our own programs alone: memory, several instances, growing topics, and the time until they work.
+ * Measures our own programs alone: memory, several instances, growing topics, start-up.
  *
  * @module
  */
@@ -16,15 +16,15 @@ import {
 import { type Memory, type Spread, spreadOf, watchMemory } from "./measure.ts";
 import { type Job, JOBS, ORDER_STREAM, program } from "./peers.ts";
 
-/** Resident memory of a program while it works through a topic. */
+/** Resident memory of a program while it processes a topic. */
 export interface MemoryResult extends Partial<Memory> {
-  /** What it does. */
+  /** The job of the program. */
   job: Job;
-  /** How many orders. */
+  /** Number of orders in the topic. */
   orders: number;
 }
 
-/** Watches the resident memory of each program at each number of orders. */
+/** Measures the resident memory of each program at each number of orders. */
 export async function measureMemory(
   context: BenchContext,
   counts: readonly number[],
@@ -54,19 +54,19 @@ export async function measureMemory(
   return results;
 }
 
-/** How fast several instances are together. */
+/** Time that several instances need together. */
 export interface InstancesResult {
-  /** What they do. */
+  /** The job of the instances. */
   job: Job;
-  /** How many there are. */
+  /** Number of instances. */
   instances: number;
-  /** How many orders. */
+  /** Number of orders in the topic. */
   orders: number;
-  /** From the start of all until the last one has ended. */
+  /** From the start of all instances until the last one has exited. */
   seconds: number;
 }
 
-/** Lets one, two and three instances share a topic. */
+/** Measures one, two and three instances that share a topic. */
 export async function measureInstances(
   context: BenchContext,
   orders: Orders,
@@ -95,17 +95,17 @@ export async function measureInstances(
   return results;
 }
 
-/** What an order costs in a topic of some size. */
+/** Cost of an order in a topic of a given size. */
 export interface GrowthResult {
-  /** What is done. */
+  /** The job that was measured. */
   job: Job;
-  /** How many orders. */
+  /** Number of orders in the topic. */
   orders: number;
-  /** Time of the whole process for each order. */
+  /** Time of the whole process divided by the number of orders. */
   microsecondsPerOrder: number | undefined;
 }
 
-/** Works through topics of growing size, once each. */
+/** Runs each job once on topics of growing size. */
 export async function measureGrowth(
   context: BenchContext,
   counts: readonly number[],
@@ -124,17 +124,17 @@ export async function measureGrowth(
   return results;
 }
 
-/** How long analytics takes to come back with the metrics of so many minutes. */
+/** Time that analytics needs to restart with stored metrics. */
 export interface RestoreResult {
-  /** Minutes that have orders. */
+  /** Number of minutes that have orders. */
   minutes: number;
-  /** Rows in the metrics topic: one per minute and partition that have orders. */
+  /** Rows in the metrics topic: one for each pair of partition and minute with orders. */
   rows: number;
   /** From its start until it has counted the next order. */
   seconds: number;
 }
 
-/** Restarts analytics with the metrics of more and more minutes. */
+/** Restarts analytics with stored metrics of growing size. */
 export async function measureRestore(
   context: BenchContext,
   spans: readonly { span: string; count: number }[],
@@ -162,20 +162,20 @@ export async function measureRestore(
   return results;
 }
 
-/** How long a program takes until something. */
+/** Time from the start of a program to an event. */
 export interface StartupResult {
-  /** The program. */
+  /** File name of the program. */
   script: string;
-  /** Until what. */
+  /** The event that ends the measurement. */
   until: string;
-  /** In milliseconds. */
+  /** Milliseconds; `undefined` if there was no run. */
   ms: Spread | undefined;
 }
 
 const HELP_RUNS = 10;
 const FIRST_RECORD_RUNS = 5;
 
-/** Starts each program again and again: `--help`, and until the first records are through. */
+/** Measures the start of each program: `--help`, and until its first records are processed. */
 export async function measureStartup(context: BenchContext): Promise<StartupResult[]> {
   const results: StartupResult[] = [];
   const scripts = ["producer.ts", "inventory.ts", "analytics.ts"] as const;
@@ -186,7 +186,7 @@ export async function measureStartup(context: BenchContext): Promise<StartupResu
       const command = program(script, context, ["--help"]);
       ms.push((await context.run(command)).seconds * 1_000);
     }
-    results.push({ script, until: "--help has ended", ms: spreadOf(ms) });
+    results.push({ script, until: "--help exits", ms: spreadOf(ms) });
   }
 
   const prefix = `${context.prefix}startup-`;
@@ -200,7 +200,7 @@ export async function measureStartup(context: BenchContext): Promise<StartupResu
       line: /^1000 orders acknowledged/,
     },
     {
-      until: "1,000 orders are turned into movements",
+      until: "1,000 orders are processed",
       command: program("inventory.ts", context, topics),
       line: /^1000 orders turned/,
     },
