@@ -76,7 +76,7 @@ export const flags = {
   peers: flag({
     value: "PEER,…",
     default: PEERS.join(","),
-    help: `peers to compare with: ${PEERS.join(", ")}; or none`,
+    help: "peers to compare with, or none",
   }, (text) => text === "none" ? [] : listOf(oneOf(...PEERS))(text)),
   brokers: flag({
     value: "HOST:PORT,…",
@@ -86,7 +86,6 @@ export const flags = {
   quick: toggle("10,000 and 50,000 orders, one pair: checks that everything works"),
 };
 
-/** Where results go, relative to the project. */
 const RESULTS_DIR = `${ROOT}/bench/results`;
 /** Heap of a broker started for the benchmark: large enough not to affect the results. */
 const BROKER_HEAP = "1g";
