@@ -7,9 +7,11 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { clusterReader } from "../../lib/kafka/kafkajs/cluster.ts";
 import { kafkaClient } from "../../lib/kafka/client.ts";
+import type { Script } from "../../lib/cli/launch.ts";
 import { chosenPartition } from "../../lib/kafka/producers.ts";
 import { committedOffsets } from "../../lib/kafka/offsets.ts";
 import { orderEvents, orderMetrics } from "../../lib/topics.ts";
+import { testCluster } from "../support/broker.ts";
 import { describeGroup, kafkaConsumerGroups } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
 import { eventually, testRun } from "../support/run.ts";
@@ -95,6 +97,31 @@ Deno.test("a restart reads nothing again, and a reset by any tool is a correct r
   });
 });
 
+Deno.test("both ways to count again work while the broker restarts", async () => {
+  await using cluster = await testCluster(1);
+  await using run = await testRun("restart", cluster);
+  const count = ["--until-end", "--json", "--output", run.file];
+  await run.json("producer.ts", ["--count", "600"]);
+  const report = await run.json("analytics.ts", count);
+
+  /** Starts a program that finds the broker down, and coming up; returns what it prints. */
+  async function whileRestarting(script: Script, args: string[]) {
+    await cluster.kill(1);
+    const program = run.start(script, args);
+    await cluster.start(1);
+    const { exitCode, stdout, stderr } = await program.ended;
+    assertEquals(exitCode, 0, stderr);
+    return JSON.parse(stdout);
+  }
+
+  assertEquals(await whileRestarting("analytics.ts", ["--replay", ...count]), report);
+  const { again } = await whileRestarting("replay.ts", [
+    ...["--group", "analytics", "--to", "earliest", "--execute", "--json"],
+  ]);
+  assertEquals(again, 600);
+  assertEquals(await run.json("analytics.ts", count), report);
+});
+
 Deno.test("orders that retention deletes unread are passed over, and the counts stay", async () => {
   await using run = await testRun("retention");
   const topic = orderEvents(run.prefix).name;
@@ -111,7 +138,7 @@ Deno.test("orders that retention deletes unread are passed over, and the counts 
     return partitions.length === 6 && partitions.every((of) => of.lag === lag);
   };
   await eventually("the orders are counted", lagIs("0"), 60_000);
-  // It sleeps while orders come and go.
+  // It is suspended while orders come and go.
   analytics.kill("SIGSTOP");
   await run.json("producer.ts", ["--count", "300"]);
   const admin = adminPool(run.settings);
@@ -127,11 +154,11 @@ Deno.test("orders that retention deletes unread are passed over, and the counts 
   analytics.kill("SIGTERM");
   const { stdout } = await analytics.ended;
   const { total_orders: counted } = JSON.parse(stdout);
-  // What was on its way when it fell asleep is counted as well; all else is told.
+  // What was on its way when it was suspended is counted as well; the rest is reported.
   const lost = lines.map((line) => /offsets (\d+) to (\d+) were deleted by the/.exec(line))
-    .reduce((sum, told) => sum + (told === null ? 0 : Number(told[2]) - Number(told[1]) + 1), 0);
+    .reduce((sum, lost) => sum + (lost === null ? 0 : Number(lost[2]) - Number(lost[1]) + 1), 0);
   assert(counted >= 800 && lost > 0, `counted ${counted}, lost ${lost}`);
-  assertEquals(counted + lost, 1_100, "each order is counted, or its loss is told");
+  assertEquals(counted + lost, 1_100, "each order is counted, or its loss is reported");
 });
 
 Deno.test("a group that has committed more than there is is not moved without being asked", async () => {
