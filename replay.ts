@@ -41,7 +41,7 @@ import {
   planMoves,
 } from "./lib/kafka/move_offsets.ts";
 import { deleteGroup, readStoredMetrics, recount } from "./lib/kafka/recount.ts";
-import { grouped } from "./lib/lag/table.ts";
+import { grouped } from "./lib/cli/text.ts";
 import { type OffsetMove, parseOffsetTarget, TARGET_FORMS } from "./lib/offset_target.ts";
 import { compareMetrics, differenceText } from "./lib/metrics_comparison.ts";
 import { orderEvents, orderMetrics } from "./lib/topics.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { grouped, table as textTable } from "../lib/cli/text.ts";
 import type { JobResult } from "./jobs.ts";
 import type { Limits, Share } from "./limits.ts";
 import type { Spread } from "./measure.ts";
@@ -15,20 +16,13 @@ import type {
   StartupResult,
 } from "./programs.ts";
 
-/** Aligns cells: the first column to the left, the others to the right. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all.map((row) =>
-    row.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
-    ).join("  ").trimEnd()
-  ).join("\n");
+function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  return textTable(heading, rows, { left: [0] });
 }
 
 /** Formats a number without decimals and with thousands separators. */
 export function whole(value: number): string {
-  return Math.round(value).toLocaleString("en");
+  return grouped(Math.round(value));
 }
 
 function range(spread: Spread | undefined, format: (value: number) => string): string {

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { JobResult } from "./jobs.ts";
 import { sharesOf } from "./limits.ts";
 import { spreadOf } from "./measure.ts";
-import { jobTable, table } from "./tables.ts";
+import { jobTable } from "./tables.ts";
 
 function result(orders: number, perSecond: number): JobResult {
   const client = (name: string, rate: number) => ({
@@ -23,10 +23,6 @@ function result(orders: number, perSecond: number): JobResult {
     ],
   };
 }
-
-Deno.test("table aligns its columns", () => {
-  assertEquals(table(["", "n"], [["a", "10"], ["bcd", "5"]]), "      n\na    10\nbcd   5");
-});
 
 Deno.test("jobTable shows medians, ranges and why a run gave no figure", () => {
   const text = jobTable(result(10_000, 50_000));

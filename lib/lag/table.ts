@@ -1,9 +1,10 @@
 /**
- * Lag as people and programs read it: a table that fits the terminal, and JSON.
+ * Formats the lag of groups: a table that fits the terminal, and JSON.
  *
  * @module
  */
 import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
+import { cutMiddle, durationText, grouped, table } from "../cli/text.ts";
 import {
   behindBy,
   type GroupStatus,
@@ -12,11 +13,11 @@ import {
   type Verdict,
 } from "./verdict.ts";
 
-/** How the table is to look. */
+/** How the table looks. */
 export interface TableLayout {
-  /** The width that it may take, in characters. */
+  /** The width that it may have, in characters. */
   columns: number;
-  /** Whether the history of the lag is drawn. */
+  /** Whether to draw the history of the lag. */
   history: boolean;
 }
 
@@ -29,33 +30,34 @@ const VERDICT_TEXT: Record<Verdict, string> = {
   REWIND: "REWIND",
 };
 
-/** What the verdicts and columns mean, for `--help`. */
-export const LAG_HELP = `Verdicts, after Burrow's rules; that of a group is its worst:
-  OK         the lag is 0, was 0 within the window, or shrank in it
-  no commit  nothing is committed yet; a service of this project starts at the beginning
-  WARN       the offset moves, but the lag did not shrink once in the window
-  STALL      there is a consumer, but its offset has not moved in the window
-  STOP       there is lag and nobody is consuming
-  REWIND     the offset went back within the window: somebody has reset it
+/** Explains verdicts, columns and exit codes in `--help`. */
+export const LAG_HELP =
+  `Verdicts follow Burrow's rules. A group has the worst verdict of its partitions:
+  OK         the lag is 0, was 0 within the window, or decreased in it
+  no commit  no offset is committed yet; the services of this project start at the beginning
+  WARN       the offset moves, but the lag has not decreased in the window
+  STALL      a consumer is assigned, but the offset has not moved in the window
+  STOP       there is lag and no consumer
+  REWIND     the offset moved backwards in the window: it was reset
 
-The window is the last ten samples with --watch, else two samples that are one --interval apart.
-Unlike Burrow, which knows commits only, STOP is told by the members of the group, at once.
+The window is the last ten samples with --watch, otherwise two samples one --interval apart. Burrow
+sees only commits; here STOP depends on the members of the group, so it shows at once.
 
-Lag is counted in offsets up to the last record that a read_committed consumer can see: transaction
-markers and aborted records at the end are not lag. It is never below 0, and "–" without a commit.
-Rates are per second over the window; a group drains in lag ÷ (out − in), or never.
+Lag is counted in offsets, up to the last record that a read_committed consumer can see: transaction
+markers and aborted records at the end do not count. It is never negative; "–" means no commit.
+Rates are per second over the window. The time to drain is lag ÷ (out − in).
 
-Exit codes: 0 no group is behind, 3 one is, by more than --fail-above; 1 failed, 2 used wrongly.
-Records in partitions without a commit count as behind.`;
+Exit codes: 0 no group is behind by more than --fail-above, 3 a group is, 1 an error, 2 wrong usage.
+The records of partitions without a commit count as behind.`;
 
 const BARS = "▁▂▃▄▅▆▇█";
 
-/** Draws values from 0 to their maximum, the newest at the right. */
+/** Draws values from 0 to their maximum, the newest on the right. */
 export function sparkline(values: readonly number[], width: number): string {
   const shown = values.slice(-width);
   const max = Math.max(1, ...shown);
   return shown.map((value) =>
-    // Only 0 gets the lowest bar: what is behind, be it by one record, must be seen.
+    // Only 0 gets the lowest bar: a lag of one record must be visible.
     value <= 0 ? BARS[0] : BARS[Math.max(1, Math.ceil(value / max * (BARS.length - 1)))]
   ).join("");
 }
@@ -81,26 +83,26 @@ function groupLines(group: GroupStatus, { columns, history }: TableLayout): stri
   return [
     [bold(name), painted(group.verdict), bold(lag), ...unread].join("  ") + spark,
     ...wrapped(facts.filter((fact) => fact !== ""), columns),
-    ...partitionTable(group.partitions, columns),
+    partitionTable(group.partitions, columns),
     ...group.partitions.filter(({ note }) => note !== undefined)
       .map(({ partition, note }) => `  ${yellow("!")} partition ${partition}: ${note}`),
   ];
 }
 
 function stateText({ state, members }: GroupStatus): string {
-  if (members === undefined) return "members unknown: the group protocol of Kafka 4";
-  if (members === 0) return `${state}: nobody is consuming`;
+  if (members === undefined) return "members unknown (group protocol of Kafka 4)";
+  if (members === 0) return `${state}, no members`;
   return `${state}, ${members} member${members === 1 ? "" : "s"}`;
 }
 
 function drainText({ drainSeconds, lag, verdict }: GroupStatus): string {
   if (drainSeconds === undefined || lag === 0) return "";
   if (drainSeconds < Infinity) return `drains in ${durationText(drainSeconds)}`;
-  // What a consumer has in hand while it keeps pace with the producer.
+  // A consumer that keeps pace with the producer always has some records in progress.
   return verdict === "OK" ? "keeps pace" : "does not drain";
 }
 
-/** Joins the facts, on as many indented lines as it takes. */
+/** Joins the facts into indented lines of at most the given width. */
 function wrapped(facts: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   for (const fact of facts) {
@@ -114,11 +116,8 @@ function wrapped(facts: readonly string[], columns: number): string[] {
 
 interface Column {
   title: string;
-  left?: boolean;
   /** Shown on wide terminals only. */
   wide?: boolean;
-  /** Takes what room is left, and is cut in the middle. */
-  flexible?: boolean;
   text(row: PartitionStatus): string;
 }
 
@@ -131,42 +130,30 @@ const COLUMNS: readonly Column[] = [
   { title: "IN/S", wide: true, text: (row) => rateText(row.producePerSecond, "") },
   { title: "OUT/S", wide: true, text: (row) => rateText(row.consumePerSecond, "") },
   { title: "DRAINS", wide: true, text: (row) => durationText(row.drainSeconds) },
-  { title: "VERDICT", left: true, text: (row) => VERDICT_TEXT[row.verdict] },
-  { title: "HOST", left: true, text: (row) => row.owner?.host ?? "–" },
-  { title: "MEMBER", left: true, flexible: true, text: (row) => row.owner?.id ?? "–" },
+  { title: "VERDICT", text: (row) => VERDICT_TEXT[row.verdict] },
+  { title: "HOST", text: (row) => row.owner?.host ?? "–" },
 ];
 
 const WIDE_COLUMNS = 110;
+const MIN_MEMBER_WIDTH = 8;
 
-function partitionTable(rows: readonly PartitionStatus[], columns: number): string[] {
+/** The last column, the member, gets the width that the others leave. */
+function partitionTable(rows: readonly PartitionStatus[], columns: number): string {
   const shown = COLUMNS.filter(({ wide }) => wide !== true || columns >= WIDE_COLUMNS);
-  const widths = shown.map(({ title, text }) =>
-    Math.max(title.length, ...rows.map((row) => text(row).length))
-  );
-  const fixed = shown.reduce(
-    (sum, { flexible }, index) => sum + 2 + (flexible === true ? 0 : widths[index]!),
-    0,
-  );
-  const line = (cell: (column: Column) => string, paint: (text: string, of: Column) => string) =>
-    shown.map((column, index) => {
-      const room = column.flexible === true
-        ? Math.min(widths[index]!, Math.max(8, columns - fixed))
-        : widths[index]!;
-      const text = cutMiddle(cell(column), room);
-      const padded = column.left === true
-        ? (index === shown.length - 1 ? text : text.padEnd(room))
-        : text.padStart(room);
-      return "  " + paint(padded, column);
-    }).join("");
-  return [
-    line(({ title }) => title, (text) => dim(text)),
-    ...rows.map((row) =>
-      line(
-        ({ text }) => text(row),
-        (text, { title }) => title === "VERDICT" ? painted(row.verdict, text) : text,
-      )
-    ),
-  ];
+  const heading = shown.map(({ title }) => title);
+  const cells = rows.map((row) => shown.map(({ text }) => text(row)));
+  const usedWidth = table(heading, cells, { indent: 2 }).split("\n")[0]!.length;
+  const memberWidth = Math.max(MIN_MEMBER_WIDTH, columns - usedWidth - 2);
+  const members = rows.map(({ owner }) => cutMiddle(owner?.id ?? "–", memberWidth));
+  const verdict = heading.indexOf("VERDICT");
+  return table([...heading, "MEMBER"], cells.map((row, index) => [...row, members[index]!]), {
+    indent: 2,
+    left: [verdict, verdict + 1, verdict + 2],
+    paint(text, { row, column }) {
+      if (row === -1) return dim(text);
+      return column === verdict ? painted(rows[row]!.verdict, text) : text;
+    },
+  });
 }
 
 function painted(verdict: Verdict, text: string = VERDICT_TEXT[verdict]): string {
@@ -181,33 +168,10 @@ function painted(verdict: Verdict, text: string = VERDICT_TEXT[verdict]): string
   }
 }
 
-/** Cuts a text that is too long in its middle: ids differ at the end. */
-export function cutMiddle(text: string, width: number): string {
-  if (text.length <= width) return text;
-  const tail = Math.floor((width - 1) / 2);
-  return `${text.slice(0, width - 1 - tail)}…${tail === 0 ? "" : text.slice(-tail)}`;
-}
-
-/** `1234567` as `1,234,567`. */
-export function grouped(number: number | bigint): string {
-  return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
 function rateText(perSecond: number | undefined, unit = "/s"): string {
   if (perSecond === undefined) return "–";
   const text = perSecond < 10 ? perSecond.toFixed(1) : grouped(Math.round(perSecond));
   return `${text === "0.0" ? "0" : text}${unit}`;
-}
-
-/** `0.4 s`, `12 s`, `3 min`, `2.5 h`, `4 d`; `never` for infinity and `–` when it is not known. */
-export function durationText(seconds: number | undefined): string {
-  if (seconds === undefined) return "–";
-  if (seconds === Infinity) return "never";
-  const in3 = (value: number) => value < 9.95 ? String(Number(value.toFixed(1))) : value.toFixed(0);
-  if (seconds < 90) return `${in3(seconds)} s`;
-  if (seconds < 90 * 60) return `${in3(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${in3(seconds / 3600)} h`;
-  return `${in3(seconds / 86_400)} d`;
 }
 
 /** One sample as a line of JSON. */
