@@ -1,8 +1,8 @@
 /**
- * How far the consumer groups are behind, and what that means.
+ * Shows how far the consumer groups are behind.
  *
- * Shows, for each group of this service, what it has committed of the orders, where they end, the
- * lag, who is consuming, rates, the time to drain, and a verdict.
+ * For each group of this service: committed offsets, end offsets, lag, members, rates, the time to
+ * drain, and a verdict.
  *
  * ```sh
  * deno task lag
@@ -29,17 +29,16 @@ import {
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
-import { positiveDurationMs } from "./lib/duration.ts";
-import { formatSeconds } from "./lib/duration.ts";
-import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
-import { explain, isRetriable } from "./lib/kafka/errors.ts";
-import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
-import { delayOrAbort } from "./lib/async.ts";
-import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
+import { delayOrAbort, retry } from "./lib/async.ts";
+import { LiveScreen } from "./lib/cli/live_screen.ts";
 import { grouped } from "./lib/cli/text.ts";
+import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
+import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { explain } from "./lib/kafka/errors.ts";
+import { groupRetry, type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
+import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { LAG_HELP, lagJson, lagTable } from "./lib/lag/table.ts";
 import { behindBy, type GroupSample, type GroupStatus, groupStatus } from "./lib/lag/verdict.ts";
-import { LiveScreen } from "./lib/cli/live_screen.ts";
 import { orderEvents } from "./lib/topics.ts";
 
 /** The flags of the program. */
@@ -48,7 +47,7 @@ export const flags = {
     value: "NAME",
     help: "show this group; may be repeated (default all groups that read the orders)",
   }, nonEmpty),
-  watch: toggle("go on until Ctrl-C: refresh on a terminal, append elsewhere"),
+  watch: toggle("continue until Ctrl-C: refresh on a terminal, otherwise append"),
   interval: flag({
     value: "DURATION",
     default: "1s",
@@ -63,15 +62,15 @@ export const flags = {
 
 /** The exit code when a group is behind. */
 const BEHIND = 3;
-/** How many samples the drawn history holds. */
+/** The number of samples in the drawn history. */
 const HISTORY_SAMPLES = 60;
-/** How often new groups are looked for, in milliseconds. */
+/** The time between two searches for new groups, in milliseconds. */
 const DISCOVERY_INTERVAL_MS = 5_000;
-/** The width of what is not shown on a terminal. */
+/** The width of the output when it is not a terminal. */
 const PLAIN_COLUMNS = 120;
 
-/** One look at all groups. */
-interface Sample {
+/** The status of all groups at one moment. */
+interface LagReport {
   timeMs: number;
   topic: string;
   groups: GroupStatus[];
@@ -80,29 +79,26 @@ interface Sample {
 /** Shows the lag once, or until the signal is aborted with `--watch`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   if (options.watch && options.failAbove !== undefined) {
-    throw new UsageError("--fail-above is about one look: it does not go with --watch");
+    throw new UsageError("--fail-above cannot be combined with --watch");
   }
   const settings = kafkaSettings("order-stream-lag", options, printNote);
-  const topic = orderEvents(options.topicPrefix).name;
   const { topicPrefix } = options;
+  const topic = orderEvents(topicPrefix).name;
+  const groups = options.group.map((group) => topicPrefix + group);
 
-  // The first contact waits for brokers and says what is wrong when none answers.
+  // The first connection waits for a broker and explains what is wrong when none answers.
   await disconnect(await connectAdmin(settings, signal));
   const reader = openLagReader(settings, { topic, topicPrefix });
   try {
     await requireTopic(reader, topic);
-    const wanted = options.group.map((group) => topicPrefix + group);
-    if (wanted.length > 0) await requireGroups(reader, wanted, topicPrefix);
-    const look = sampler(reader, topic, wanted);
-    if (options.watch) {
-      await watch(look, settings, options, signal);
-      return 0;
-    }
-    await patiently(look, settings, signal);
+    if (groups.length > 0) await requireGroups(reader, groups, topicPrefix);
+    const takeSample = sampler(reader, topic, groups);
+    if (options.watch) return await watch(takeSample, settings, options, signal);
+    await retry(takeSample, groupRetry(settings, signal));
     await delayOrAbort(options.interval, signal);
-    const sample = await patiently(look, settings, signal);
-    printResult(options.json ? lagJson(sample) : tableOf(sample, { history: false }));
-    return behindExitCode(sample, options.failAbove ?? 0);
+    const report = await retry(takeSample, groupRetry(settings, signal));
+    printResult(options.json ? lagJson(report) : reportText(report, { history: false }));
+    return behindExitCode(report, options.failAbove ?? 0);
   } catch (error) {
     if (error instanceof UsageError || signal.aborted) throw error;
     throw explain(error, settings);
@@ -113,31 +109,35 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
 async function requireTopic(reader: LagReader, topic: string): Promise<void> {
   if (await reader.topicExists()) return;
-  throw new Error(
-    `there is no topic ${topic}: nothing has been produced yet, or --topic-prefix is another one`,
-  );
+  throw new Error(`there is no topic ${topic}: produce orders first, or check --topic-prefix`);
 }
 
-async function requireGroups(reader: LagReader, wanted: string[], prefix: string): Promise<void> {
+async function requireGroups(reader: LagReader, groups: string[], prefix: string): Promise<void> {
   const known = await reader.allGroups();
-  const missing = wanted.find((group) => !known.includes(group));
+  const missing = groups.find((group) => !known.includes(group));
   if (missing === undefined) return;
-  const groups = await reader.groupsOfTopic();
-  const named = groups.map((group) => group.slice(prefix.length));
+  const existing = await reader.groupsOfTopic();
+  const names = existing.map((group) => group.slice(prefix.length));
   throw new UsageError(
-    `there is no group "${missing}"${didYouMean(missing.slice(prefix.length), named)}; ` +
-      (groups.length === 0 ? "no group reads the orders yet" : `there are ${groups.join(", ")}`),
+    `there is no group "${missing}"${didYouMean(missing.slice(prefix.length), names)}; ` +
+      (existing.length === 0
+        ? "no group reads the orders yet"
+        : `the orders are read by ${existing.join(", ")}`),
   );
 }
 
-/** Returns a function that takes a sample and says what all samples so far mean. */
-function sampler(reader: LagReader, topic: string, wanted: string[]): () => Promise<Sample> {
+/**
+ * Returns a function that takes a sample and reports what the samples so far show.
+ *
+ * @param chosen The groups to show; when it is empty, all that read the topic.
+ */
+function sampler(reader: LagReader, topic: string, chosen: string[]): () => Promise<LagReport> {
   const history = new Map<string, GroupSample[]>();
-  let groups = wanted;
+  let groups = chosen;
   let discoveredMs = -Infinity;
   return async () => {
     const timeMs = Date.now();
-    if (wanted.length === 0 && timeMs - discoveredMs >= DISCOVERY_INTERVAL_MS) {
+    if (chosen.length === 0 && timeMs - discoveredMs >= DISCOVERY_INTERVAL_MS) {
       groups = await reader.groupsOfTopic();
       discoveredMs = timeMs;
     }
@@ -150,96 +150,64 @@ function sampler(reader: LagReader, topic: string, wanted: string[]): () => Prom
   };
 }
 
-/** Tries again on errors that pass, such as a partition that is just getting its leader. */
-async function patiently<T>(
-  run: () => Promise<T>,
-  { timeoutMs }: KafkaSettings,
-  signal: AbortSignal,
-): Promise<T> {
-  const startedMs = performance.now();
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await run();
-    } catch (error) {
-      if (!isRetriable(error) || performance.now() - startedMs > timeoutMs) throw error;
-      await delayOrAbort(200, signal);
-    }
-  }
-}
-
-/** Takes samples until the signal is aborted; bears with brokers that are away for a while. */
+/** Shows samples until the signal is aborted, and notes when the brokers do not answer. */
 async function watch(
-  look: () => Promise<Sample>,
+  takeSample: () => Promise<LagReport>,
   settings: KafkaSettings,
-  options: Options<typeof flags>,
+  { json, interval }: Options<typeof flags>,
   signal: AbortSignal,
-): Promise<void> {
-  const screen = !options.json && Deno.stdout.isTerminal() ? new LiveScreen() : undefined;
-  let shown = "";
-  let answeredMs = performance.now();
+): Promise<number> {
+  const screen = !json && Deno.stdout.isTerminal() ? new LiveScreen() : undefined;
+  let text = "";
+  const show = (report: LagReport) => {
+    text = json ? lagJson(report) : reportText(report, { history: true });
+    if (screen !== undefined) screen.show(`${text}\n\n${dim("Ctrl-C to quit")}`);
+    else printResult(json ? text : `${text}\n`);
+  };
   try {
-    for (let sleepMs = 0; !signal.aborted; await delayOrAbort(sleepMs, signal)) {
+    while (!signal.aborted) {
       const startedMs = performance.now();
-      try {
-        const sample = await look();
-        if (signal.aborted) break;
-        answeredMs = performance.now();
-        if (options.json) printResult(lagJson(sample));
-        else {
-          shown = tableOf(sample, { history: true });
-          if (screen === undefined) printResult(`${shown}\n`);
-          else screen.show(`${shown}\n\n${dim("Ctrl-C ends it")}`);
-        }
-      } catch (error) {
-        if (signal.aborted) break;
-        const silentMs = performance.now() - answeredMs;
-        if (!isRetriable(error) || silentMs > settings.timeoutMs) {
-          throw explain(error, settings);
-        }
-        const note = `no answer from the brokers for ${formatSeconds(silentMs)}, trying on`;
+      const onRetry = () => {
+        const silence = formatSeconds(performance.now() - startedMs);
+        const note = `no answer from the brokers for ${silence}, retrying`;
         if (screen === undefined) printNote(note);
-        else screen.show(`${shown}\n\n${note}`);
-      }
-      sleepMs = Math.max(0, startedMs + options.interval - performance.now());
+        else screen.show(`${text}\n\n${note}`);
+      };
+      show(await retry(takeSample, { ...groupRetry(settings, signal), onRetry }));
+      await delayOrAbort(Math.max(0, startedMs + interval - performance.now()), signal);
     }
   } finally {
     screen?.close();
-    if (screen !== undefined && shown !== "") printResult(shown);
+    if (screen !== undefined && text !== "") printResult(text);
   }
+  return 0;
 }
 
-function tableOf({ timeMs, topic, groups }: Sample, { history }: { history: boolean }): string {
+function reportText(
+  { timeMs, topic, groups }: LagReport,
+  { history }: { history: boolean },
+): string {
   const time = `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
-  const first = groups[0]?.partitions;
-  const facts = first === undefined ? [] : [`${first.length} partitions`];
-  const title = [`${topic}`, ...facts, time].join(" · ");
+  const partitions = groups[0] === undefined ? [] : [`${groups[0].partitions.length} partitions`];
+  const columns = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : PLAIN_COLUMNS;
   const table = groups.length === 0
     ? "no group reads it yet"
-    : lagTable(groups, { columns: terminalColumns(), history });
-  return `${dim(title)}\n\n${table}`;
+    : lagTable(groups, { columns, history });
+  return `${dim([topic, ...partitions, time].join(" · "))}\n\n${table}`;
 }
 
-function terminalColumns(): number {
-  if (!Deno.stdout.isTerminal()) return PLAIN_COLUMNS;
-  return Deno.consoleSize().columns;
-}
-
-function behindExitCode({ groups }: Sample, failAbove: number): number {
-  const behind = groups.filter((group) => behindBy(group) > failAbove);
+function behindExitCode({ groups }: LagReport, failAbove: number): number {
+  const behind = groups.filter((group) => behindBy(group) > failAbove)
+    .map((group) => `${group.group} by ${grouped(behindBy(group))}`);
   if (behind.length === 0) return 0;
-  printNote(
-    `behind: ${
-      behind.map((group) => `${group.group} by ${grouped(behindBy(group))}`).join(", ")
-    } (exit code ${BEHIND})`,
-  );
+  printNote(`behind: ${behind.join(", ")} (exit code ${BEHIND})`);
   return BEHIND;
 }
 
 if (import.meta.main) {
   main({
     usage: "deno task lag",
-    summary: "Shows how far the consumer groups are behind, how fast they are, and a verdict.",
+    summary: "Shows the lag of the consumer groups, their rates, and a verdict.",
     flags,
     notes: LAG_HELP,
     run,

@@ -1,9 +1,9 @@
 /**
- * Moves a consumer group's offsets, or verifies what it has counted by counting it again.
+ * Moves a consumer group's offsets, or verifies stored metrics by counting again.
  *
- * Shows what would be moved, and moves it with `--execute`. A group with members is refused: their
- * next commit would undo it. With `--verify` nothing is moved: the orders that analytics has counted
- * are counted again in memory, and the result is compared with the stored metrics.
+ * Shows the move, and applies it with `--execute`. A group with members is refused, because their next
+ * commit would undo the move. `--verify` moves nothing: it counts the orders that analytics has counted
+ * again in memory and compares the result with the stored metrics.
  *
  * ```sh
  * deno task replay --group analytics --to earliest
@@ -37,60 +37,60 @@ import {
   commitMoves,
   type GroupFacts,
   groupFacts,
+  groupInUse,
   OffsetOutOfRangeError,
   planMoves,
 } from "./lib/kafka/move_offsets.ts";
-import { deleteGroup, readStoredMetrics, recount } from "./lib/kafka/recount.ts";
-import { grouped } from "./lib/cli/text.ts";
+import { type Verification, verifyMetrics } from "./lib/kafka/recount.ts";
+import { grouped, table } from "./lib/cli/text.ts";
 import { type OffsetMove, parseOffsetTarget, TARGET_FORMS } from "./lib/offset_target.ts";
-import { compareMetrics, differenceText } from "./lib/metrics_comparison.ts";
+import { differenceText } from "./lib/metrics_comparison.ts";
 import { orderEvents, orderMetrics } from "./lib/topics.ts";
 
 /** The flags of the program. */
 export const flags = {
   group: flag({ value: "NAME", help: "the consumer group; required" }, nonEmpty),
-  to: flag({ value: TARGET_FORMS, help: "where to read from" }, (text) => ({
+  to: flag({ value: TARGET_FORMS, help: "where the group is to read from" }, (text) => ({
     text,
     target: parseOffsetTarget(text, Date.now()),
   })),
   partition: repeatable({
     value: "N",
-    help: "move this partition only; may be repeated (default all)",
+    help: "move only this partition; may be repeated (default all)",
   }, wholeNumber({ min: 0, max: 2 ** 31 - 1 })),
-  execute: toggle("do it; without, it is only shown"),
-  new: toggle("the group may be one that does not exist yet"),
-  verify: toggle("count again what analytics has counted, and compare with its stored metrics"),
+  execute: toggle("apply the move; without it, only show it"),
+  new: toggle("allow a group that does not exist yet"),
+  verify: toggle("count the same orders again and compare with the stored metrics of analytics"),
   ...COMMON_FLAGS,
 };
 
-/** The groups of the services by their usual names: they exist even before their first start. */
-const USUAL_GROUPS = ["analytics", "inventory"];
+/** The default groups of the services, which may be moved before their first start. */
+const SERVICE_GROUPS = ["analytics", "inventory"];
 
-/** What the flags ask for, with names in full. */
-interface Job {
-  settings: KafkaSettings;
+/** A group and its topics, by their full names. */
+interface Names {
   group: string;
   topic: string;
   metricsTopic: string;
 }
 
-/** Shows or moves offsets, or verifies metrics; the exit code is 1 when these are not right. */
+/** Shows or moves offsets, or verifies metrics; the exit code is 1 when the metrics are wrong. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   refuseContradictions(options);
   const settings = kafkaSettings("order-stream-replay", options, printNote);
   const { topicPrefix } = options;
   const group = topicPrefix + options.group;
   const topic = orderEvents(topicPrefix).name;
-  const job: Job = { settings, group, topic, metricsTopic: orderMetrics(group).name };
+  const names: Names = { group, topic, metricsTopic: orderMetrics(group).name };
 
-  // The first contact waits for brokers and says what is wrong when none answers.
+  // The first connection waits for a broker and explains what is wrong when none answers.
   await disconnect(await connectAdmin(settings, signal));
   try {
-    const facts = await groupFacts(settings, { ...job, topicPrefix });
-    requireGroup(job, facts, options);
+    const facts = await groupFacts(settings, { ...names, topicPrefix }, signal);
+    requireGroup(names, facts, options);
     return options.verify
-      ? await verify(job, facts, options, signal)
-      : await move(job, facts, options, signal);
+      ? await verify(settings, names, options, signal)
+      : await move(settings, { ...names, facts }, options, signal);
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;
     throw explain(error, settings);
@@ -99,249 +99,231 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
 function refuseContradictions(options: Options<typeof flags>): void {
   const { group, to, verify, execute, partition } = options;
-  if (group === undefined) throw new UsageError("--group is missing: whose offsets?");
+  if (group === undefined) throw new UsageError("--group is required");
   if (verify && (to !== undefined || execute || partition.length > 0 || options.new)) {
-    throw new UsageError("--verify moves nothing: it takes --group only");
+    throw new UsageError(
+      "--verify cannot be combined with --to, --partition, --execute or --new",
+    );
   }
   if (!verify && to === undefined) {
-    throw new UsageError(`--to is missing: expected ${TARGET_FORMS}, or --verify`);
+    throw new UsageError(`--to or --verify is required: --to takes ${TARGET_FORMS}`);
   }
 }
 
 function requireGroup(
-  { group, topic }: Job,
-  { topicExists, hasMetrics, known, others }: GroupFacts,
+  { group, topic, metricsTopic }: Names,
+  { topicExists, hasMetrics, known, groupsOfTopic }: GroupFacts,
   options: Options<typeof flags>,
 ): void {
   const { topicPrefix } = options;
+  const name = options.group!;
   if (!topicExists) {
-    throw new Error(
-      `there is no topic ${topic}: nothing has been produced yet, or --topic-prefix is another one`,
+    throw new Error(`there is no topic ${topic}: produce orders first, or check --topic-prefix`);
+  }
+  if (!known && !hasMetrics && !options.new && !SERVICE_GROUPS.includes(name)) {
+    const others = groupsOfTopic.map((other) => other.slice(topicPrefix.length));
+    throw new UsageError(
+      `there is no group "${group}"${didYouMean(name, [...SERVICE_GROUPS, ...others])}; ` +
+        (groupsOfTopic.length === 0
+          ? "no group reads the orders yet"
+          : `the orders are read by ${groupsOfTopic.join(", ")}`) +
+        `; add --new for a group that does not exist yet`,
     );
   }
-  if (known || hasMetrics || options.new || USUAL_GROUPS.includes(options.group!)) return;
-  const names = others.map((other) => other.slice(topicPrefix.length));
-  throw new UsageError(
-    `there is no group "${group}"${didYouMean(options.group!, [...USUAL_GROUPS, ...names])}; ` +
-      (others.length === 0
-        ? "no group reads the orders yet"
-        : `these read the orders: ${others.join(", ")}`) +
-      `; --new is for a group that does not exist yet`,
-  );
+  if (options.verify && !hasMetrics) {
+    throw new Error(`group ${group} has no stored metrics: there is no topic ${metricsTopic}`);
+  }
 }
 
 async function move(
-  job: Job,
-  facts: GroupFacts,
+  settings: KafkaSettings,
+  { group, topic, facts }: Names & { facts: GroupFacts },
   options: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<number> {
-  const { settings, group, topic } = job;
+  const { execute, json } = options;
   const { text, target } = options.to!;
-  const { execute } = options;
-  const unknown = options.partition.find((partition) => !facts.partitions.includes(partition));
+  const { members } = facts;
+  const partitions = chosenPartitions(topic, facts, options.partition);
+  if (members.length > 0 && execute) throw groupInUse(group, members);
+  const moves = await planMoves(settings, { group, topic, target, partitions }, signal)
+    .catch((error) => {
+      if (!(error instanceof OffsetOutOfRangeError)) throw error;
+      throw new UsageError(`--to "${text}" is ${error.message}`);
+    });
+  if (execute) await commitMoves(settings, { group, topic, moves }, signal);
+
+  const result = moveResult(moves, { group, topic, to: text, executed: execute, members });
+  printResult(json ? JSON.stringify(result) : moveText(result));
+  if (members.length > 0) printWarning(groupInUse(group, members).message);
+  consequences(facts, result).forEach(printWarning);
+  printNote(
+    execute
+      ? "done: the group continues from there at its next start"
+      : "dry run, nothing changed; add --execute to apply",
+  );
+  return 0;
+}
+
+function chosenPartitions(topic: string, facts: GroupFacts, chosen: number[]): number[] {
+  const unknown = chosen.find((partition) => !facts.partitions.includes(partition));
   if (unknown !== undefined) {
     throw new UsageError(
       `--partition ${unknown}: ${topic} has partitions 0 to ${facts.partitions.length - 1}`,
     );
   }
-  const inUse = `group ${group} has members, whose next commit would undo it: ` +
-    `${facts.members.join(", ")}; stop them first`;
-  if (facts.members.length > 0 && execute) throw new Error(inUse);
+  return facts.partitions.filter((each) => chosen.length === 0 || chosen.includes(each));
+}
 
-  const partitions = facts.partitions
-    .filter((partition) => options.partition.length === 0 || options.partition.includes(partition));
-  let moves: OffsetMove[];
-  try {
-    moves = await planMoves(settings, { group, topic, target, partitions });
-  } catch (error) {
-    if (!(error instanceof OffsetOutOfRangeError)) throw error;
-    throw new UsageError(`--to "${text}" is ${error.message}`, { cause: undefined });
-  }
-  if (execute) await commitMoves(settings, { group, topic, moves }, signal);
-
-  const again = sum(moves, ({ again }) => again);
-  const passed = sum(moves, ({ passed }) => passed);
-  if (options.json) {
-    printResult(JSON.stringify({
-      group,
-      topic,
-      to: text,
-      executed: execute,
+/** The result of a move, as `--json` prints it. */
+function moveResult(
+  moves: readonly OffsetMove[],
+  { group, topic, to, executed, members }: {
+    group: string;
+    topic: string;
+    to: string;
+    executed: boolean;
+    members: string[];
+  },
+) {
+  return {
+    group,
+    topic,
+    to,
+    executed,
+    again: sum(moves.map(({ again }) => again)),
+    passed_over: sum(moves.map(({ passed }) => passed)),
+    partitions: moves.map(({ partition, from, to, again, passed, ahead }) => ({
+      partition,
+      from: from === undefined ? null : Number(from),
+      to: Number(to),
       again,
       passed_over: passed,
-      partitions: moves.map(({ partition, from, to, again, passed, ahead }) => ({
-        partition,
-        from: from === undefined ? null : Number(from),
-        to: Number(to),
-        again,
-        passed_over: passed,
-        ahead,
-      })),
-      members: facts.members,
-    }));
-  } else {
-    printResult(`${bold(group)} on ${topic}, to ${text}${execute ? "" : " (dry run)"}\n`);
-    printResult(moveTable(moves));
-  }
-  if (facts.members.length > 0) printWarning(inUse);
-  consequences(facts, { again, passed }).forEach(printWarning);
-  printNote(
-    execute
-      ? "done: the group reads on from there at its next start"
-      : "nothing is changed: --execute does it",
-  );
-  return 0;
+      ahead,
+    })),
+    members,
+  };
 }
 
-/** What a user may not expect of the move. */
-function consequences(
-  { hasMetrics }: GroupFacts,
-  { again, passed }: { again: number; passed: number },
-): string[] {
-  return [
-    ...(passed > 0 ? [`${grouped(passed)} orders that were not read are passed over`] : []),
-    ...(hasMetrics && again + passed > 0
-      ? [
-        "the stored counts of moved partitions are dropped: their report begins at the new offsets",
-      ]
-      : []),
-    ...(!hasMetrics && again > 0
-      ? [`what the group writes for ${grouped(again)} orders, it writes a second time`]
-      : []),
-  ];
-}
+type MoveResult = ReturnType<typeof moveResult>;
 
-function moveTable(moves: readonly OffsetMove[]): string {
+function moveText({ group, topic, to, executed, again, passed_over, partitions }: MoveResult) {
+  const ahead = sum(partitions.map(({ ahead }) => ahead));
   const rows = [
-    ["P", "FROM", "TO", "READ AGAIN", "PASSED OVER", "AHEAD"],
-    ...moves.map(({ partition, from, to, again, passed, ahead }) => [
-      String(partition),
-      from === undefined ? "–" : String(from),
-      String(to),
-      ...[again, passed, ahead].map(grouped),
+    ...partitions.map((each) => [
+      String(each.partition),
+      String(each.from ?? "–"),
+      String(each.to),
+      ...[each.again, each.passed_over, each.ahead].map(grouped),
     ]),
-    [
-      "all",
-      "",
-      "",
-      ...[
-        sum(moves, ({ again }) => again),
-        sum(moves, ({ passed }) => passed),
-        sum(moves, ({ ahead }) => ahead),
-      ].map(grouped),
-    ],
+    ["all", "", "", ...[again, passed_over, ahead].map(grouped)],
   ];
-  return table(rows);
+  const heading = ["P", "FROM", "TO", "READ AGAIN", "PASSED OVER", "AHEAD"];
+  return `${bold(group)} on ${topic}, to ${to}${executed ? "" : " (dry run)"}\n\n` +
+    table(heading, rows, { indent: 2 });
 }
 
-/** Aligns to the right. */
-function table(rows: readonly string[][]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row.map((cell, column) => `  ${cell.padStart(widths[column]!)}`).join("")
-  )
-    .join("\n");
+/** The effects of a move that a user may not expect. */
+function consequences({ hasMetrics }: GroupFacts, { again, passed_over }: MoveResult): string[] {
+  const warnings = [];
+  if (passed_over > 0) warnings.push(`${grouped(passed_over)} unread orders are passed over`);
+  if (hasMetrics && again + passed_over > 0) {
+    warnings.push(
+      "the stored counts of moved partitions are dropped; the report starts at the new offsets",
+    );
+  }
+  if (!hasMetrics && again > 0) {
+    warnings.push(`the group writes its output for ${grouped(again)} orders a second time`);
+  }
+  return warnings;
 }
 
-function sum<T>(items: readonly T[], value: (item: T) => number): number {
-  return items.reduce((total, item) => total + value(item), 0);
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 async function verify(
-  job: Job,
-  { hasMetrics }: GroupFacts,
+  settings: KafkaSettings,
+  names: Names,
   { json }: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<number> {
-  const { settings, group, topic, metricsTopic } = job;
-  if (!hasMetrics) {
-    throw new Error(`group ${group} has no stored metrics: there is no topic ${metricsTopic}`);
-  }
-  const temporaryGroup = `${group}-verify-${crypto.randomUUID()}`;
   const startedMs = performance.now();
-  let stored;
-  let replayed;
-  try {
-    stored = await readStoredMetrics(settings, { ...job, temporaryGroup }, signal);
-    if (stored.ranges.size + stored.gone.size === 0) {
-      throw new Error(`group ${group} has not counted anything yet`);
-    }
-    replayed = await recount(settings, { topic, ranges: stored.ranges, temporaryGroup }, signal);
-  } finally {
-    await deleteGroup(settings, temporaryGroup);
-  }
+  const verification = await verifyMetrics(settings, names, signal);
   const elapsedSeconds = (performance.now() - startedMs) / 1_000;
-  const { ranges, gone } = stored;
-  const compared = [...ranges.keys()].sort((a, b) => a - b);
-  const { storedDigest, replayedDigest, differences } = compareMetrics(
-    stored.rows,
-    replayed,
-    compared,
-  );
-  const equal = differences.length === 0;
-  const complete = gone.size === 0;
+  const result = verificationResult(verification, { ...names, elapsedSeconds });
 
-  for (const [partition, reason] of gone) {
+  for (const { partition, reason } of result.not_verified) {
     printWarning(`partition ${partition} cannot be verified: ${reason}`);
   }
-  if ([...stored.ranges].some(([partition, { end }]) => stored.committed.get(partition) !== end)) {
+  if (!verification.isCommitted) {
     printNote(
-      `the group's committed offsets are others than those of the stored metrics: analytics is ` +
-        `counting right now, or drops these counts when it starts`,
+      "the group's committed offsets differ from those of the stored metrics: either analytics is " +
+        "counting now, or it will drop these counts at its next start",
     );
   }
-  if (json) {
-    printResult(JSON.stringify({
-      group,
-      topic,
-      equal,
-      complete,
-      orders: replayed.orders,
-      seconds: Number(elapsedSeconds.toFixed(3)),
-      stored_digest: storedDigest,
-      replayed_digest: replayedDigest,
-      partitions: compared.map((partition) => {
-        const { start, end } = ranges.get(partition)!;
-        return { partition, from: Number(start), to: Number(end) };
-      }),
-      not_verified: [...gone].map(([partition, reason]) => ({ partition, reason })),
-      differences,
-    }));
-    return equal && complete ? 0 : 1;
+  printResult(json ? JSON.stringify(result) : verificationText(result));
+  const more = result.differences.length - 1;
+  if (!json && more > 0) {
+    printNote(`and in ${more} more count${more === 1 ? "" : "s"}; --json lists them`);
   }
-  printResult(`${bold(group)}: ${grouped(replayed.orders)} orders of ${topic} counted again\n`);
-  printResult(table([
-    ["P", "FROM", "UP TO"],
-    ...compared.map((partition) => {
-      const { start, end } = ranges.get(partition)!;
-      return [String(partition), String(start), String(end)];
-    }),
-  ]));
-  printResult(`\nstored    ${storedDigest}\nreplayed  ${replayedDigest}`);
-  if (!equal) {
-    const more = differences.length - 1;
-    printResult(red(bold("different")) + ` in ${differenceText(differences[0]!)}`);
-    if (more > 0) printNote(`and in ${more} more count${more === 1 ? "" : "s"}; --json lists them`);
-  } else printResult(green(bold(complete ? "equal" : "equal, as far as it can be verified")));
-  return equal && complete ? 0 : 1;
+  return result.equal && result.complete ? 0 : 1;
+}
+
+/** The result of a verification, as `--json` prints it. */
+function verificationResult(
+  { ranges, notVerified, orders, storedDigest, replayedDigest, differences }: Verification,
+  { group, topic, elapsedSeconds }: Names & { elapsedSeconds: number },
+) {
+  return {
+    group,
+    topic,
+    equal: differences.length === 0,
+    complete: notVerified.size === 0,
+    orders,
+    seconds: Number(elapsedSeconds.toFixed(3)),
+    stored_digest: storedDigest,
+    replayed_digest: replayedDigest,
+    partitions: [...ranges].map(([partition, { start, end }]) => ({
+      partition,
+      from: Number(start),
+      to: Number(end),
+    })),
+    not_verified: [...notVerified].map(([partition, reason]) => ({ partition, reason })),
+    differences,
+  };
+}
+
+function verificationText(result: ReturnType<typeof verificationResult>): string {
+  const { group, topic, orders, partitions, equal, complete, differences } = result;
+  const rows = partitions.map(({ partition, from, to }) => [partition, from, to].map(String));
+  const conclusion = equal
+    ? green(bold(complete ? "equal" : "equal, as far as it can be verified"))
+    : `${red(bold("different"))} in ${differenceText(differences[0]!)}`;
+  return [
+    `${bold(group)}: ${grouped(orders)} orders of ${topic} counted again\n`,
+    `${table(["P", "FROM", "UP TO"], rows, { indent: 2 })}\n`,
+    `stored    ${result.stored_digest}`,
+    `replayed  ${result.replayed_digest}`,
+    conclusion,
+  ].join("\n");
 }
 
 if (import.meta.main) {
   main({
     usage: "deno task replay",
-    summary: "Moves a consumer group's offsets; or verifies stored metrics by counting again.",
+    summary: "Moves a consumer group's offsets, or verifies stored metrics by counting again.",
     flags,
-    notes: `Where to read from:
+    notes: `Where the group is to read from:
   earliest    the first order that the topic still holds
-  latest      only orders that come from now on
+  latest      only new orders
   OFFSET      this offset, in every partition that is moved
-  DATETIME    the first order sent at that time or later, e.g. 2024-01-15T10:30:00Z; UTC without a zone
-  -DURATION   the first order sent within that time, e.g. -90s, -1h30m, -2d
+  DATETIME    the first order sent at this time or later, e.g. 2024-01-15T10:30:00Z; UTC without a zone
+  -DURATION   the first order sent within this time, e.g. -90s, -1h30m, -2d
 
-Times are those of sending, not the timestamps inside the orders. Nothing happens without --execute.
-A group with members is refused. Analytics counts again from the new offsets; any other group does
-again whatever it does with an order.`,
+Times are when orders were sent, not the timestamps inside them. Nothing changes without --execute. A
+group with members is refused. Analytics counts again from the new offsets; any other group processes
+the orders after them again.`,
     run,
   });
 }

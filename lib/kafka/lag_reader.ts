@@ -1,33 +1,35 @@
 /**
- * Reading how far consumer groups are: committed offsets, ends, and who is consuming.
+ * Reads samples of consumer groups: committed offsets, end offsets, and members.
  *
- * For each sample the committed offsets are read first and the ends second: the other way round a
- * group that works at full speed seems to be ahead of the topic.
+ * Each sample reads the committed offsets first and the end offsets second. In the other order, a
+ * group that works at full speed would seem to be ahead of the topic.
  *
- * The end that counts is the one after the last record that a `read_committed` consumer gets to see.
- * Kafka's own tools take the high watermark, which transaction markers, aborted records and open
- * transactions move too; so a group that has nothing left to read seems to be behind for ever.
+ * Lag counts up to the last record that a `read_committed` consumer can see. Kafka's own tools count
+ * up to the high watermark, which transaction markers, aborted records and open transactions move as
+ * well, so a group that has read everything may never reach it.
  *
  * @module
  */
 import type { Admin } from "kafkajs";
 import type { GroupSample, Member, PartitionSample } from "../lag/verdict.ts";
+import type { RetryOptions } from "../async.ts";
 import { isTemporaryGroup } from "../topics.ts";
 import { adminPool } from "./client_pool.ts";
+import { isRetriable } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
 import { AssignerProtocol } from "./kafkajs/mod.ts";
 import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
 import type { KafkaSettings } from "./settings.ts";
 
-/** Reads the lag of groups on one topic. */
+/** Reads samples of groups on one topic. */
 export interface LagReader {
   /** Whether the topic exists. */
   topicExists(): Promise<boolean>;
-  /** All groups that the brokers know. */
+  /** All consumer groups of the brokers. */
   allGroups(): Promise<string[]>;
-  /** The groups that have committed offsets of the topic, or have members that subscribe to it. */
+  /** The groups with committed offsets of the topic, or with members that subscribe to it. */
   groupsOfTopic(): Promise<string[]>;
-  /** A sample of each group. */
+  /** Takes a sample of each group. */
   sample(groups: readonly string[]): Promise<GroupSample[]>;
   /** Disconnects. */
   close(): Promise<void>;
@@ -41,10 +43,10 @@ interface Description {
   owners: Map<number, Member>;
 }
 
-/** How many groups are asked for at once. */
+/** The number of groups that are read at once. */
 const CONCURRENT_GROUPS = 20;
 
-/** Reads the lag of groups on a topic; connects when it is first used. */
+/** Creates a reader for one topic; it connects when it is first used. */
 export function openLagReader(
   settings: KafkaSettings,
   { topic, topicPrefix }: { topic: string; topicPrefix: string },
@@ -98,10 +100,22 @@ export function openLagReader(
   };
 }
 
-/** The groups of consumers; other programs coordinate by groups of other kinds. */
+/** Retries requests about groups: the coordinator may be loading the group or be moving. */
+export function groupRetry({ timeoutMs }: KafkaSettings, signal: AbortSignal): RetryOptions {
+  return {
+    minTimeout: 100,
+    maxTimeout: 1_000,
+    jitter: 0.5,
+    limitMs: timeoutMs,
+    isRetriable,
+    signal,
+  };
+}
+
+/** The consumer groups; Kafka Connect and others use groups of other protocol types. */
 async function consumerGroups(admin: Admin): Promise<string[]> {
   const { groups } = await admin.listGroups();
-  // A group whose offsets were only ever set by a tool has no protocol.
+  // A group whose offsets were only set by a tool has no protocol type.
   return groups.filter(({ protocolType }) => protocolType === "consumer" || protocolType === "")
     .map(({ groupId }) => groupId);
 }
@@ -123,7 +137,7 @@ async function describe(
       subscribed ||= decoded(memberMetadata, AssignerProtocol.MemberMetadata)?.topics
         .includes(topic) === true;
     }
-    // To this request, groups of the protocol of Kafka 4 look dead although they are listed.
+    // DescribeGroups reports listed groups of Kafka 4's new group protocol as dead.
     const hidden = state === "Dead" && members.length === 0;
     return [groupId, {
       state: hidden ? "Unknown" : state,
@@ -134,12 +148,12 @@ async function describe(
   }));
 }
 
-/** While a group rebalances its members have neither subscription nor assignment. */
+/** Decodes a member's data, which is empty while the group rebalances. */
 function decoded<T>(bytes: Buffer, protocol: { decode(bytes: Buffer): T | null }): T | undefined {
   return bytes.length === 0 ? undefined : protocol.decode(bytes) ?? undefined;
 }
 
-/** Runs the function for all items, a bounded number at once. */
+/** Calls the function for each item, {@linkcode CONCURRENT_GROUPS} at once. */
 async function forEach<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (let from = 0; from < items.length; from += CONCURRENT_GROUPS) {
@@ -149,15 +163,15 @@ async function forEach<T, R>(items: readonly T[], run: (item: T) => Promise<R>):
   return results;
 }
 
-/** How many batches are looked at, from the end, for one that can be read. */
-const MAX_STEPS = 50;
+/** The number of batches to search, from the end, for a readable one. */
+const MAX_BATCHES = 50;
 
 /**
- * Returns a function that tells where the readable records of each partition end.
+ * Returns a function that finds the readable end of each partition.
  *
- * Looks from the last stable offset backwards, batch by batch, to the last one that is neither a
- * transaction marker nor aborted. Only where somebody has not committed up to there: everywhere else
- * nothing depends on it. What was found holds for as long as the last stable offset stays.
+ * It searches backwards from the last stable offset, batch by batch, for the last batch that is
+ * neither a transaction marker nor aborted. It skips partitions in which every group has committed
+ * the last stable offset, since their lag is 0 anyway. Results are kept until that offset changes.
  */
 function readableEndReader(cluster: ClusterReader, topic: string) {
   const known = new Map<number, { stable: bigint; readableEnd: bigint }>();
@@ -169,8 +183,8 @@ function readableEndReader(cluster: ClusterReader, topic: string) {
     const before = known.get(partition);
     if (before?.stable === stable) return before.readableEnd;
     let next = stable;
-    for (let step = 0; step < MAX_STEPS && next > start; step++) {
-      // From here on backwards it has been looked at before.
+    for (let step = 0; step < MAX_BATCHES && next > start; step++) {
+      // An earlier search has covered everything before this.
       if (before !== undefined && next <= before.stable) {
         return before.readableEnd > start ? before.readableEnd : start;
       }
@@ -179,7 +193,7 @@ function readableEndReader(cluster: ClusterReader, topic: string) {
       if (batch.lastReadable !== undefined) return batch.lastReadable + 1n;
       next = batch.first;
     }
-    // After so many, whatever comes before is taken for readable: too much lag rather than too little.
+    // Assume that the rest is readable: rather too much lag than too little.
     return next > start ? next : start;
   }
 

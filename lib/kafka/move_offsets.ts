@@ -1,10 +1,10 @@
 /**
- * Moving a group's offsets: the one way for `replay.ts` and for `analytics.ts --replay`.
+ * Moves a group's offsets, for `replay.ts` and `analytics.ts --replay`.
  *
- * Offsets are committed as Kafka's own admin client does it: all of them in one request, as real
- * offsets, and without a membership, so that the brokers themselves refuse it while the group has
- * members. Before that the group's transactional ids are taken over, so that an instance that was
- * suspended cannot undo the move; afterwards the offsets are read back.
+ * 1. Take over the group's transactional ids, so that a suspended instance cannot undo the move.
+ * 2. Commit all offsets in one request without a member id, as Kafka's own admin client does: the
+ *    brokers refuse it while the group has members.
+ * 3. Read the offsets back.
  *
  * @module
  */
@@ -19,21 +19,21 @@ import {
 import { adminPool } from "./client_pool.ts";
 import { isGroupInUse, isRetriable } from "./errors.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
-import { openLagReader } from "./lag_reader.ts";
+import { groupRetry, openLagReader } from "./lag_reader.ts";
 import { committedOffsets, groupMembers, logRanges } from "./offsets.ts";
 import { fenceGroup } from "./producers.ts";
 import type { KafkaSettings } from "./settings.ts";
 
-/** A partition that does not have the offset that was asked for. */
+/** A target offset that a partition does not hold. */
 export class OffsetOutOfRangeError extends Error {
-  /** The name that tells it from other errors. */
+  /** Its name in messages and logs. */
   override name = "OffsetOutOfRangeError";
 }
 
 /**
- * What moving the partitions to the target means; changes nothing.
+ * Plans the moves of the partitions to the target; changes nothing.
  *
- * @throws {OffsetOutOfRangeError} When a partition does not have the offset.
+ * @throws {OffsetOutOfRangeError} When a partition does not hold the offset.
  */
 export async function planMoves(
   settings: KafkaSettings,
@@ -43,7 +43,36 @@ export async function planMoves(
     target: OffsetTarget;
     partitions: readonly number[];
   },
+  signal: AbortSignal,
 ): Promise<OffsetMove[]> {
+  const { committed, extents } = await retry(
+    () => readOffsets(settings, { group, topic, target }),
+    groupRetry(settings, signal),
+  );
+  const refusals: string[] = [];
+  const moves = partitions.flatMap((partition) => {
+    const extent = extents.get(partition)!;
+    const { start, end } = extent;
+    try {
+      const to = targetOffset(target, extent);
+      return [offsetMove(partition, { from: committed.get(partition), to, start, end })];
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      refusals.push(`partition ${partition} holds ${start} to ${end}`);
+      return [];
+    }
+  });
+  if (refusals.length > 0) {
+    throw new OffsetOutOfRangeError(`out of range: ${refusals.join(", ")}`);
+  }
+  return moves;
+}
+
+/** Reads the group's committed offsets, and then what the partitions hold. */
+async function readOffsets(
+  settings: KafkaSettings,
+  { group, topic, target }: { group: string; topic: string; target: OffsetTarget },
+): Promise<{ committed: Map<number, bigint>; extents: Map<number, PartitionExtent> }> {
   const admin = adminPool(settings);
   const cluster = clusterReader(settings);
   try {
@@ -53,24 +82,11 @@ export async function planMoves(
       : new Map<number, bigint>();
     const ranges = await admin.use((client) => logRanges(client, topic));
     const ends = await cluster.endOffsets(topic);
-    const refusals: string[] = [];
-    const moves = partitions.flatMap((partition) => {
-      const { start, end: stable } = ranges.get(partition)!;
+    const extents = new Map([...ranges].map(([partition, { start, end: stable }]) => {
       const end = ends.get(partition) ?? stable;
-      const extent: PartitionExtent = { start, stable, end, since: since.get(partition) };
-      try {
-        const to = targetOffset(target, extent);
-        return [offsetMove(partition, { from: committed.get(partition), to, start, end })];
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        refusals.push(`partition ${partition} holds ${start} to ${end}`);
-        return [];
-      }
-    });
-    if (refusals.length > 0) {
-      throw new OffsetOutOfRangeError(`out of range: ${refusals.join(", ")}`);
-    }
-    return moves;
+      return [partition, { start, stable, end, since: since.get(partition) }];
+    }));
+    return { committed, extents };
   } finally {
     await Promise.all([admin.close(), cluster.close()]);
   }
@@ -79,7 +95,7 @@ export async function planMoves(
 /**
  * Commits the offsets for the group and reads them back.
  *
- * @throws {Error} When the group has members, or the brokers keep something else.
+ * @throws {Error} When the group has members, or another program has moved it meanwhile.
  */
 export async function commitMoves(
   settings: KafkaSettings,
@@ -93,13 +109,8 @@ export async function commitMoves(
       await fenceGroup(settings, { group, topic, partitions: offsets.keys() });
       await cluster.commit(group, topic, offsets);
     }, {
-      // The coordinator may be loading the group or moving to another broker.
-      minTimeout: 100,
-      maxTimeout: 1_000,
-      jitter: 0.5,
-      limitMs: settings.timeoutMs,
+      ...groupRetry(settings, signal),
       isRetriable: (error) => isRetriable(error) && !isGroupInUse(error),
-      signal,
     });
     for (const [partition, offset] of offsets) {
       const committed = await cluster.stableOffset(group, topic, partition);
@@ -117,9 +128,9 @@ export async function commitMoves(
 }
 
 /**
- * Moves all partitions of a topic to their beginning.
+ * Moves the group to the beginning of all partitions of a topic.
  *
- * @throws {Error} When the group has members, or the brokers keep something else.
+ * @throws {Error} When the group has members, or another program has moved it meanwhile.
  */
 export async function moveToBeginning(
   settings: KafkaSettings,
@@ -128,7 +139,10 @@ export async function moveToBeginning(
 ): Promise<void> {
   const admin = adminPool(settings);
   try {
-    const members = await admin.use((client) => groupMembers(client, group));
+    const members = await retry(
+      () => admin.use((client) => groupMembers(client, group)),
+      groupRetry(settings, signal),
+    );
     if (members.length > 0) throw groupInUse(group, members);
   } finally {
     await admin.close();
@@ -138,7 +152,7 @@ export async function moveToBeginning(
     topic,
     target: { kind: "earliest" },
     partitions: Array.from({ length: partitions }, (_, partition) => partition),
-  });
+  }, signal);
   await commitMoves(settings, { group, topic, moves }, signal);
 }
 
@@ -146,27 +160,27 @@ export async function moveToBeginning(
 export function groupInUse(group: string, members: readonly string[]): Error {
   const names = members.length === 0 ? "" : `: ${members.join(", ")}`;
   return new Error(
-    `group ${group} has members, whose next commit would undo the move; stop them first${names}`,
+    `group ${group} has members whose next commit would undo the move; stop them first${names}`,
   );
 }
 
-/** What a group has to do with a topic. */
+/** A group and its topic. */
 export interface GroupFacts {
   /** Whether the topic exists. */
   topicExists: boolean;
-  /** Whether the group's topic of stored metrics exists. */
+  /** Whether the group has a topic of stored metrics. */
   hasMetrics: boolean;
-  /** Whether the brokers know the group. */
+  /** Whether the brokers know the group; a group without commits and members is unknown. */
   known: boolean;
-  /** The groups that read the topic. */
-  others: string[];
+  /** All groups that read the topic. */
+  groupsOfTopic: string[];
   /** The members of the group; see {@linkcode groupMembers}. */
   members: string[];
   /** The partitions of the topic. */
   partitions: number[];
 }
 
-/** Finds out about a group and a topic. */
+/** Reads the facts about a group and a topic. */
 export async function groupFacts(
   settings: KafkaSettings,
   { group, topic, metricsTopic, topicPrefix }: {
@@ -175,22 +189,26 @@ export async function groupFacts(
     metricsTopic: string;
     topicPrefix: string;
   },
+  signal: AbortSignal,
 ): Promise<GroupFacts> {
   const admin = adminPool(settings);
   const reader = openLagReader(settings, { topic, topicPrefix });
   try {
-    const topics = await admin.use((client) => client.listTopics());
-    const topicExists = topics.includes(topic);
-    return {
-      topicExists,
-      hasMetrics: topics.includes(metricsTopic),
-      known: (await reader.allGroups()).includes(group),
-      others: topicExists ? await reader.groupsOfTopic() : [],
-      members: await admin.use((client) => groupMembers(client, group)),
-      partitions: topicExists
-        ? [...(await admin.use((client) => logRanges(client, topic))).keys()].sort((a, b) => a - b)
-        : [],
-    };
+    return await retry(async () => {
+      const topics = await admin.use((client) => client.listTopics());
+      const topicExists = topics.includes(topic);
+      const ranges = topicExists
+        ? await admin.use((client) => logRanges(client, topic))
+        : new Map();
+      return {
+        topicExists,
+        hasMetrics: topics.includes(metricsTopic),
+        known: (await reader.allGroups()).includes(group),
+        groupsOfTopic: topicExists ? await reader.groupsOfTopic() : [],
+        members: await admin.use((client) => groupMembers(client, group)),
+        partitions: [...ranges.keys()].sort((a, b) => a - b),
+      };
+    }, groupRetry(settings, signal));
   } finally {
     await Promise.all([admin.close(), reader.close()]);
   }

@@ -1,14 +1,13 @@
 /**
- * replay.ts on the real broker, judged by Kafka's own `kafka-consumer-groups`: what it moves, what it
- * refuses and leaves as it was, and what `--verify` finds.
+ * replay.ts on the real broker, checked with Kafka's own `kafka-consumer-groups`: what it moves, what it
+ * refuses without a change, and what `--verify` finds.
  *
  * @module
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import { connect } from "../../lib/kafka/client.ts";
+import { connect, disconnect } from "../../lib/kafka/client.ts";
 import { idempotentProducer } from "../../lib/kafka/producers.ts";
-import { disconnect } from "../../lib/kafka/client.ts";
 import { committedOffsets, logRanges } from "../../lib/kafka/offsets.ts";
 import { orderEvents, orderMetrics } from "../../lib/topics.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
@@ -16,7 +15,7 @@ import { eventually, testRun } from "../support/run.ts";
 
 const ALL = [0, 1, 2, 3, 4, 5];
 
-Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was counted", async (t) => {
+Deno.test("replay.ts moves offsets, refuses wrong use, and verifies stored metrics", async (t) => {
   await using run = await testRun("replay-tool");
   const topic = orderEvents(run.prefix).name;
   const output = "metrics_replay_tool.txt";
@@ -39,7 +38,7 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
     assertEquals((await run.start("producer.ts", args).ended).exitCode, 0);
 
   try {
-    await t.step("a topic that does not exist is named", async () => {
+    await t.step("a missing topic is named in the message", async () => {
       const { exitCode, stderr } = await replay("--group", "analytics", "--to", "earliest");
       assertEquals(exitCode, 1);
       assertStringIncludes(stderr, `there is no topic ${topic}`);
@@ -54,18 +53,18 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
       assertEquals(exitCode, 0);
       assertMatch(stdout, new RegExp(`^ +0 +${ends[0]} +0 +${ends[0]} +0 +${ends[0]}$`, "m"));
       assertMatch(stdout, /^ +all +600 +0 +600$/m);
-      assertStringIncludes(stderr, "--execute does it");
+      assertStringIncludes(stderr, "dry run, nothing changed; add --execute to apply");
       assertEquals(await offsets("analytics"), ends);
     });
 
-    await t.step("each wrong use has a message, and leaves the offsets as they were", async () => {
+    await t.step("each wrong use has a message and changes no offset", async () => {
       const wrong: [string, ...string[]][] = [
         ['there is no group ".*analytcs", did you mean analytics', "analytcs", "earliest"],
         ["partition 0 holds 0 to \\d+, partition 1 holds 0 to", "analytics", "5000"],
         ["the time is in the future", "analytics", "2199-01-01T00:00:00Z"],
         ["expected earliest, latest, an offset, a time", "analytics", "noon"],
         ["--partition 6: .* has partitions 0 to 5", "analytics", "0", "--partition", "6"],
-        ["--verify moves nothing", "analytics", "earliest", "--verify"],
+        ["--verify cannot be combined with --to", "analytics", "earliest", "--verify"],
       ];
       const results = await Promise.all(wrong.map(async ([message, group, to, ...rest]) => {
         const result = await replay("--group", group!, "--to", to!, "--execute", ...rest);
@@ -78,7 +77,7 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
       assertEquals(await offsets("analytics"), ends);
     });
 
-    await t.step("a group with members is refused, and they are named", async () => {
+    await t.step("a group with members is refused, and the message names them", async () => {
       const args = ["--output", output, "--group", "live"];
       const live = run.start("analytics.ts", args);
       await eventually("the group has counted", async () => {
@@ -90,12 +89,12 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
       assertMatch(stderr, /live has members.*order-stream-analytics-[0-9a-f-]+ at 127\.0\.0\.1/);
       assertEquals(await offsets("live"), ends);
       const verified = await replay("--group", "live", "--verify", "--json");
-      assertEquals(verified.exitCode, 0, "a group that works can be verified");
+      assertEquals(verified.exitCode, 0, "a group with members can be verified");
       live.kill("SIGTERM");
       await live.ended;
     });
 
-    await t.step("what it commits is what Kafka's tool sees", async () => {
+    await t.step("Kafka's tool sees what it commits", async () => {
       const args = ["--group", "analytics", "--to", "5", "--execute", "--json"];
       const { exitCode, stdout } = await replay(...args, "--partition", "0", "--partition", "3");
       assertEquals(exitCode, 0);
@@ -109,11 +108,11 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
       );
     });
 
-    await t.step("--verify replays each partition from where its counting began", async () => {
+    await t.step("--verify counts each partition from where analytics began", async () => {
       const moved = await replay("--group", "analytics", "--verify", "--json");
-      assertEquals(moved.exitCode, 0, "the stored counts are right until they are dropped");
+      assertEquals(moved.exitCode, 0, "the stored counts are right until analytics drops them");
       assertEquals(JSON.parse(moved.stdout).stored_digest, counted.digest);
-      assertStringIncludes(moved.stderr, "drops these counts when it starts");
+      assertStringIncludes(moved.stderr, "will drop these counts at its next start");
 
       const { digest, total_orders } = await analytics();
       assertEquals(total_orders, 590);
@@ -130,7 +129,7 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
       const left = groups.filter(({ groupId }) =>
         groupId.startsWith(`${run.prefix}analytics-verify`)
       );
-      assertEquals(left, [], "the throw-away group is deleted");
+      assertEquals(left, [], "the temporary group is deleted");
     });
 
     await t.step("earliest restores the first report; latest and times resolve", async () => {
@@ -155,7 +154,7 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
       const args = ["--to", "latest", "--execute"];
       const usual = await replay("--group", "inventory", ...args);
       assertEquals(usual.exitCode, 0, usual.stderr);
-      assertStringIncludes(usual.stderr, "600 orders that were not read are passed over");
+      assertStringIncludes(usual.stderr, "600 unread orders are passed over");
       assertEquals(await offsets("inventory"), ends);
       assertEquals((await replay("--group", "second", ...args)).exitCode, 2);
       assertEquals(await offsets("second"), ALL.map(() => undefined));
@@ -183,7 +182,7 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
       );
     });
 
-    await t.step("--verify says what retention has made impossible", async () => {
+    await t.step("--verify names the partitions that retention has cut", async () => {
       await admin.use(async (client) => {
         await client.fetchTopicMetadata({ topics: [topic] });
         await logRanges(client, topic);
