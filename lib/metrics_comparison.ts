@@ -1,6 +1,5 @@
 /**
- * Do the stored metrics say what the orders say? Compares the counts that analytics has stored with
- * those of a replay of the same offsets.
+ * Compares the counts that analytics has stored with a second count of the same offsets.
  *
  * @module
  */
@@ -12,10 +11,10 @@ import { eachOrder } from "./order_batch.ts";
 /** Counts orders in memory, partition by partition. */
 export class Recount {
   #partitions = new Map<number, Metrics>();
-  /** All orders so far. */
+  /** The number of orders so far. */
   orders = 0;
 
-  /** Takes in records of a partition. */
+  /** Counts records of a partition. */
   add(partition: number, records: Iterable<{ value: Uint8Array | null }>): void {
     const counts = this.partition(partition);
     const { malformed, skipped } = eachOrder(records, (order, timestampMs) => {
@@ -26,7 +25,7 @@ export class Recount {
     counts.skipped += skipped;
   }
 
-  /** What was counted in a partition. */
+  /** The counts of a partition. */
   partition(partition: number): Metrics {
     let counts = this.#partitions.get(partition);
     if (counts === undefined) {
@@ -36,29 +35,29 @@ export class Recount {
   }
 }
 
-/** Where stored and replayed counts differ. */
+/** A count that differs. */
 export interface Difference {
-  /** A minute such as `2026-02-17T14:33Z`, or `malformed` or `skipped`. */
+  /** A minute such as `2026-02-17T14:33Z`, `malformed` or `skipped`. */
   what: string;
   /** The partition of the orders. */
   partition: number;
-  /** What is stored. */
+  /** The stored count. */
   stored: MinuteCount;
-  /** What the replay counted. */
+  /** The second count. */
   replayed: MinuteCount;
 }
 
-/** How the stored metrics compare with the replay. */
+/** The comparison of the stored metrics with the second count. */
 export interface Comparison {
   /** The digest of the stored metrics. */
   storedDigest: string;
-  /** The digest of the replay. */
+  /** The digest of the second count. */
   replayedDigest: string;
   /** All differences, the oldest minute first. */
   differences: Difference[];
 }
 
-/** Compares the counts of the given partitions, each for itself, and their digests together. */
+/** Compares the counts of each given partition, and one digest of all of them. */
 export function compareMetrics(
   stored: MetricsRows,
   replayed: Recount,
@@ -118,7 +117,7 @@ function together(parts: readonly Metrics[]): Metrics {
   return sum;
 }
 
-/** A difference in words. */
+/** Describes a difference in a sentence. */
 export function differenceText({ what, partition, stored, replayed }: Difference): string {
   const counts = ({ total, failed }: MinuteCount) =>
     /^\d/.test(what)

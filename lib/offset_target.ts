@@ -1,27 +1,27 @@
 /**
- * Where a group's offsets are to be moved: what a user types, and what it means for a partition.
+ * The targets of offset moves: parsing them, and resolving them to the offsets of a partition.
  *
  * @module
  */
 import { durationMs } from "./duration.ts";
 import { parseTimestampMs } from "./timestamp.ts";
 
-/** A place to read from. */
+/** Where a group is to read from. */
 export type OffsetTarget =
   | { kind: "earliest" }
   | { kind: "latest" }
   | { kind: "offset"; offset: bigint }
-  /** The first record that was sent then or later. */
+  /** The first record sent at this time or later, in milliseconds since the epoch. */
   | { kind: "time"; timeMs: number };
 
-/** How a target is typed, for `--help` and messages. */
+/** The forms of a target, for `--help` and messages. */
 export const TARGET_FORMS = "earliest|latest|OFFSET|DATETIME|-DURATION";
 
 /**
  * Parses `earliest`, `latest`, an offset such as `1200`, a time such as `2024-01-15T10:30:00Z` (UTC
- * without a zone, midnight without a time of day), or how long ago, such as `-1h30m`.
+ * without a zone, midnight without a time of day), or a duration before now, such as `-1h30m`.
  *
- * @throws {Error} When it is none of these, or a time in the future.
+ * @throws {Error} When the text has none of these forms, or the time is in the future.
  */
 export function parseOffsetTarget(text: string, nowMs: number): OffsetTarget {
   if (text === "earliest" || text === "latest") return { kind: text };
@@ -37,14 +37,14 @@ export function parseOffsetTarget(text: string, nowMs: number): OffsetTarget {
   }
   const timeMs = parseTimestampMs(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text);
   if (Number.isNaN(timeMs)) {
-    const hint = textDuration(text) === undefined ? "" : `; "-${text}" is so long ago`;
+    const hint = textDuration(text) === undefined ? "" : `; did you mean -${text}?`;
     throw new Error(
       `expected earliest, latest, an offset, a time such as 2024-01-15T10:30:00Z, ` +
-        `or how long ago, such as -1h${hint}`,
+        `or a duration before now, such as -1h${hint}`,
     );
   }
   if (timeMs > nowMs) {
-    throw new Error(`the time is in the future: it is ${new Date(nowMs).toISOString()} now`);
+    throw new Error(`the time is in the future: it is now ${new Date(nowMs).toISOString()}`);
   }
   return { kind: "time", timeMs };
 }
@@ -57,22 +57,22 @@ function textDuration(text: string): number | undefined {
   }
 }
 
-/** What a partition holds. */
+/** The offsets of a partition. */
 export interface PartitionExtent {
   /** The first offset that still exists. */
   start: bigint;
-  /** The offset up to which transactions are decided: what `latest` means. */
+  /** The last stable offset, before which all transactions are decided: the target `latest`. */
   stable: bigint;
   /** The offset that the next record will get. */
   end: bigint;
-  /** The first offset that was sent at the target's time or later, if the target is a time. */
+  /** The first offset sent at the target's time or later; `undefined` when there is none. */
   since: bigint | undefined;
 }
 
 /**
- * The offset in a partition that the target means.
+ * Resolves a target to an offset of a partition.
  *
- * @throws {RangeError} When the partition does not have the offset.
+ * @throws {RangeError} When the partition does not hold the offset.
  */
 export function targetOffset(target: OffsetTarget, extent: PartitionExtent): bigint {
   switch (target.kind) {
@@ -81,7 +81,7 @@ export function targetOffset(target: OffsetTarget, extent: PartitionExtent): big
     case "latest":
       return extent.stable;
     case "time":
-      // Nothing was sent since: only what comes from now on.
+      // Nothing was sent since then: read only new records.
       return extent.since ?? extent.stable;
     case "offset":
       if (target.offset < extent.start || target.offset > extent.end) {
@@ -98,24 +98,24 @@ export function targetOffset(target: OffsetTarget, extent: PartitionExtent): big
 export interface OffsetMove {
   /** The partition. */
   partition: number;
-  /** The committed offset as it is; `undefined` when there is none. */
+  /** The offset committed now; `undefined` without a commit. */
   from: bigint | undefined;
-  /** The offset that is to be committed. */
+  /** The offset to commit. */
   to: bigint;
-  /** Records that have been read and will be read again. */
+  /** The number of records that will be read again. */
   again: number;
-  /** Records that have not been read and will be passed over. */
+  /** The number of unread records that will be skipped. */
   passed: number;
-  /** Records that will then be read, up to the end. */
+  /** The number of records between the new offset and the end. */
   ahead: number;
 }
 
-/** What moving a partition's offset does. */
+/** Computes the effect of moving the offset of a partition. */
 export function offsetMove(
   partition: number,
   { from, to, start, end }: { from: bigint | undefined; to: bigint; start: bigint; end: bigint },
 ): OffsetMove {
-  // Without a commit nothing has been read; a service of this project begins at the start.
+  // Without a commit, a service of this project starts at the beginning.
   const position = from === undefined || from < start ? start : from > end ? end : from;
   return {
     partition,

@@ -1,20 +1,20 @@
 /**
- * A screen that is refreshed in place, as `top` does it.
+ * A screen that is refreshed in place, as by `top`.
  *
- * It is the terminal's alternate screen, so what was there before comes back at the end, however the
- * program ends. Each frame is one write that overwrites the last one: nothing flickers.
+ * It uses the terminal's alternate screen, so the previous content is restored however the program
+ * ends. Each frame is one write that overwrites the previous one, so it does not flicker.
  *
  * @module
  */
 
-/** Alternate screen, no cursor, and no wrapping: a line that is too long must not become two. */
+/** Alternate screen, no cursor, no wrapping: each line must take one row. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 const HOME = "\x1b[H";
 const CLEAR_LINE_END = "\x1b[K";
 const CLEAR_SCREEN_END = "\x1b[J";
 
-/** A frame as it is written; what does not fit the height is left out, and that is said. */
+/** Returns the bytes of a frame as text; lines beyond the height are replaced by their number. */
 export function frameText(text: string, rows: number): string {
   const lines = text.split("\n");
   const shown = lines.length <= rows
@@ -23,20 +23,20 @@ export function frameText(text: string, rows: number): string {
   return HOME + shown.map((line) => line + CLEAR_LINE_END).join("\r\n") + CLEAR_SCREEN_END;
 }
 
-/** The terminal at stdout, for as long as it is refreshed. */
+/** The terminal at stdout while it is refreshed. */
 export class LiveScreen {
   #open = false;
 
-  /** Shows a text in place of the one before. */
+  /** Replaces the text on the screen. */
   show(text: string): void {
     const { rows } = Deno.consoleSize();
-    // Not even a second Ctrl-C, which quits at once, may leave a terminal without a cursor.
+    // Also restore the cursor after a second Ctrl-C, which quits at once.
     if (!this.#open) globalThis.addEventListener("unload", this.close);
     write((this.#open ? "" : ENTER) + frameText(text, rows));
     this.#open = true;
   }
 
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   close = (): void => {
     if (this.#open) write(LEAVE);
     this.#open = false;

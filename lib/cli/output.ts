@@ -1,5 +1,5 @@
 /**
- * Where text goes: results to stdout, everything else to stderr.
+ * Prints results to stdout and everything else to stderr.
  *
  * @module
  */
@@ -7,12 +7,12 @@ import { yellow } from "@std/fmt/colors";
 
 const encoder = new TextEncoder();
 
-/** Writes a line of result to stdout. */
+/** Writes a line of the result to stdout. */
 export function printResult(line: string): void {
   writeLine(Deno.stdout, line);
 }
 
-/** Writes a line of anything else, such as progress, to stderr. */
+/** Writes any other line, such as progress, to stderr. */
 export function printNote(line: string): void {
   writeLine(Deno.stderr, line);
 }
@@ -29,12 +29,12 @@ function writeLine(to: typeof Deno.stdout, line: string): void {
       written += to.writeSync(bytes.subarray(written));
     }
   } catch (error) {
-    // The reader went away, as in `… | head`: what is left to say has nobody to hear it.
+    // The reader has closed the pipe, as `… | head` does; drop the output.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 
-/** The message of an error with those of its causes that add something. */
+/** The message of an error, followed by those of its causes that add something. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? describeError(error.cause) : "";

@@ -1,69 +1,69 @@
 /**
- * From samples of a consumer group's offsets to its lag, its rates and a verdict.
+ * Computes a consumer group's lag, its rates and a verdict from samples of its offsets.
  *
  * The verdicts are those of Burrow (https://github.com/linkedin/Burrow/wiki), which looks at how
- * offsets and lag move over a window instead of at a threshold. Burrow knows commits only; here the
- * members of the group are known too, so that STOP does not have to be guessed from the time since
- * the last commit, and neither STOP nor REWIND waits until a lag of 0 has left the window.
+ * offsets and lag move over a window instead of at a threshold. Burrow sees only commits. Here the
+ * members of the group are known as well, so STOP need not be inferred from the time since the last
+ * commit, and STOP and REWIND show at once even if the lag was 0 within the window.
  *
  * @module
  */
 
 /** A member of a consumer group. */
 export interface Member {
-  /** The id that the broker has given it. */
+  /** The id that the broker assigned. */
   id: string;
-  /** The name of its client. */
+  /** Its client id. */
   clientId: string;
-  /** The host that it is connected from. */
+  /** The host that it connects from. */
   host: string;
 }
 
-/** What is known of a group's partition at one moment. */
+/** The offsets of a group's partition at one moment. */
 export interface PartitionSample {
   /** The partition. */
   partition: number;
-  /** The committed offset as Kafka keeps it; `undefined` when there is none. */
+  /** The committed offset as Kafka stores it; `undefined` without a commit. */
   committed: bigint | undefined;
-  /** The first offset that the partition still holds. */
+  /** The first offset that still exists. */
   logStart: bigint;
   /** The offset that the next record will get. */
   end: bigint;
-  /** The offset up to which transactions are decided. */
+  /** The last stable offset: all transactions before it are decided. */
   stable: bigint;
-  /** The offset after the last record that a `read_committed` reader gets to see. */
+  /** The offset after the last record that a `read_committed` reader can see. */
   readableEnd: bigint;
-  /** The member that the partition is assigned to. */
+  /** The member to which the partition is assigned. */
   owner: Member | undefined;
 }
 
-/** What is known of a group at one moment. */
+/** A group at one moment. */
 export interface GroupSample {
-  /** When, in milliseconds since the epoch. */
+  /** When it was taken, in milliseconds since the epoch. */
   timeMs: number;
   /** The group. */
   group: string;
   /** Its state as Kafka names it, such as `Stable` or `Empty`. */
   state: string;
-  /** How many members it has; `undefined` when the brokers do not tell. */
+  /** The number of members; `undefined` when the brokers do not report it. */
   members: number | undefined;
   /** Its partitions. */
   partitions: PartitionSample[];
 }
 
 /**
- * How a group does, from good to bad: all is well; nothing is committed yet; it does not catch up;
- * it has a consumer that does not move; nobody is consuming; its offset went back.
+ * The health of a group, from good to bad: keeping up; no commit yet; not catching up; its consumer
+ * does not move; no consumer; its offset moved backwards.
  */
 export type Verdict = "OK" | "NO_COMMIT" | "WARN" | "STALL" | "STOP" | "REWIND";
 
-/** What a partition's samples say. */
+/** What the samples show about a partition. */
 export interface PartitionStatus extends PartitionSample {
-  /** Records that are not consumed yet; `undefined` when nothing is committed. */
+  /** Records after the committed offset; `undefined` without a commit. */
   lag: number | undefined;
-  /** Records that nobody has committed anything about: those of a partition without a commit. */
+  /** The records of a partition without a commit; 0 with one. */
   unread: number;
-  /** Records written per second; `undefined` when there is one sample only. */
+  /** Records written per second; `undefined` with only one sample. */
   producePerSecond: number | undefined;
   /** Records committed per second since the last rewind. */
   consumePerSecond: number | undefined;
@@ -71,11 +71,11 @@ export interface PartitionStatus extends PartitionSample {
   drainSeconds: number | undefined;
   /** The verdict. */
   verdict: Verdict;
-  /** What is out of the ordinary and changes how the numbers are to be read. */
+  /** Anything unusual that changes the meaning of the numbers. */
   note: string | undefined;
 }
 
-/** What a group's samples say. */
+/** What the samples show about a group. */
 export interface GroupStatus {
   /** When the newest sample was taken, in milliseconds since the epoch. */
   timeMs: number;
@@ -83,7 +83,7 @@ export interface GroupStatus {
   group: string;
   /** Its state as Kafka names it. */
   state: string;
-  /** How many members it has; `undefined` when the brokers do not tell. */
+  /** The number of members; `undefined` when the brokers do not report it. */
   members: number | undefined;
   /** The lag of all partitions that have a commit; `undefined` when none has. */
   lag: number | undefined;
@@ -103,16 +103,16 @@ export interface GroupStatus {
   history: number[];
 }
 
-/** How many samples a verdict is about; as many commits as Burrow looks at. */
+/** The number of samples that a verdict looks at; Burrow looks at that many commits. */
 export const WINDOW_SAMPLES = 10;
 
 const SEVERITY: readonly Verdict[] = ["OK", "NO_COMMIT", "WARN", "STALL", "STOP", "REWIND"];
 
 /**
- * Where a group would go on reading: its committed offset, moved into what the partition still
- * holds; `undefined` without a commit. A negative offset, which kafkajs can leave, is none to Kafka.
+ * Where a group continues to read: its committed offset, limited to the offsets that still exist;
+ * `undefined` without a commit. kafkajs can commit a negative offset; to Kafka that is no commit.
  */
-export function positionOf(
+function positionOf(
   { committed, logStart, end }: Pick<PartitionSample, "committed" | "logStart" | "end">,
 ): bigint | undefined {
   if (committed === undefined || committed < 0n) return undefined;
@@ -120,27 +120,26 @@ export function positionOf(
   return committed > end ? end : committed;
 }
 
-/** The lag; `undefined` without a commit, and never below 0. */
-export function lagOf(sample: PartitionSample): number | undefined {
+/** The lag; `undefined` without a commit, and never negative. */
+function lagOf(sample: PartitionSample): number | undefined {
   const position = positionOf(sample);
   return position === undefined ? undefined : difference(sample.readableEnd, position);
 }
 
-/** Records of a partition that has no commit, and 0 for one that has. */
 function unreadOf(sample: PartitionSample): number {
   return positionOf(sample) === undefined ? difference(sample.readableEnd, sample.logStart) : 0;
 }
 
-/** How many records a group is behind, those of partitions without a commit included. */
+/** The number of records a group is behind, including partitions without a commit. */
 export function behindBy({ lag, unread }: Pick<GroupStatus, "lag" | "unread">): number {
   return (lag ?? 0) + unread;
 }
 
 /**
- * What the samples of a group say.
+ * Computes the status of a group.
  *
- * @param samples Oldest first, at least one; verdicts and rates are about the last
- * {@linkcode WINDOW_SAMPLES} of them, the history is about all.
+ * @param samples Oldest first, at least one. Verdicts and rates use the last
+ * {@linkcode WINDOW_SAMPLES}, the history uses all.
  */
 export function groupStatus(samples: readonly GroupSample[]): GroupStatus {
   const window = samples.slice(-WINDOW_SAMPLES);
@@ -151,7 +150,7 @@ export function groupStatus(samples: readonly GroupSample[]): GroupStatus {
   const unread = sumOf(partitions.map((each) => each.unread)) ?? 0;
   const producePerSecond = sumOf(partitions.map((each) => each.producePerSecond));
   const consumePerSecond = sumOf(committed.map((each) => each.consumePerSecond));
-  // A partition that is empty and has no commit says nothing about the group.
+  // An empty partition without a commit does not affect the group's verdict.
   const verdicts = partitions.filter((each) => each.lag !== undefined || each.unread > 0)
     .map(({ verdict }) => verdict);
   return {
@@ -217,12 +216,12 @@ function verdictOf(seen: readonly Seen[], lag: number | undefined): Verdict {
   return lags.some((each, index) => index > 0 && each < lags[index - 1]!) ? "OK" : "WARN";
 }
 
-/** Whether somebody reads the partition, or the group is about to settle who does. */
+/** Whether the partition has a consumer, or a rebalance is about to assign one. */
 function isConsumed({ owner, state, members }: Seen): boolean {
   return owner !== undefined || members === undefined || /Rebalanc|Assigning/.test(state);
 }
 
-/** The samples from the newest on that follows a smaller offset; all when none does. */
+/** The samples since the offset last moved backwards; all when it never did. */
 function afterLastRewind(seen: readonly Seen[]): readonly Seen[] {
   for (let index = seen.length - 1; index > 0; index--) {
     const before = seen[index - 1]!.committed;
@@ -237,23 +236,23 @@ function noteOf(sample: PartitionSample): string | undefined {
   const notes: string[] = [];
   if (committed !== undefined && committed < 0n) {
     notes.push(
-      `kafkajs has committed ${committed}, no offset to Kafka: reading starts at ${logStart}`,
+      `kafkajs committed ${committed}, which Kafka does not count as a commit: reading starts at ${logStart}`,
     );
   } else if (committed !== undefined && committed < logStart) {
     notes.push(
       `${logStart - committed} records after the committed offset were deleted by retention`,
     );
   } else if (committed !== undefined && committed > end) {
-    notes.push(`committed is beyond the end: the topic was made anew or lost records`);
+    notes.push(`the committed offset is beyond the end: the topic was recreated or lost records`);
   }
   if (readableEnd < stable && (positionOf(sample) ?? stable) < stable) {
-    notes.push(`the last ${stable - readableEnd} offsets are markers or aborted records: no lag`);
+    notes.push(`the last ${stable - readableEnd} offsets are markers or aborted records, not lag`);
   }
   if (stable < end) notes.push(`an open transaction holds back ${end - stable} offsets`);
   return notes.length === 0 ? undefined : notes.join("; ");
 }
 
-/** Change per second between the first and the last of the points. */
+/** The change per second from the first point to the last. */
 function rate(points: readonly (readonly [number, bigint])[]): number | undefined {
   const first = points[0];
   const last = points.at(-1);
@@ -275,7 +274,7 @@ function difference(end: bigint, position: bigint): number {
   return end > position ? Number(end - position) : 0;
 }
 
-/** The sum of the values that are known; `undefined` when none is. */
+/** The sum of the known values; `undefined` when none is known. */
 function sumOf(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length === 0 ? undefined : known.reduce((sum, value) => sum + value, 0);

@@ -50,13 +50,13 @@ function verdictOn(offsets: [number, number][], rest: Partial<PartitionSample> =
   ])).verdict;
 }
 
-Deno.test("groupStatus says OK when the lag is 0, was 0 in the window, or shrank in it", () => {
+Deno.test("groupStatus says OK when the lag is 0, was 0 in the window, or decreased in it", () => {
   assertEquals(verdictOn([[100, 100], [100, 100]]), "OK");
   assertEquals(verdictOn([[100, 100], [110, 150], [120, 200]]), "OK");
   assertEquals(verdictOn([[10, 100], [20, 105], [30, 140]]), "OK");
 });
 
-Deno.test("groupStatus says WARN when the offset moves but the lag never shrinks", () => {
+Deno.test("groupStatus says WARN when the offset moves but the lag never decreases", () => {
   assertEquals(verdictOn([[10, 100], [20, 110], [30, 130]]), "WARN");
 });
 
@@ -65,25 +65,25 @@ Deno.test("groupStatus says STALL when a member does not move", () => {
   assertEquals(verdictOn([[10, 100]]), "OK", "one sample is too early to tell");
 });
 
-Deno.test("groupStatus says STOP as soon as nobody is consuming, and not before there is lag", () => {
+Deno.test("groupStatus says STOP as soon as there is lag and no consumer", () => {
   assertEquals(verdictOn([[100, 100], [100, 101]], { owner: undefined }), "STOP");
   assertEquals(verdictOn([[100, 100], [100, 100]], { owner: undefined }), "OK");
 });
 
-Deno.test("groupStatus does not take a rebalance or unknown members for nobody", () => {
+Deno.test("groupStatus does not say STOP in a rebalance or when the members are unknown", () => {
   const samples = [[partition(10, { owner: undefined })], [partition(20, { owner: undefined })]];
   assertEquals(statusOf(samples, { state: "PreparingRebalance" }).verdict, "OK");
   assertEquals(statusOf(samples, { state: "Unknown", members: undefined }).verdict, "OK");
 });
 
-Deno.test("groupStatus says REWIND for as long as the step back is in the window", () => {
+Deno.test("groupStatus says REWIND while the step back is in the window", () => {
   assertEquals(verdictOn([[100, 100], [0, 100]], { owner: undefined }), "REWIND");
   assertEquals(verdictOn([[100, 100], [0, 100], [100, 100]]), "OK", "it has caught up since");
   const later = Array.from({ length: WINDOW_SAMPLES }, (): [number, number] => [0, 100]);
   assertEquals(verdictOn([[100, 100], ...later], { owner: undefined }), "STOP");
 });
 
-Deno.test("groupStatus without any commit is no number", () => {
+Deno.test("groupStatus without any commit has no lag", () => {
   const status = statusOf([[partition(undefined)]]);
   assertEquals(
     [status.verdict, status.lag, status.unread, status.drainSeconds],
@@ -92,27 +92,27 @@ Deno.test("groupStatus without any commit is no number", () => {
   assertEquals(behindBy(status), 100);
 });
 
-Deno.test("groupStatus counts a partition without a commit apart, and an empty one not at all", () => {
+Deno.test("groupStatus counts a partition without a commit separately, and ignores an empty one", () => {
   const unread = statusOf([[partition(100), partition(undefined, { partition: 1 })]]);
   assertEquals([unread.verdict, unread.lag, unread.unread], ["NO_COMMIT", 0, 100]);
   const empty = partition(undefined, { partition: 1, end: 0n, stable: 0n, readableEnd: 0n });
   assertEquals(statusOf([[partition(100), empty]]).verdict, "OK");
 });
 
-Deno.test("groupStatus is not below 0, and takes markers and aborted records for no lag", () => {
+Deno.test("groupStatus never has a negative lag, and does not count markers and aborted records", () => {
   assertEquals(statusOf([[partition(120)]]).lag, 0, "committed beyond the end");
   assertEquals(statusOf([[partition(98, { readableEnd: 98n })]]).lag, 0);
   assertEquals(statusOf([[partition(97, { readableEnd: 98n })]]).lag, 1);
 });
 
-Deno.test("groupStatus says why its lag is not the distance to the end", () => {
+Deno.test("groupStatus notes why the lag is not the distance to the end", () => {
   const noteAt = (committed: number) =>
     statusOf([[partition(committed, { readableEnd: 98n })]]).partitions[0]!.note;
-  assertEquals(noteAt(98), "the last 2 offsets are markers or aborted records: no lag");
+  assertEquals(noteAt(98), "the last 2 offsets are markers or aborted records, not lag");
   assertEquals(noteAt(100), undefined, "it has passed over them");
 });
 
-Deno.test("groupStatus counts what is left of a log whose beginning was deleted, and says so", () => {
+Deno.test("groupStatus counts only the records that still exist, and notes those deleted", () => {
   const status = statusOf([[partition(10, { logStart: 30n })]]);
   assertEquals(status.lag, 70);
   assertEquals(
@@ -121,12 +121,12 @@ Deno.test("groupStatus counts what is left of a log whose beginning was deleted,
   );
 });
 
-Deno.test("groupStatus takes a negative offset for none, as Kafka does, and says what happens", () => {
+Deno.test("groupStatus treats a negative offset as no commit, as Kafka does, and notes it", () => {
   const status = statusOf([[partition(-2, { logStart: 30n })]]);
   assertEquals([status.verdict, status.lag, status.unread], ["NO_COMMIT", undefined, 70]);
   assertEquals(
     status.partitions[0]!.note,
-    "kafkajs has committed -2, no offset to Kafka: reading starts at 30",
+    "kafkajs committed -2, which Kafka does not count as a commit: reading starts at 30",
   );
 });
 
@@ -152,7 +152,7 @@ Deno.test("groupStatus measures the consumption since the last rewind", () => {
   assertEquals(status.consumePerSecond, 40);
 });
 
-Deno.test("groupStatus does not expect a lag to drain that does not shrink", () => {
+Deno.test("groupStatus has no time to drain when the lag does not decrease", () => {
   assertEquals(statusOf([[partition(10)], [partition(10)]]).drainSeconds, Infinity);
 });
 

@@ -1,6 +1,6 @@
 /**
- * lag.ts beside Kafka's own `kafka-consumer-groups --describe`, in the situations where lag tools are
- * known to differ: the same numbers, or a reason why ours are the right ones.
+ * Compares lag.ts with Kafka's own `kafka-consumer-groups --describe` in the situations where lag tools
+ * are known to differ: either the numbers are equal, or the test states why ours are right.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { orderEvents } from "../../lib/topics.ts";
 import { kafkaConsumerGroups } from "../support/kafka_tools.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
 
-/** What lag.ts says of a partition, in the words of its JSON. */
+/** A partition in the JSON of lag.ts. */
 interface Row {
   partition: number;
   log_start: number;
@@ -51,7 +51,7 @@ async function lag(run: TestRun, args: string[] = []) {
   };
 }
 
-/** What Kafka's own tool says: `<committed>/<end>/<lag>` of each partition, by group. */
+/** The output of Kafka's own tool: `<committed>/<end>/<lag>` of each partition, by group. */
 async function described(run: TestRun, names: string[]): Promise<Map<string, string[]>> {
   const text = await kafkaConsumerGroups(run.brokers, [
     "--describe",
@@ -67,7 +67,7 @@ async function described(run: TestRun, names: string[]): Promise<Map<string, str
   ]));
 }
 
-/** The same of lag.ts. */
+/** The same from lag.ts. */
 function ours({ partitions }: Group): string[] {
   return partitions.map(({ committed, end, lag }) => `${committed ?? "-"}/${end}/${lag ?? "-"}`);
 }
@@ -88,7 +88,7 @@ async function idleMember(run: TestRun, group: string, signal: AbortSignal) {
   return { ended };
 }
 
-Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) => {
+Deno.test("lag.ts agrees with kafka-consumer-groups, except where that tool is wrong", async (t) => {
   await using run = await testRun("lag-tool");
   const topic = orderEvents(run.prefix).name;
   const admin = adminPool(run.settings);
@@ -104,7 +104,7 @@ Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) =
   const all = [0, 1, 2, 3, 4, 5];
 
   try {
-    await t.step("a topic that does not exist is named", async () => {
+    await t.step("a missing topic is named in the message", async () => {
       const { exitCode, stderr } = await run.start("lag.ts").ended;
       assertEquals(exitCode, 1);
       assertStringIncludes(stderr, `there is no topic ${topic}`);
@@ -121,7 +121,7 @@ Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) =
     await t.step("a group that has consumed everything is not behind", async () => {
       const { exitCode, groups, of } = await lag(run);
       assertEquals(exitCode, 0);
-      assertEquals(groups.length, 1, "the view's own group is not shown");
+      assertEquals(groups.length, 1, "the group of the metrics view is not shown");
       assertEquals([of("analytics").verdict, of("analytics").lag], ["OK", 0]);
     });
 
@@ -146,19 +146,19 @@ Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) =
     const [sample, kafka] = await Promise.all([lag(run), described(run, names)]);
     const total = (await ends()).reduce((sum, end) => sum + end);
 
-    await t.step("all groups of the topic are shown, and they are behind", () => {
+    await t.step("all groups of the topic are shown, and are behind", () => {
       assertEquals(sample.groups.map(({ group }) => group), names.map((name) => run.prefix + name));
       assertEquals(sample.exitCode, 3);
     });
 
-    await t.step("a fresh group: the same, no number", () => {
+    await t.step("a new group: equal, without a number", () => {
       const fresh = sample.of("fresh");
       assertEquals(ours(fresh), kafka.get("fresh"));
       assertEquals([fresh.verdict, fresh.lag, fresh.behind], ["NO_COMMIT", null, total]);
       assertEquals([fresh.state, fresh.members], ["Stable", 1]);
     });
 
-    await t.step("a group behind: the same, with its member", () => {
+    await t.step("a group behind: equal, with its member", () => {
       const behind = sample.of("behind");
       assertEquals(ours(behind), kafka.get("behind"));
       assertEquals([behind.verdict, behind.lag], ["STALL", total - 60]);
@@ -166,34 +166,40 @@ Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) =
       assertEquals(behind.partitions[0]!.host, "127.0.0.1");
     });
 
-    await t.step("a stopped group: the same, and nobody is consuming", () => {
+    await t.step("a stopped group: equal, and without members", () => {
       const stopped = sample.of("analytics");
       assertEquals(ours(stopped), kafka.get("analytics"));
       assertEquals([stopped.state, stopped.members], ["Empty", 0]);
       assertEquals([stopped.verdict, stopped.lag], ["STOP", 300]);
     });
 
-    await t.step("a partition that was never committed: the same, and no number in it", () => {
+    await t.step("a partition without a commit: equal, without a number", () => {
       const partly = sample.of("partly");
       const rows = ours(partly);
-      // Kafka's tool leaves the partition out when nobody is a member.
+      // Kafka's tool omits the partition when the group has no members.
       assertEquals(kafka.get("partly")!, rows.slice(-kafka.get("partly")!.length));
       assertEquals([partly.partitions[0]!.lag, partly.partitions[0]!.verdict], [null, "NO_COMMIT"]);
       assertEquals(partly.behind, total - 50);
     });
 
-    await t.step("a group that kafkajs has reset to −2: the same, no number, and why", () => {
-      const reset = sample.of("reset");
-      assertEquals(ours(reset), kafka.get("reset"));
-      assertEquals([reset.verdict, reset.lag, reset.behind], ["NO_COMMIT", null, total]);
-      assertStringIncludes(reset.partitions[0]!.note!, "committed -2, no offset to Kafka");
-    });
+    await t.step(
+      "a group that kafkajs has reset to −2: equal, without a number, with a note",
+      () => {
+        const reset = sample.of("reset");
+        assertEquals(ours(reset), kafka.get("reset"));
+        assertEquals([reset.verdict, reset.lag, reset.behind], ["NO_COMMIT", null, total]);
+        assertStringIncludes(
+          reset.partitions[0]!.note!,
+          "committed -2, which Kafka does not count as a commit",
+        );
+      },
+    );
 
-    // A kafkajs member whose offset is deleted commits −2 by itself.
+    // A kafkajs member commits −2 when the record at its offset is deleted.
     members.abort();
     await Promise.all(idle.map(({ ended }) => ended));
 
-    await t.step("a beginning that was deleted: the lag is what can still be read", async () => {
+    await t.step("a deleted beginning: the lag counts only what can still be read", async () => {
       await admin.use(async (client) => {
         await client.fetchTopicMetadata({ topics: [topic] });
         await logRanges(client, topic);
@@ -206,12 +212,12 @@ Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) =
       const row = of("behind").partitions[0]!;
       assertEquals([row.log_start, row.committed, row.lag], [30, 10, row.end - 30]);
       assertStringIncludes(row.note!, "20 records after the committed offset were deleted");
-      // Kafka's tool counts records that are gone.
+      // Kafka's tool counts the deleted records.
       assertEquals(kafka.get("behind")![0], `10/${row.end}/${row.end - 10}`);
     });
 
     await t.step(
-      "caught up after transactions: markers and aborted records are no lag",
+      "caught up after transactions: markers and aborted records are not lag",
       async () => {
         const before = await ends();
         const producer = kafkaClient(run.settings).producer({
@@ -235,7 +241,7 @@ Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) =
           "the markers are written",
           async () => (await ends())[0] === before[0]! + 4,
         );
-        // What a kafkajs consumer commits: the offset after the last record that it got.
+        // A kafkajs consumer commits the offset after the last record that it received.
         const last = before.map((end, partition): [number, bigint] => [
           partition,
           BigInt(partition === 0 ? end + 1 : end),
@@ -252,7 +258,7 @@ Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) =
         assertEquals([of("marked").lag, of("marked").verdict], [0, "OK"]);
         assertEquals(of("marked").partitions[0]!.readable_end, before[0]! + 1);
         assertMatch(of("marked").partitions[0]!.note!, /the last 3 offsets are markers or aborted/);
-        // Kafka's tool shows a lag that no consumer can ever get rid of.
+        // Kafka's tool shows a lag that no consumer can reduce.
         assertEquals(kafka.get("marked")![0], `${before[0]! + 1}/${before[0]! + 4}/3`);
         assertEquals(
           ours(of("inventory")),
