@@ -7,8 +7,8 @@
  *
  * @module
  */
-import "./kafkajs/repairs.ts";
-import { type Admin, Kafka, type logCreator, logLevel } from "kafkajs";
+import type { Admin, logCreator } from "kafkajs";
+import { Kafka, logLevel } from "./kafkajs/mod.ts";
 import { describeError, printNote } from "../cli/output.ts";
 import { answersKafka } from "./probe.ts";
 import { sleep } from "../async.ts";

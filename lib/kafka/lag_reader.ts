@@ -10,7 +10,8 @@
  *
  * @module
  */
-import { type Admin, AssignerProtocol } from "kafkajs";
+import type { Admin } from "kafkajs";
+import { AssignerProtocol } from "./kafkajs/mod.ts";
 import type { GroupSample, Member, PartitionSample } from "../lag/verdict.ts";
 import { isThrowAwayGroup } from "../topics.ts";
 import { adminPool } from "./client_pool.ts";

@@ -7,7 +7,7 @@
  * for: a new one fails when the program starts, and whoever raises the version looks what is still
  * needed.
  *
- * This module must be loaded before kafkajs; connect.ts does so.
+ * This module must be loaded before kafkajs; mod.ts does so.
  *
  * @module
  */
