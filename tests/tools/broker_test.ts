@@ -105,7 +105,7 @@ Deno.test("startBroker and stopBroker: a node lives from one to the other, and i
 
 Deno.test("startBroker names the port that another program has taken", async () => {
   await using at = await place();
-  const start = () => assertRejects(() => startBroker(at.dataDir, { nodes: at.nodes }));
+  const start = () => assertRejects(() => startBroker(at.dataDir, { nodes: at.nodes }), Error);
   {
     using _ = stranger(at.port);
     assertStringIncludes(
@@ -130,7 +130,7 @@ Deno.test("startBroker leaves the place to a Kafka broker that is there already"
 Deno.test("startBroker that fails says why, names the log and leaves nothing running", async () => {
   await using at = await place();
   const start = (options: ClusterOptions) =>
-    assertRejects(() => startBroker(at.dataDir, { nodes: at.nodes, ...options }));
+    assertRejects(() => startBroker(at.dataDir, { nodes: at.nodes, ...options }), Error);
 
   const { message } = await start({ settings: { "log.segment.bytes": "lots" } });
   assertStringIncludes(message, "log.segment.bytes");
@@ -161,7 +161,7 @@ Deno.test("startBroker that is aborted leaves nothing running", async () => {
 Deno.test("startBroker refuses to turn one node into three", async () => {
   await using at = await place();
   await startBroker(at.dataDir, { nodes: at.nodes });
-  const error = await assertRejects(() => startBroker(at.dataDir, { nodes: freeNodes(3) }));
+  const error = await assertRejects(() => startBroker(at.dataDir, { nodes: freeNodes(3) }), Error);
   assertStringIncludes(error.message, "holds a cluster of 1 node");
 });
 
