@@ -10,8 +10,7 @@
  * deno task analytics --replay --until-end --format json
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`, `--allow-read` and `--allow-write` for the directory of the report.
+ * Permissions: the set `analytics` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */

@@ -10,7 +10,8 @@
  * deno task demo --count 50000
  * ```
  *
- * Permissions: those of the three programs and of `broker.ts`, which it starts.
+ * Permissions: the set `demo` of deno.json, `--allow-net` for the brokers, and `--allow-run` for
+ * `deno`, which starts the programs and the broker with the permissions of their tasks.
  *
  * @module
  */

@@ -9,8 +9,7 @@
  * deno task inventory --until-end
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`.
+ * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */

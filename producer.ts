@@ -10,8 +10,7 @@
  * deno task produce --from orders.ndjson
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`, `--allow-read` for `--from` and `--menu`.
+ * Permissions: the set `produce` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */

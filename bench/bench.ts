@@ -10,9 +10,8 @@
  * deno task bench --jobs memory,limits,scale,startup
  * ```
  *
- * Permissions: `--allow-run` for `sh`, which starts the programs and the peers, for `ps`, and for
- * those of dev_broker/cluster.ts; `--allow-net` for the brokers; `--allow-sys` to describe the machine;
- * `--allow-read` and `--allow-write` for `bench` and `.kafka`; `--allow-env` as the programs have it.
+ * Permissions: the set `bench` of deno.json, `--allow-net` for the brokers, and `--allow-run` as the
+ * task has it: `sh` starts the programs and the peers.
  *
  * @module
  */

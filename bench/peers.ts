@@ -109,12 +109,12 @@ export const ORDER_STREAM: Client = {
 /** The command that starts one of our programs. */
 export function program(
   script: Script,
-  { brokers, directory }: Pick<Work, "brokers" | "directory">,
+  { brokers }: Pick<Work, "brokers">,
   ...flags: string[][]
 ): Command {
   return {
     program: Deno.execPath(),
-    args: [...commandOf(script, { brokers, files: [directory] }), ...flags.flat()],
+    args: [...commandOf(script, brokers), ...flags.flat()],
   };
 }
 
