@@ -198,13 +198,13 @@ export function rhythm(
   if (spanMs < 1) return () => startMs;
   const random = randomOf(seed);
   const cellMs = Math.max(60_000, spanMs / MAX_CELLS);
+  const lengthMs = (cell: number) => Math.min(cellMs, spanMs - cell * cellMs);
   // shareUntil[n]: how much of everything comes before the end of cell n, growing towards the total.
   const shareUntil = new Float64Array(Math.ceil(spanMs / cellMs));
   let total = 0;
   for (let cell = 0; cell < shareUntil.length; cell++) {
-    const lengthMs = Math.min(cellMs, spanMs - cell * cellMs);
     const ripple = 1 + RIPPLE * (2 * uniformFloat64(random) - 1);
-    total += lengthMs * ripple * busyness(startMs + cell * cellMs + lengthMs / 2);
+    total += lengthMs(cell) * ripple * busyness(startMs + cell * cellMs + lengthMs(cell) / 2);
     shareUntil[cell] = total;
   }
 
@@ -213,7 +213,7 @@ export function rhythm(
     const cell = firstAbove(shareUntil, share);
     const before = shareUntil[cell - 1] ?? 0;
     const within = (share - before) / (shareUntil[cell]! - before);
-    const offsetMs = Math.floor((cell + within) * cellMs);
+    const offsetMs = Math.floor(cell * cellMs + within * lengthMs(cell));
     return startMs + Math.min(offsetMs, Math.ceil(spanMs) - 1);
   };
 }

@@ -200,6 +200,25 @@ Deno.test("rhythm stays within the span, in whole milliseconds, and never goes b
   }
 });
 
+Deno.test("rhythm spreads orders over the whole span, also when it is not a whole number of minutes", () => {
+  const count = 10_000;
+  const spans = [1, 999, 10_000, 59_999, 60_000, 60_001, 90_000, 90_000.5, 150_000];
+  for (const spanMs of [...spans, 46 * DAY_MS, 90 * DAY_MS + 12_345]) {
+    const time = rhythm({ seed: 7, startMs: START_MS, spanMs, count });
+    const tenths = new Array<number>(10).fill(0);
+    const perMs = new Map<number, number>();
+    for (let index = 0; index < count; index++) {
+      const ms = time(index) - START_MS;
+      tenths[Math.floor(ms / spanMs * 10)]!++;
+      perMs.set(ms, (perMs.get(ms) ?? 0) + 1);
+    }
+    assert(Math.max(...perMs.values()) <= 3 * Math.ceil(count / spanMs), `${spanMs} ms`);
+    if (spanMs >= 10) {
+      assert(Math.min(...tenths) > 500 && Math.max(...tenths) < 1_500, `${spanMs} ms: ${tenths}`);
+    }
+  }
+});
+
 Deno.test("rhythm without a span gives the start", () => {
   const time = rhythm({ seed: 7, startMs: START_MS, spanMs: 0, count: 10 });
   assertEquals([time(0), time(9)], [START_MS, START_MS]);
