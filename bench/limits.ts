@@ -38,13 +38,13 @@ const AT_LEAST_MS = 1_500;
 /** Measures each step for a second and a half; the fetching on the given topic. */
 export async function measureLimits(workshop: Workshop, orders: Orders): Promise<Limits> {
   workshop.note("in-process limits");
-  const next = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
-  const events = Array.from({ length: SAMPLE }, (_, index) => next(index));
+  const nextOrder = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
+  const events = Array.from({ length: SAMPLE }, nextOrder);
   const bytes = events.map((event) => Buffer.from(encodeOrder(event)));
   const decoder = new TextDecoder();
   const timestampMs = Date.now();
   return {
-    generate: perSecond((index) => next(index)),
+    generate: perSecond(nextOrder),
     stringify: perSecond((index) => JSON.stringify(events[index])),
     encode: perSecond((index) => encodeOrder(events[index]!)),
     jsonParse: perSecond((index) => JSON.parse(decoder.decode(bytes[index]))),
