@@ -36,7 +36,7 @@ import { type PartitionWork, runProcessor } from "./lib/kafka/processor.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
 import { continueCounting } from "./lib/metrics_rows.ts";
 import { countOrder, type MinuteCounts, OrderTally } from "./lib/minute_window.ts";
-import { eachOrder } from "./lib/order_batch.ts";
+import { eachOrder } from "./lib/order.ts";
 import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
 import { deadLetters, orderEvents, orderMetrics } from "./lib/topics.ts";

@@ -24,7 +24,7 @@ import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { rememberingPartitioner } from "./lib/kafka/partitioner.ts";
 import { runProcessor, type SourceRecord, type Step } from "./lib/kafka/processor.ts";
 import type { TargetRecord } from "./lib/kafka/publisher.ts";
-import { eachOrder } from "./lib/order_batch.ts";
+import { eachOrder } from "./lib/order.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
 import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";

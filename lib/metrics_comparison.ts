@@ -7,7 +7,7 @@
 import { type Metrics, metricsReport } from "./metrics_report.ts";
 import type { MetricsRows } from "./metrics_rows.ts";
 import { countOrder, formatMinute, type MinuteCount } from "./minute_window.ts";
-import { eachOrder } from "./order_batch.ts";
+import { eachOrder } from "./order.ts";
 
 /** Counts orders in memory, partition by partition. */
 export class Recount {
