@@ -37,9 +37,9 @@ import { runProcessor } from "./lib/kafka/processor.ts";
 import { ReportKeeper } from "./lib/kafka/report_keeper.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
-import { continueCounting, type PartitionCounter } from "./lib/metrics_rows.ts";
+import { continueCounting, type PartitionCounter } from "./lib/partition_counter.ts";
 import { countOrder, type MinuteCounts, OrderTally } from "./lib/minute_window.ts";
-import { eachOrder } from "./lib/order_batch.ts";
+import { eachOrder } from "./lib/order.ts";
 import { deadLetters, orderEvents, orderMetrics } from "./lib/topics.ts";
 
 /** The flags of the program. */

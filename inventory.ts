@@ -26,7 +26,7 @@ import { type Step } from "./lib/kafka/partition_session.ts";
 import { runProcessor } from "./lib/kafka/processor.ts";
 import { type SourceRecord } from "./lib/kafka/records.ts";
 import type { TargetRecord } from "./lib/kafka/records.ts";
-import { eachOrder } from "./lib/order_batch.ts";
+import { eachOrder } from "./lib/order.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
 import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";

@@ -307,8 +307,8 @@ async function preparePeers(
   { directory, signal }: BenchContext,
 ): Promise<{ clients: Client[]; missing: Results["missing"] }> {
   const payloadFile = `${directory}/orders.ndjson`;
-  const order = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
-  const lines = Array.from({ length: PAYLOADS }, (_, index) => encodeOrder(order(index)));
+  const nextOrder = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
+  const lines = Array.from({ length: PAYLOADS }, () => encodeOrder(nextOrder()));
   await Deno.writeTextFile(payloadFile, lines.join("\n"));
   const clients: Client[] = [];
   const missing: Results["missing"] = [];
