@@ -37,7 +37,7 @@ export const flags: ReturnType<typeof serviceFlags> & typeof COMMON_FLAGS = {
   ...COMMON_FLAGS,
 };
 
-/** What an instance has done, all of it committed. */
+/** What an instance has committed. */
 export interface InventoryTotals {
   /** Orders turned into movements. */
   orders: number;
@@ -45,7 +45,7 @@ export interface InventoryTotals {
   reserved: number;
   /** Movements of failed orders. */
   released: number;
-  /** Records that are no orders. */
+  /** Records of other kinds. */
   skipped: number;
   /** Dead letters. */
   malformed: number;

@@ -76,7 +76,7 @@ export const flags = {
   ...COMMON_FLAGS,
 };
 
-/** What has become of the orders. */
+/** The orders so far. */
 interface Tally {
   acknowledged: number;
   failed: number;

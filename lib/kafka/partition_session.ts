@@ -15,7 +15,7 @@
  *    is computed from the state that the last one has committed.
  *
  * After an error of a transaction we cannot know whether it committed. So the producer is discarded
- * and the steps run again: InitProducerId settles the old transaction, and the committed offset tells
+ * and the steps run again: InitProducerId settles the old transaction, and the committed offset shows
  * which it was. What was fetched before is dropped.
  *
  * @module
@@ -97,7 +97,7 @@ export interface SessionContext {
 /** Compressions, by their numbers in record batches. */
 const NO_COMPRESSION = 0;
 const GZIP = 1;
-/** The number of transactions that fail in a row before the user is told. */
+/** The number of transactions that fail in a row before it is reported. */
 const REPORTED_FAILURES = 3;
 /** This many may fail in a row, however long it takes: brokers may go away one by one. */
 const TOLERATED_FAILURES = 6;

@@ -111,7 +111,7 @@ Deno.test("orders that retention deletes unread are passed over, and the counts 
     return partitions.length === 6 && partitions.every((of) => of.lag === lag);
   };
   await eventually("the orders are counted", lagIs("0"), 60_000);
-  // It sleeps while orders come and go.
+  // It is suspended while orders come and go.
   analytics.kill("SIGSTOP");
   await run.json("producer.ts", ["--count", "300"]);
   const admin = adminPool(run.settings);
@@ -127,11 +127,11 @@ Deno.test("orders that retention deletes unread are passed over, and the counts 
   analytics.kill("SIGTERM");
   const { stdout } = await analytics.ended;
   const { total_orders: counted } = JSON.parse(stdout);
-  // What was on its way when it fell asleep is counted as well; all else is told.
+  // What was on its way when it was suspended is counted as well; all else is reported.
   const lost = lines.map((line) => /offsets (\d+) to (\d+) were deleted by the/.exec(line))
-    .reduce((sum, told) => sum + (told === null ? 0 : Number(told[2]) - Number(told[1]) + 1), 0);
+    .reduce((sum, lost) => sum + (lost === null ? 0 : Number(lost[2]) - Number(lost[1]) + 1), 0);
   assert(counted >= 800 && lost > 0, `counted ${counted}, lost ${lost}`);
-  assertEquals(counted + lost, 1_100, "each order is counted, or its loss is told");
+  assertEquals(counted + lost, 1_100, "each order is counted, or its loss is reported");
 });
 
 Deno.test("a group that has committed more than there is is not moved without being asked", async () => {
