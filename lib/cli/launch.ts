@@ -17,7 +17,6 @@ export type Script =
 
 /** A program that runs. */
 export interface Running {
-  /** Its process id. */
   pid: number;
   /** Sends a signal; does nothing once it has ended. */
   kill(signal: Deno.Signal): void;

@@ -56,7 +56,6 @@ export interface PartitionWork {
 
 /** A partition that this instance has just fenced. */
 export interface Assignment {
-  /** The partition. */
   partition: number;
   /** The group's committed offset, if there is one. */
   committed: bigint | undefined;
@@ -195,12 +194,12 @@ export class PartitionSession {
   }
 
   async #openOnce(): Promise<void> {
-    const { context, partition } = { context: this.#context, partition: this.partition };
+    const { partition } = this;
     const { signal } = this.#lost;
     this.#pause();
     await this.#fence();
     const { committed, start } = await this.#readOffset();
-    const work = await context.open({ partition, committed, start, signal });
+    const work = await this.#context.open({ partition, committed, start, signal });
     signal.throwIfAborted();
     this.#work = work;
     this.#nextOffset = start;
