@@ -40,6 +40,7 @@ export type Options<F extends Flags> = {
 
 /** Wrong use of a program: `main` prints the message, points to `--help` and exits with 2. */
 export class UsageError extends Error {
+  /** Its name in messages. */
   override name = "UsageError";
 }
 
