@@ -205,3 +205,21 @@ Deno.test("the tasks of the broker start, show and stop one", async () => {
   }
   assertEquals((await broker("ps")).exitCode, 1);
 });
+
+Deno.test("deno task demo leaves every file as it is, also the report of a running analytics", async () => {
+  await using test = await testRun("tasks");
+  await using checkout = await checkoutWithBlank();
+  const report = `${checkout.root}/metrics_output.txt`;
+  await Deno.writeTextFile(report, "of another analytics");
+  const before = await fileNames(checkout.root);
+
+  const { exitCode, stdout, stderr } = await checkout.run("demo", ["--count", "50"], {
+    KAFKA_BROKERS: test.brokers,
+    TOPIC_PREFIX: test.prefix,
+  });
+  assertEquals(exitCode, 0, stderr);
+  assertStringIncludes(stdout, "Total Orders: 50");
+  assertStringIncludes(stdout, "Everything adds up.");
+  assertEquals(await Deno.readTextFile(report), "of another analytics");
+  assertEquals(await fileNames(checkout.root), before);
+});
