@@ -25,7 +25,7 @@ import { adminPool } from "./lib/kafka/client_pool.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { groupLag } from "./lib/kafka/offsets.ts";
 import { readTopic } from "./lib/kafka/read_topic.ts";
-import { HOST, usualNodes } from "./dev_broker/config.ts";
+import { defaultNodes, HOST } from "./dev_broker/config.ts";
 import { answersKafka } from "./lib/kafka/probe.ts";
 import { launch, type Running } from "./lib/cli/launch.ts";
 import { parseOrder } from "./lib/order.ts";
@@ -122,7 +122,7 @@ async function ensureBroker(
   { brokers }: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
-  const { port } = usualNodes(1)[0]!;
+  const { port } = defaultNodes(1)[0]!;
   const usual = brokers.join() === `${HOST}:${port}`;
   if (!usual || await answersKafka(HOST, port) !== "nothing") return () => Promise.resolve();
   await runTask("up", signal);

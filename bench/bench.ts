@@ -28,8 +28,8 @@ import {
 import { main } from "../lib/cli/main.ts";
 import { describeError, printNote, printResult, printWarning } from "../lib/cli/output.ts";
 import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
-import { HOST, usualNodes } from "../dev_broker/config.ts";
-import { removeIfThere, ROOT } from "../dev_broker/java.ts";
+import { defaultNodes, HOST } from "../dev_broker/config.ts";
+import { removeIfThere, ROOT } from "../dev_broker/files.ts";
 import { connectAdmin, connectionOf, disconnect } from "../lib/kafka/client.ts";
 import { answersKafka } from "../lib/kafka/probe.ts";
 import { encodeOrder } from "../lib/order.ts";
@@ -288,7 +288,7 @@ async function openBroker(
 ): Promise<{ brokers: string[]; kind: "own" | "running"; stop: () => Promise<void> }> {
   const stop = () => Promise.resolve();
   if (named !== undefined) return { brokers: named, kind: "running", stop };
-  const { port } = usualNodes(1)[0]!;
+  const { port } = defaultNodes(1)[0]!;
   if (await answersKafka(HOST, port) === "kafka") {
     return { brokers: [`${HOST}:${port}`], kind: "running", stop };
   }
