@@ -28,7 +28,7 @@ import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { openLagReader } from "./lib/kafka/lag_reader.ts";
 import { behindBy, groupStatus } from "./lib/lag/verdict.ts";
 import { readTopic } from "./lib/kafka/read_topic.ts";
-import { HOST, usualNodes } from "./dev_broker/config.ts";
+import { defaultNodes, HOST } from "./dev_broker/config.ts";
 import { answersKafka } from "./lib/kafka/probe.ts";
 import { launch, type Running } from "./lib/cli/launch.ts";
 import { type MetricsReport, reportText } from "./lib/metrics_report.ts";
@@ -158,7 +158,7 @@ async function ensureBroker(
   { brokers }: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
-  const { port } = usualNodes(1)[0]!;
+  const { port } = defaultNodes(1)[0]!;
   const usual = brokers.join() === `${HOST}:${port}`;
   if (!usual || await answersKafka(HOST, port) !== "nothing") return () => Promise.resolve();
   await runTask("up", signal);

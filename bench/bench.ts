@@ -281,7 +281,7 @@ async function openBroker(
 ): Promise<{ brokers: string[]; kind: "own" | "running"; stop: () => Promise<void> }> {
   const stop = () => Promise.resolve();
   if (named !== undefined) return { brokers: named, kind: "running", stop };
-  const { port } = usualNodes(1)[0]!;
+  const { port } = defaultNodes(1)[0]!;
   if (await answersKafka(HOST, port) === "kafka") {
     return { brokers: [`${HOST}:${port}`], kind: "running", stop };
   }

@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { kafkaClasspath } from "../dev_broker/cluster.ts";
-import { exists, findJava, ROOT } from "../dev_broker/java.ts";
+import { exists, ROOT } from "../dev_broker/files.ts";
+import { findJava, kafkaClasspath } from "../dev_broker/java.ts";
 import { KAFKA_VERSION } from "../dev_broker/config.ts";
 import { commandOf, type Script } from "../lib/cli/launch.ts";
 import { inventoryEvents, orderEvents } from "../lib/topics.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { removeIfThere } from "../../dev_broker/java.ts";
+import { removeIfThere } from "../../dev_broker/files.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import type { KafkaSettings } from "../../lib/kafka/settings.ts";
 import { launch, type Running, type Script } from "../../lib/cli/launch.ts";

@@ -5,14 +5,14 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import {
   type ClusterOptions,
   deleteData,
-  kafkaClasspath,
   killNode,
   nodeStatus,
   startBroker,
   stopBroker,
 } from "../../dev_broker/cluster.ts";
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
-import { exists } from "../../dev_broker/java.ts";
+import { exists } from "../../dev_broker/files.ts";
+import { findJava, kafkaClasspath } from "../../dev_broker/java.ts";
 import { answersKafka, viewCluster } from "../../lib/kafka/probe.ts";
 import { testBroker, testCluster } from "../support/broker.ts";
 import { freeNodes, freePorts } from "../../dev_broker/free_ports.ts";
@@ -102,6 +102,37 @@ Deno.test("startBroker and stopBroker: a node lives from one to the other, and i
     assertEquals(await nodeStatus(dataDir), []);
   });
 });
+
+Deno.test("startBroker and stopBroker accept blanks in the paths of Java and of the data", async () => {
+  const parent = await Deno.makeTempDir({ prefix: "order stream broker test " });
+  const dataDir = `${parent}/my data`;
+  const home = Deno.env.get("JAVA_HOME");
+  try {
+    await Deno.symlink(await javaHome(), `${parent}/my jdk`);
+    Deno.env.set("JAVA_HOME", `${parent}/my jdk`);
+    assertEquals((await findJava()).command, `${parent}/my jdk/bin/java`);
+    await startBroker(dataDir, { nodes: freeNodes(1) });
+    const [status] = await nodeStatus(dataDir);
+    assertEquals(status!.state, "ready");
+    assertStringIncludes(await Deno.readTextFile(status!.logFile), "Kafka Server started");
+    assertEquals(await stopBroker(dataDir), [1]);
+  } finally {
+    if (home === undefined) Deno.env.delete("JAVA_HOME");
+    else Deno.env.set("JAVA_HOME", home);
+    await stopBroker(dataDir, { graceMs: 0 });
+    await Deno.remove(parent, { recursive: true });
+  }
+});
+
+/** The home directory of the Java that the broker would use. */
+async function javaHome(): Promise<string> {
+  const { stderr } = await new Deno.Command((await findJava()).command, {
+    args: ["-XshowSettings:properties", "-version"],
+  }).output();
+  const home = /java\.home = (.+)/.exec(new TextDecoder().decode(stderr))?.[1];
+  assert(home !== undefined, "java does not print its java.home");
+  return home;
+}
 
 Deno.test("startBroker names the port that another program has taken", async () => {
   await using at = await place();
