@@ -34,7 +34,7 @@ import { openMetricsView } from "./lib/kafka/metrics_view.ts";
 import { resetToBeginning } from "./lib/kafka/offsets.ts";
 import { type PartitionWork, runProcessor } from "./lib/kafka/processor.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
-import { continueCounting } from "./lib/metrics_rows.ts";
+import { continueCounting } from "./lib/partition_counter.ts";
 import { countOrder, type MinuteCounts, OrderTally } from "./lib/minute_window.ts";
 import { eachOrder } from "./lib/order.ts";
 import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
