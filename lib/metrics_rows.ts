@@ -16,7 +16,42 @@ import {
   type MinuteCounts,
   parseMinute,
 } from "./minute_window.ts";
+import * as v from "valibot";
+import { conform, expected, parseObject, reasonOf } from "./event_fields.ts";
 import { type Metrics, sumOfMetrics } from "./metrics_report.ts";
+
+const COUNT = expected("a whole number of at least 0");
+
+const count = (description: string) =>
+  v.pipe(
+    v.number(COUNT),
+    v.safeInteger(COUNT),
+    v.minValue(0, COUNT),
+    v.description(description),
+  );
+
+const OFFSET = expected("digits");
+
+const offset = (description: string) =>
+  v.pipe(v.string(OFFSET), v.digits(OFFSET), v.description(description));
+
+const countsSchema = v.object({
+  total: count("All orders of the minute."),
+  failed: count("Those that failed."),
+});
+
+const progressSchema = v.object({
+  start_offset: v.optional(offset("The offset of the first record that was counted.")),
+  next_offset: offset("The offset of the next record to count."),
+  malformed: count("Records so far that were not valid."),
+  skipped: count("Records so far that were valid, but not orders."),
+});
+
+/** The schemas of the values of a minute's row and of a progress row. */
+export const rowSchemas: { minute: v.GenericSchema; progress: v.GenericSchema } = {
+  minute: countsSchema,
+  progress: progressSchema,
+};
 
 /** How far the counting of a partition has come. */
 export interface Progress {
@@ -96,7 +131,7 @@ export class MetricsRows {
     if (slash < 1 || !Number.isSafeInteger(partition) || name === "barrier") return;
     const rows = this.partition(partition);
     if (name === "progress") {
-      const content = value === null ? null : parseValue(key, value, isProgress);
+      const content = value === null ? null : parseValue(key, value, progressSchema);
       rows.progress = content === null ? undefined : {
         startOffset: content.start_offset === undefined ? undefined : BigInt(content.start_offset),
         nextOffset: BigInt(content.next_offset),
@@ -106,7 +141,7 @@ export class MetricsRows {
     } else {
       const minute = parseMinute(name);
       if (minute === undefined) return;
-      const content = value === null ? null : parseValue(key, value, isCounts);
+      const content = value === null ? null : parseValue(key, value, countsSchema);
       if (content === null) rows.minutes.delete(minute);
       else rows.minutes.set(minute, { total: content.total, failed: content.failed });
     }
@@ -134,48 +169,15 @@ export function metricsOf({ minutes, progress }: PartitionRows): Metrics {
   return { minutes, malformed: progress?.malformed ?? 0, skipped: progress?.skipped ?? 0 };
 }
 
-/** The value of a progress row. */
-interface ProgressValue {
-  start_offset?: string;
-  next_offset: string;
-  malformed: number;
-  skipped: number;
-}
-
-/** The value of a minute's row. */
-interface CountsValue {
-  total: number;
-  failed: number;
-}
-
-function isProgress({ start_offset, next_offset, malformed, skipped }: ProgressValue): boolean {
-  return isOffset(next_offset) && (start_offset === undefined || isOffset(start_offset)) &&
-    isCount(malformed) && isCount(skipped);
-}
-
-function isCounts({ total, failed }: CountsValue): boolean {
-  return isCount(total) && isCount(failed);
-}
-
-function isOffset(value: unknown): boolean {
-  return typeof value === "string" && /^\d+$/.test(value);
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function parseValue<T>(key: string, value: string, isValid: (content: T) => boolean): T {
+function parseValue<T>(key: string, value: string, schema: v.GenericSchema<T>): T {
   try {
-    const content: T = JSON.parse(value);
-    if (isValid(content)) return content;
-  } catch {
-    // Not JSON: the error below quotes it.
+    return conform(schema, parseObject(value));
+  } catch (error) {
+    throw new Error(
+      `the metrics row "${key}" holds ${
+        JSON.stringify(value)
+      }, which is not what analytics writes ` +
+        `(${reasonOf(error)}); only its own group may write to a metrics topic`,
+    );
   }
-  throw new Error(
-    `the metrics row "${key}" holds ${
-      JSON.stringify(value)
-    }, which is not what analytics writes; ` +
-      "only its own group may write to a metrics topic",
-  );
 }
