@@ -25,13 +25,13 @@ import {
 const schema = v.object({
   event_type: oneOf(["InventoryEvent"], "The kind of event."),
   order_id: id("The order that caused the movement."),
-  item_id: id("What moves."),
+  item_id: id("What moves; the key of the record."),
   quantity: quantity("How many."),
   action: oneOf(
     ["reserve", "release"],
     "`reserve` for an order that was placed, `release` for one that failed.",
   ),
-  timestamp: timestamp("The event time of the order; UTC when it names no zone."),
+  timestamp: timestamp("The event time of the order, ISO 8601; UTC when it names no zone."),
 }, expected("an object"));
 
 /** A movement of stock that an order has caused. */

@@ -39,8 +39,8 @@ const itemSchema = v.object({
 
 const schema = v.object({
   event_type: oneOf(["OrderPlaced"], "The kind of event."),
-  order_id: id("Which order."),
-  user_id: id("Who orders."),
+  order_id: id("Which order; the key of the record."),
+  user_id: id("Who ordered."),
   items: v.pipe(
     v.array(itemSchema, LIST_OF_ITEMS),
     v.minLength(1, LIST_OF_ITEMS),
@@ -48,7 +48,7 @@ const schema = v.object({
   ),
   total_amount: amount("What the order costs, with all fees, tips and discounts."),
   status: oneOf(["placed", "failed"], "Whether the order was placed or failed."),
-  timestamp: timestamp("The event time; UTC when it names no zone."),
+  timestamp: timestamp("The event time, ISO 8601; UTC when it names no zone."),
 }, expected("an object"));
 
 /** An item of an order. */
