@@ -14,7 +14,7 @@ import { parseTimestampMs } from "./timestamp.ts";
 /** The fields of a JSON object, of which nothing is known yet. */
 export type JsonObject = Record<string, unknown>;
 
-/** A value that is not the event it should be; the message says what is wrong with it. */
+/** A value that is not a valid event; the message gives the reason. */
 export class MalformedEvent extends Error {}
 
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -32,7 +32,7 @@ const QUOTED_LENGTH = 40;
  */
 export function decodeUtf8(bytes: Uint8Array): string {
   // Three times as fast as TextDecoder, but puts U+FFFD for what is not UTF-8: when there is one,
-  // the strict decoder tells whether it was so in the bytes.
+  // the strict decoder finds out whether it stands in the bytes.
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
   if (!text.includes("\ufffd")) return text;
   try {

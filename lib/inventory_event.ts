@@ -40,7 +40,7 @@ export type InventoryEvent = v.InferOutput<typeof schema>;
 /** The schema of an inventory event. */
 export const inventoryEventSchema: v.GenericSchema<InventoryEvent> = schema;
 
-/** What a value turns out to be. */
+/** The result of reading a value. */
 export type ParsedInventoryEvent =
   /** An inventory event. */
   | { kind: "event"; event: InventoryEvent }

@@ -3,7 +3,7 @@
  *
  * Partition p of the metrics topic holds, for partition p of the orders, one row per minute
  * (`<p>/<minute>`: how many orders, how many of them failed), one row `<p>/progress` (the offset of
- * the first order that was counted, that of the next, and how many records were no orders) and one
+ * the first order that was counted, that of the next, and how many records were not orders) and one
  * row `<p>/barrier` (its writer has seen everything that was written before it once it has read up to
  * its offset). The progress comes last in each transaction.
  *
@@ -44,7 +44,7 @@ const progressSchema = v.object({
   start_offset: v.optional(offset("The offset of the first record that was counted.")),
   next_offset: offset("The offset of the next record to count."),
   malformed: count("Records so far that were not valid."),
-  skipped: count("Records so far that were valid, but not orders."),
+  skipped: count("Valid records so far that were not orders."),
 });
 
 /** The schemas of the values of a minute's row and of a progress row. */
@@ -64,7 +64,7 @@ export interface Progress {
   nextOffset: bigint;
   /** Records so far that were not valid. */
   malformed: number;
-  /** Records so far that were valid, but no orders. */
+  /** Valid records so far that were not orders. */
   skipped: number;
 }
 

@@ -60,11 +60,11 @@ export type OrderPlaced = v.InferOutput<typeof schema>;
 /** The schema of an order. */
 export const orderSchema: v.GenericSchema<OrderPlaced> = schema;
 
-/** What a value turns out to be. */
+/** The result of reading a value. */
 export type ParsedOrder =
   /** An order; `timestampMs` is its event time since the epoch. */
   | { kind: "order"; order: OrderPlaced; timestampMs: number }
-  /** A JSON object of another kind: nothing is wrong with it, it is skipped and counted. */
+  /** An event of another kind: valid, but skipped and counted. */
   | { kind: "other"; eventType: string }
   /** Not JSON, or an order that breaks the schema: a dead letter. */
   | { kind: "malformed"; reason: string };
@@ -130,7 +130,7 @@ export function eachOrder<R extends { value: Uint8Array | null }>(
 
 /** Writes an order as JSON, the known fields in the documented order. */
 export function encodeOrder(order: OrderPlaced): string {
-  // By hand it is faster than JSON.stringify, and the fields come in order whoever made the object.
+  // By hand it is faster than JSON.stringify, and the fields come in the documented order, whatever their order in the object.
   let items = "";
   for (const { item_id, quantity, price } of order.items) {
     const item = `{"item_id":${jsonText(item_id)},"quantity":${quantity},"price":${price}}`;

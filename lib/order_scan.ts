@@ -3,8 +3,8 @@
  *
  * The services spend most of their time on reading orders, and most orders have their fields in the
  * documented order, without white space or escapes. {@linkcode scanOrder} takes these from the bytes
- * in one pass, with every check of the schema, and makes strings and items only when somebody asks
- * for them. What it does not take says nothing about the order: that goes to the JSON parser.
+ * in one pass, with every check of the schema, and makes strings and items only when they are
+ * asked for. An order that it does not take may still be valid: the JSON parser decides.
  *
  * @module
  */
@@ -34,7 +34,7 @@ const ZERO = 0x30;
 const BACKSLASH = 0x5c;
 const CLOSING_BRACE = 0x7d;
 
-/** With so many digits a number and the power of ten that it is divided by are exact doubles. */
+/** With this many digits a number and the power of ten that it is divided by are exact doubles. */
 const MAX_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: MAX_DIGITS + 1 }, (_, power) => 10 ** power);
 
