@@ -3,17 +3,29 @@
  *
  * @module
  */
-import { isAmount, isObject } from "./event_fields.ts";
+import * as v from "valibot";
+import { conform, expected, id, reasonOf } from "./event_fields.ts";
+
+/** The highest price on a menu: sums in cents stay exact far above it. */
+const MAX_PRICE = 1e9;
+
+const NAME = expected("a text that is not empty");
+const PRICE = expected(`a number from 0 to ${MAX_PRICE} with at most two decimals`);
+
+const itemSchema = v.object({
+  item_id: id("What events call it."),
+  name: v.pipe(v.string(NAME), v.nonEmpty(NAME), v.description("What people call it.")),
+  price: v.pipe(
+    v.number(PRICE),
+    v.minValue(0, PRICE),
+    v.maxValue(MAX_PRICE, PRICE),
+    v.check((price) => price === centsOf(price) / 100, PRICE),
+    v.description("The price of one."),
+  ),
+}, expected("an object"));
 
 /** Something that can be ordered. */
-export interface MenuItem {
-  /** What events call it. */
-  item_id: string;
-  /** What people call it. */
-  name: string;
-  /** The price of one, with at most two decimals. */
-  price: number;
-}
+export type MenuItem = v.InferOutput<typeof itemSchema>;
 
 /** The menu when no other is given. */
 export const MENU: readonly MenuItem[] = [
@@ -35,9 +47,6 @@ export const MENU: readonly MenuItem[] = [
   { item_id: "lemonade", name: "Lemonade", price: 3.3 },
 ];
 
-/** The highest price on a menu: sums in cents stay exact far above it. */
-const MAX_PRICE = 1e9;
-
 /**
  * Reads a menu: a JSON array of objects with `item_id`, `name` and `price`.
  *
@@ -55,27 +64,23 @@ export function parseMenu(text: string): MenuItem[] {
   }
   const indexOfId = new Map<string, number>();
   return menu.map((item: unknown, index) => {
-    if (!isObject(item)) throw new Error(`item ${index}: expected an object`);
-    const { item_id, name, price } = item;
-    if (typeof item_id !== "string" || item_id === "") {
-      throw new Error(`item ${index}: item_id: expected a text that is not empty`);
-    }
-    if (typeof name !== "string" || name === "") {
-      throw new Error(`item ${index}: name: expected a text that is not empty`);
-    }
-    if (!isAmount(price) || price > MAX_PRICE || price !== centsOf(price) / 100) {
-      throw new Error(
-        `item ${index}: price: expected a number from 0 to ${MAX_PRICE} with at most two ` +
-          `decimals, got ${JSON.stringify(price)}`,
-      );
-    }
+    const menuItem = readItem(item, index);
+    const { item_id } = menuItem;
     const earlier = indexOfId.get(item_id);
     if (earlier !== undefined) {
       throw new Error(`item ${index}: item_id: "${item_id}" is that of item ${earlier} already`);
     }
     indexOfId.set(item_id, index);
-    return { item_id, name, price };
+    return menuItem;
   });
+}
+
+function readItem(item: unknown, index: number): MenuItem {
+  try {
+    return conform(itemSchema, item);
+  } catch (error) {
+    throw new Error(`item ${index}: ${reasonOf(error)}`);
+  }
 }
 
 /** A price in whole cents. */

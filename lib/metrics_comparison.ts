@@ -1,6 +1,5 @@
 /**
- * Do the stored metrics say what the orders say? Compares the counts that analytics has stored with
- * those of a replay of the same offsets.
+ * Compares the counts that analytics has stored with those of a replay of the same offsets.
  *
  * @module
  */

@@ -14,7 +14,7 @@ export interface Metrics {
   minutes: MinuteCounts;
   /** Records that could not be read as an order. */
   malformed: number;
-  /** Records that were fine, but no orders. */
+  /** Valid records that were not orders. */
   skipped: number;
 }
 
@@ -52,7 +52,7 @@ export interface MetricsReport {
   orders_by_minute: Record<string, number>;
   /** Records that could not be read as an order. */
   malformed_events: number;
-  /** Records that were fine, but no orders. */
+  /** Valid records that were not orders. */
   skipped_events: number;
   /**
    * SHA-256 in hex of the canonical report. That is, in UTF-8 and with a line feed after each line:

@@ -29,7 +29,7 @@ export interface Progress {
   nextOffset: bigint;
   /** Records so far that were not valid. */
   malformed: number;
-  /** Records so far that were valid, but no orders. */
+  /** Valid records so far that were not orders. */
   skipped: number;
 }
 
@@ -96,7 +96,7 @@ export class MetricsRows {
     if (slash < 1 || !Number.isSafeInteger(partition) || name === "barrier") return;
     const rows = this.partition(partition);
     if (name === "progress") {
-      const content = value === null ? null : parseValue(key, value, isProgress);
+      const content = value === null ? null : parseValue(key, value, progressSchema);
       rows.progress = content === null ? undefined : {
         startOffset: content.start_offset === undefined ? undefined : BigInt(content.start_offset),
         nextOffset: BigInt(content.next_offset),
@@ -106,7 +106,7 @@ export class MetricsRows {
     } else {
       const minute = parseMinute(name);
       if (minute === undefined) return;
-      const content = value === null ? null : parseValue(key, value, isCounts);
+      const content = value === null ? null : parseValue(key, value, countsSchema);
       if (content === null) rows.minutes.delete(minute);
       else rows.minutes.set(minute, { total: content.total, failed: content.failed });
     }
@@ -142,30 +142,7 @@ interface ProgressValue {
   skipped: number;
 }
 
-/** The value of a minute's row. */
-interface CountsValue {
-  total: number;
-  failed: number;
-}
-
-function isProgress({ start_offset, next_offset, malformed, skipped }: ProgressValue): boolean {
-  return isOffset(next_offset) && (start_offset === undefined || isOffset(start_offset)) &&
-    isCount(malformed) && isCount(skipped);
-}
-
-function isCounts({ total, failed }: CountsValue): boolean {
-  return isCount(total) && isCount(failed);
-}
-
-function isOffset(value: unknown): boolean {
-  return typeof value === "string" && /^\d+$/.test(value);
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function parseValue<T>(key: string, value: string, isValid: (content: T) => boolean): T {
+function parseValue<T>(key: string, value: string, schema: v.GenericSchema<T>): T {
   try {
     const content: T = JSON.parse(value);
     if (isValid(content)) return content;

@@ -96,7 +96,7 @@ Deno.test("orderGenerator uses the whole menu, all users and 1 to 4 items about 
   assert(users.has("user_1") && users.has("user_1000") && !users.has("user_0"));
 });
 
-Deno.test("orderGenerator fails the share of orders that it is told to", () => {
+Deno.test("orderGenerator fails the given share of orders", () => {
   const failed = (failureRate: number) =>
     generate(20_000, { failureRate }).filter((order) => order.status === "failed").length;
   assertEquals(failed(0), 0);
