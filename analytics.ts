@@ -10,8 +10,7 @@
  * deno task analytics --replay --until-end --format json
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`, `--allow-read` and `--allow-write` for the directory of the report.
+ * Permissions: the set `analytics` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */
@@ -38,9 +37,9 @@ import { runProcessor } from "./lib/kafka/processor.ts";
 import { ReportKeeper } from "./lib/kafka/report_keeper.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
-import { continueCounting, type PartitionCounter } from "./lib/metrics_rows.ts";
+import { continueCounting, type PartitionCounter } from "./lib/partition_counter.ts";
 import { countOrder, type MinuteCounts, OrderTally } from "./lib/minute_window.ts";
-import { eachOrder } from "./lib/order_batch.ts";
+import { eachOrder } from "./lib/order.ts";
 import { deadLetters, orderEvents, orderMetrics } from "./lib/topics.ts";
 
 /** The flags of the program. */

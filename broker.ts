@@ -1,8 +1,9 @@
 /**
- * The development broker: starts, stops and shows one Apache Kafka for work on this machine.
+ * The development broker: starts, stops and shows one Apache Kafka on this machine.
  *
- * Where a Docker engine runs it is a container (compose.yaml), else the same Kafka from its jars with
- * Java 17 or newer, in `.kafka/`. It listens on loopback only and goes on after this program ends.
+ * With a Docker engine it is a container (compose.yaml), else the same Kafka runs from its jars with
+ * Java 17 or newer, in `.kafka/`. It listens on loopback only and keeps running when this program
+ * ends.
  *
  * ```sh
  * deno task up
@@ -12,9 +13,7 @@
  * deno task up --nodes 3
  * ```
  *
- * Permissions: `--allow-run=java,mvn,docker,ps,kill` and `$JAVA_HOME/bin/java`,
- * `--allow-net=127.0.0.1`, `--allow-env=JAVA_HOME`, `--allow-read=.kafka,dev_broker`,
- * `--allow-write=.kafka`.
+ * Permissions: the set `broker` of deno.json, and `--allow-run` as the task `broker` has it.
  *
  * @module
  */
@@ -23,27 +22,20 @@ import { flag, nonEmpty, oneOf, type Options, toggle, UsageError } from "./lib/c
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { durationMs } from "./lib/duration.ts";
-import {
-  type BrokerState,
-  DEFAULT_DATA_DIR,
-  deleteData,
-  KAFKA_VERSION,
-  type NodeStatus,
-  nodeStatus,
-  readState,
-  startBroker,
-  stopBroker,
-  writeState,
-} from "./dev_broker/cluster.ts";
-import { brokerAddresses, HOST, usualNodes } from "./dev_broker/config.ts";
+import { deleteData, nodeStatus, startBroker, stopBroker } from "./dev_broker/cluster.ts";
+import { brokerAddresses, defaultNodes, HOST, KAFKA_VERSION } from "./dev_broker/config.ts";
 import { compose, containerRuns, dockerProblem } from "./dev_broker/docker.ts";
+import { DEFAULT_DATA_DIR, ROOT } from "./dev_broker/files.ts";
+import { openLog } from "./dev_broker/log.ts";
+import type { NodeStatus } from "./dev_broker/node.ts";
+import { type BrokerState, readState, writeState } from "./dev_broker/state.ts";
 import { answersKafka } from "./lib/kafka/probe.ts";
 import { pause } from "./lib/async.ts";
 
 const commands = {
   up: "start the broker and wait until it is ready",
-  down: "stop it and wait until it is gone",
-  status: "show whether it runs; exit code 1 when it does not",
+  down: "stop the broker and wait until it is gone",
+  status: "show whether the broker is running; exit code 1 when it is not",
   logs: "print its log",
 };
 
@@ -51,28 +43,28 @@ const commands = {
 export const flags = {
   nodes: flag({
     value: "1|3",
-    help: "up: so many nodes, which need Java (default 1, or as many as the data is of)",
+    help: "up: number of nodes; 3 need Java (default 1, or that of the existing data)",
   }, (text) => Number(oneOf("1", "3")(text))),
   data: flag(
-    { value: "DIR", help: "where data, settings and logs are (default .kafka)" },
+    { value: "DIR", help: "directory for data, settings and logs (default .kafka)" },
     nonEmpty,
   ),
   engine: flag({
     value: "docker|java",
-    help: "up: what runs it (default Docker where an engine runs, else Java)",
+    help: "up: what runs the broker (default Docker if its engine is running, else Java)",
   }, oneOf("docker", "java")),
   heap: flag({
     value: "SIZE",
-    help: "up: the most memory for objects of a node with Java (default 192m)",
+    help: "up: maximum Java heap of each node (default 192m)",
   }, heapSize),
   volumes: toggle("down: also delete all topics, records and logs"),
-  follow: toggle("logs: go on with what comes"),
+  follow: toggle("logs: keep printing new lines"),
   timeout: flag({
     value: "DURATION",
-    help: "up: how long to wait until it is ready (default 60s); down: until it ends (default 30s)",
+    help: "up: time limit for becoming ready (default 60s); down: for a clean stop (default 30s)",
   }, durationMs),
   json: toggle("status: print JSON"),
-  verbose: toggle("show what Maven prints and the stack of an error"),
+  verbose: toggle("show Maven's output and the stack of an error"),
 };
 
 /** Runs one of the four commands. */
@@ -105,7 +97,9 @@ interface Context {
 async function up(dataDir: string, { options, state, signal }: Context): Promise<number> {
   const running = (await nodeStatus(dataDir)).some(({ pid }) => pid !== undefined);
   if (running && options.engine === "docker") {
-    throw new Error("starting the broker with Docker: it runs with Java already; stop it first");
+    throw new Error(
+      "starting the broker with Docker: it is already running with Java; stop it with: deno task down",
+    );
   }
   if (!running && await usesDocker(options, state)) {
     return await upWithDocker(dataDir, { options, signal });
@@ -114,7 +108,7 @@ async function up(dataDir: string, { options, state, signal }: Context): Promise
   const { nodes, heap, timeout, verbose } = options;
   const startedMs = performance.now();
   const { outcome, brokers } = await startBroker(dataDir, {
-    nodes: nodes === undefined ? undefined : usualNodes(nodes),
+    nodes: nodes === undefined ? undefined : defaultNodes(nodes),
     heap,
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     note: printNote,
@@ -124,7 +118,7 @@ async function up(dataDir: string, { options, state, signal }: Context): Promise
   const elapsed = ((performance.now() - startedMs) / 1_000).toFixed(1);
   const count = brokers.split(",").length;
   if (outcome === "foreign") {
-    printNote(`a Kafka broker that was not started from here already answers at ${brokers}`);
+    printNote(`a Kafka broker that this project did not start already answers at ${brokers}`);
   } else if (outcome === "running") {
     printNote(`Kafka ${KAFKA_VERSION} is already running at ${brokers}`);
   } else {
@@ -138,7 +132,7 @@ async function up(dataDir: string, { options, state, signal }: Context): Promise
   return 0;
 }
 
-/** Whether Docker is to run the broker: when told so, else when it can and no data says otherwise. */
+/** Whether Docker shall run the broker: if requested, else if it can and the data is not Java's. */
 async function usesDocker(
   { engine, nodes }: Options<typeof flags>,
   state: BrokerState | undefined,
@@ -156,13 +150,13 @@ async function upWithDocker(
   dataDir: string,
   { options, signal }: Pick<Context, "options" | "signal">,
 ): Promise<number> {
-  const brokers = brokerAddresses(usualNodes(1));
-  const { port } = usualNodes(1)[0]!;
+  const brokers = brokerAddresses(defaultNodes(1));
+  const { port } = defaultNodes(1)[0]!;
   const ran = await containerRuns();
   if (!ran) {
     const answer = await answersKafka(HOST, port);
     if (answer === "kafka") {
-      printNote(`a Kafka broker that was not started from here already answers at ${brokers}`);
+      printNote(`a Kafka broker that this project did not start already answers at ${brokers}`);
       return 0;
     }
     if (answer === "something else") {
@@ -218,11 +212,13 @@ async function status(
   if (options.json) {
     printResult(JSON.stringify({ engine: state?.engine ?? null, ready, nodes }));
   } else if (nodes.length === 0) {
-    const { port } = usualNodes(1)[0]!;
+    const { port } = defaultNodes(1)[0]!;
     const foreign = await answersKafka(HOST, port) === "kafka";
     printResult(
       `no broker was started in ${shown(dataDir)}` +
-        (foreign ? `; the one that answers at ${HOST}:${port} is not from here` : ""),
+        (foreign
+          ? `; the one that answers at ${HOST}:${port} was not started by this project`
+          : ""),
     );
   } else {
     for (const node of nodes) printResult(statusLine(node));
@@ -251,7 +247,9 @@ async function logs(dataDir: string, { options, state, signal }: Context): Promi
     throw new Error(`there is no log: no broker was started in ${shown(dataDir)}`);
   }
   const prints = await Promise.all(
-    nodes.map(({ id, logFile }) => openLog(logFile, nodes.length === 1 ? "" : `node ${id} | `)),
+    nodes.map(({ id, logFile }) =>
+      openLog(logFile, (lines) => printLines(lines, nodes.length === 1 ? "" : `node ${id} | `))
+    ),
   );
   for (const print of prints) await print();
   while (options.follow && !signal.aborted) {
@@ -261,38 +259,8 @@ async function logs(dataDir: string, { options, state, signal }: Context): Promi
   return 0;
 }
 
-/** Returns a function that prints what has come to a log since its last call. */
-async function openLog(path: string, prefix: string): Promise<() => Promise<void>> {
-  let file = await openIfThere(path);
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(64 * 1024);
-  let rest = "";
-  const printFile = async (from: Deno.FsFile) => {
-    for (let read = await from.read(buffer); read !== null; read = await from.read(buffer)) {
-      const lines = (rest + decoder.decode(buffer.subarray(0, read), { stream: true })).split("\n");
-      rest = lines.pop()!;
-      if (lines.length > 0) printResult(lines.map((line) => prefix + line).join("\n"));
-    }
-  };
-  return async () => {
-    if (file !== undefined) await printFile(file);
-    const current = await openIfThere(path);
-    // A full log has been renamed, and a new one stands in its place.
-    if (current !== undefined && (await current.stat()).ino !== (await file?.stat())?.ino) {
-      file?.close();
-      file = current;
-      await printFile(file);
-    } else current?.close();
-  };
-}
-
-async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+function printLines(lines: readonly string[], prefix: string): void {
+  printResult(lines.map((line) => prefix + line).join("\n"));
 }
 
 function refuseMisplaced(options: Options<typeof flags>, command: string): void {
@@ -322,13 +290,12 @@ function heapSize(text: string): string {
 
 /** A path as a user would type it in the project's directory. */
 function shown(path: string): string {
-  const root = DEFAULT_DATA_DIR.slice(0, -".kafka".length);
-  return path.startsWith(root) ? path.slice(root.length) : path;
+  return path.startsWith(`${ROOT}/`) ? path.slice(ROOT.length + 1) : path;
 }
 
 if (import.meta.main) {
   main({
-    usage: "deno run -A broker.ts",
+    usage: "deno task up|down|ps|logs",
     summary: "Starts, stops and shows one Apache Kafka for work on this machine, on loopback only.",
     commands,
     flags,

@@ -1,16 +1,17 @@
 /**
- * The demo: the whole flow once, with the real programs as the separate processes they are.
+ * The demo: the whole flow once, with the real programs as separate processes.
  *
  * Starts a broker if none answers, sends orders through inventory and analytics, shows the report,
- * and then reads the topics again to check that nothing was lost, changed or counted twice. It works
- * on topics of its own, which it deletes at the end, so it is safe beside other work on a cluster.
+ * and then reads the topics again to check that nothing was lost, changed or counted twice. It
+ * creates its own topics and deletes them at the end, so it disturbs no other work on the cluster.
  *
  * ```sh
  * deno task demo
  * deno task demo --count 50000
  * ```
  *
- * Permissions: those of the three programs and of `broker.ts`, which it starts.
+ * Permissions: the set `demo` of deno.json, `--allow-net` for the brokers, and `--allow-run` for
+ * `deno`, which starts the programs and the broker with the permissions of their tasks.
  *
  * @module
  */
@@ -27,12 +28,19 @@ import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { openLagReader } from "./lib/kafka/lag_reader.ts";
 import { behindBy, groupStatus } from "./lib/lag/verdict.ts";
 import { readTopic } from "./lib/kafka/read_topic.ts";
-import { HOST, usualNodes } from "./dev_broker/config.ts";
+import { defaultNodes, HOST } from "./dev_broker/config.ts";
 import { answersKafka } from "./lib/kafka/probe.ts";
 import { launch, type Running } from "./lib/cli/launch.ts";
+import { type MetricsReport, reportText } from "./lib/metrics_report.ts";
 import { parseOrder } from "./lib/order.ts";
 import { Reconciliation } from "./lib/reconciliation.ts";
-import { deadLetters, inventoryEvents, orderEvents, orderMetrics } from "./lib/topics.ts";
+import {
+  deadLetters,
+  inventoryEvents,
+  orderEvents,
+  orderMetrics,
+  type TopicSpec,
+} from "./lib/topics.ts";
 
 /** The flags of the program. */
 export const flags = {
@@ -41,97 +49,123 @@ export const flags = {
   ...COMMON_FLAGS,
 };
 
-/** The event times of the orders are spread over so much time, for a report of several minutes. */
+/** The event times are spread over this long, for a report of several minutes. */
 const SPAN = "10m";
-const OUTPUT = "metrics_output.txt";
+/** The demo has its own report file: a running analytics owns metrics_output.txt. */
+const REPORT = "metrics_demo.txt";
 const PAINT = { producer: cyan, inventory: yellow, analytics: green };
 
 /** Runs the demo; the exit code is 1 when something does not add up. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   const stopBroker = await ensureBroker(options, signal);
-  const prefix = `${options.topicPrefix}demo-${
-    new Date().toISOString().slice(0, 19).replace(/\D/g, "")
-  }-`;
-  const settings = kafkaSettings("order-stream-demo", options, printNote);
-  const topics = [
-    orderEvents(prefix),
-    inventoryEvents(prefix),
-    deadLetters(prefix),
-    orderMetrics(`${prefix}analytics`),
-  ];
-  const running = new Set<Running>();
-  const start = (name: Name, args: string[]): Running => {
-    const program = launch(`${name}.ts`, ["--topic-prefix", prefix, ...args], {
-      brokers: options.brokers.join(","),
-      onLine: (line) => printNote(`${label(name)} ${line}`),
-    });
-    running.add(program);
-    program.ended.then(() => running.delete(program));
-    return program;
-  };
-  const startServices = () => [
-    start("analytics", ["--json", "--output", OUTPUT]),
-    start("inventory", ["--json"]),
-  ];
-
+  const demo = new Demo(options);
   try {
-    const admin = await connectAdmin(settings, signal);
-    await createMissingTopics(admin, topics, printNote);
-    await disconnect(admin);
-
-    const services = startServices();
-    const count = String(options.count);
-    const producer = start("producer", ["--count", count, "--span", SPAN, "--json"]);
-    const produced = JSON.parse(await resultOf("producer", producer, signal));
-    printNote(
-      `${label("producer")} ${produced.orders} orders in ${produced.seconds} s, ` +
-        `${produced.orders_per_second}/s, 99% of them acknowledged within ` +
-        `${produced.ack_latency_ms.p99} ms`,
-    );
-    await caughtUp(settings, prefix, running, signal);
-    services.forEach((service) => service.kill("SIGTERM"));
-    const [counted, moved] = await Promise.all(
-      services.map(async ({ ended }) => JSON.parse((await ended).stdout)),
-    );
-    const checks = await reconcile(settings, prefix, { produced, counted, moved }, signal);
-    const adds = checks.every(({ expected, actual }) => expected === actual);
-    if (options.json) printResult(JSON.stringify({ report: counted, checks, adds_up: adds }));
-    else printResult(`\n${await Deno.readTextFile(OUTPUT)}\n${reconciliationText(checks)}`);
+    const claims = await processOrders(demo, options.count, signal);
+    const checks = await reconcile(demo, claims, signal);
+    const addsUp = checks.every(({ expected, actual }) => expected === actual);
+    if (options.json) {
+      printResult(JSON.stringify({ report: claims.counted, checks, adds_up: addsUp }));
+    } else {
+      printResult(`\n${reportText(claims.counted)}\n${reconciliationText(checks)}`);
+    }
     if (options.keep) {
-      startServices();
+      demo.startServices();
       printNote(
-        `both services go on with --topic-prefix ${prefix} until Ctrl-C; topics and broker stay`,
+        `both services keep running with --topic-prefix ${demo.prefix} until Ctrl-C; ` +
+          `the report is in ${REPORT}; topics and broker stay`,
       );
       await delayOrAbort(2 ** 31 - 1, signal);
     }
-    return adds ? 0 : 1;
+    return addsUp ? 0 : 1;
   } finally {
-    running.forEach((program) => program.kill("SIGTERM"));
-    await Promise.all([...running].map(({ ended }) => ended));
+    await demo.stopPrograms();
     if (!options.keep) {
-      await deleteTopics(settings, topics.map(({ name }) => name));
+      await deleteTopics(demo);
       await stopBroker();
     }
   }
 }
 
+/** The topics of the demo, and the programs that it runs on them. */
+class Demo {
+  readonly prefix: string;
+  readonly settings: KafkaSettings;
+  readonly topics: TopicSpec[];
+  readonly running = new Set<Running>();
+
+  constructor({ topicPrefix, ...options }: Options<typeof flags>) {
+    const time = new Date().toISOString().slice(0, 19).replace(/\D/g, "");
+    this.prefix = `${topicPrefix}demo-${time}-`;
+    this.settings = kafkaSettings("order-stream-demo", options, printNote);
+    this.topics = [
+      orderEvents(this.prefix),
+      inventoryEvents(this.prefix),
+      deadLetters(this.prefix),
+      orderMetrics(`${this.prefix}analytics`),
+    ];
+  }
+
+  start(name: Name, args: string[]): Running {
+    const program = launch(`${name}.ts`, ["--topic-prefix", this.prefix, "--json", ...args], {
+      brokers: this.settings.brokers.join(","),
+      onLine: (line) => printNote(`${label(name)} ${line}`),
+    });
+    this.running.add(program);
+    program.ended.then(() => this.running.delete(program));
+    return program;
+  }
+
+  startServices(): Running[] {
+    return [this.start("analytics", ["--output", REPORT]), this.start("inventory", [])];
+  }
+
+  async stopPrograms(): Promise<void> {
+    this.running.forEach((program) => program.kill("SIGTERM"));
+    await Promise.all([...this.running].map(({ ended }) => ended));
+    // There is none when analytics did not get that far.
+    await Deno.remove(new URL(REPORT, import.meta.url)).catch(() => {});
+  }
+}
+
+/** Sends the orders through the three programs and returns what each reports. */
+async function processOrders(demo: Demo, count: number, signal: AbortSignal): Promise<Claims> {
+  const admin = await connectAdmin(demo.settings, signal);
+  await createMissingTopics(admin, demo.topics, printNote);
+  await disconnect(admin);
+
+  const services = demo.startServices();
+  const producer = demo.start("producer", ["--count", String(count), "--span", SPAN]);
+  const produced = JSON.parse(await resultOf("producer", producer, signal));
+  printNote(
+    `${label("producer")} ${produced.orders} orders in ${produced.seconds} s, ` +
+      `${produced.orders_per_second}/s, 99% of them acknowledged within ` +
+      `${produced.ack_latency_ms.p99} ms`,
+  );
+  await caughtUp(demo, signal);
+  services.forEach((service) => service.kill("SIGTERM"));
+  const [counted, moved] = await Promise.all(
+    services.map(async ({ ended }) => JSON.parse((await ended).stdout)),
+  );
+  return { produced, counted, moved };
+}
+
 /**
- * Starts the development broker unless a broker answers already; returns what stops it again.
+ * Starts the development broker unless a broker answers already; returns a function that stops it.
  *
- * Only at the usual address: a cluster that somebody named is theirs to start.
+ * Only at the default address: a cluster named with `--brokers` is not started here.
  */
 async function ensureBroker(
   { brokers }: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
-  const { port } = usualNodes(1)[0]!;
+  const { port } = defaultNodes(1)[0]!;
   const usual = brokers.join() === `${HOST}:${port}`;
   if (!usual || await answersKafka(HOST, port) !== "nothing") return () => Promise.resolve();
   await runTask("up", signal);
   return () => runTask("down");
 }
 
-/** Runs a task of deno.json, with the permissions that it has there. */
+/** Runs a task of deno.json. */
 async function runTask(task: string, signal?: AbortSignal): Promise<void> {
   const { code } = await new Deno.Command(Deno.execPath(), {
     cwd: new URL(".", import.meta.url),
@@ -151,7 +185,7 @@ function label(name: Name): string {
   return `${PAINT[name](name.padEnd(9))} ${dim("│")}`;
 }
 
-/** What a program wrote to stdout, once it has ended well. */
+/** What a program wrote to stdout; throws when its exit code is not 0. */
 async function resultOf(name: Name, program: Running, signal: AbortSignal): Promise<string> {
   const stop = () => program.kill("SIGTERM");
   signal.addEventListener("abort", stop);
@@ -164,9 +198,7 @@ async function resultOf(name: Name, program: Running, signal: AbortSignal): Prom
 
 /** Waits until both services have committed the end of the orders. */
 async function caughtUp(
-  settings: KafkaSettings,
-  prefix: string,
-  running: Set<Running>,
+  { settings, prefix, running }: Demo,
   signal: AbortSignal,
 ): Promise<void> {
   const topic = orderEvents(prefix).name;
@@ -184,17 +216,17 @@ async function caughtUp(
   } finally {
     await reader.close();
   }
-  throw new Error("a service has ended before its work was done: see above");
+  throw new Error("a service ended before it had processed all orders: see above");
 }
 
-/** What the three programs say of their work. */
+/** What the three programs report about their work. */
 interface Claims {
-  produced: { orders: number; failed: number };
-  counted: { total_orders: number; failed_orders: number; malformed_events: number };
-  moved: { orders: number; reserved: number; released: number };
+  produced: { orders: number };
+  counted: MetricsReport;
+  moved: { orders: number };
 }
 
-/** Two figures that must be the same. */
+/** Two figures that must be equal. */
 interface Check {
   what: string;
   expected: number;
@@ -203,17 +235,16 @@ interface Check {
   differences?: string[];
 }
 
-/** Reads the topics again and compares them with what the programs claim. */
+/** Reads the topics again and compares them with what the programs reported. */
 async function reconcile(
-  settings: KafkaSettings,
-  prefix: string,
+  { settings, prefix }: Demo,
   { produced, counted, moved }: Claims,
   signal: AbortSignal,
 ): Promise<Check[]> {
   const stored = new Reconciliation();
   let unreadableOrders = 0;
   let unreadableEvents = 0;
-  let letters = 0;
+  let deadLetterCount = 0;
   const read = (topic: string, onRecord: (value: Uint8Array | null) => void) =>
     readTopic(settings, {
       topic,
@@ -230,7 +261,7 @@ async function reconcile(
     if (parsed?.kind === "event") stored.addEvent(parsed.event);
     else unreadableEvents++;
   });
-  await read(deadLetters(prefix).name, () => letters++);
+  await read(deadLetters(prefix).name, () => deadLetterCount++);
 
   const check = (what: string, expected: number, actual: number): Check => ({
     what,
@@ -250,7 +281,7 @@ async function reconcile(
       differences: differences.slice(0, 10),
     },
     check("records that could not be read", 0, unreadableOrders + unreadableEvents),
-    check("dead letters, one for each of both groups", 2 * unreadableOrders, letters),
+    check("dead letters, one for each of both groups", 2 * unreadableOrders, deadLetterCount),
   ];
 }
 
@@ -268,12 +299,13 @@ function reconciliationText(checks: readonly Check[]): string {
   return [bold("RECONCILIATION"), ...lines, bold(verdict)].join("\n");
 }
 
-async function deleteTopics(settings: KafkaSettings, topics: string[]): Promise<void> {
+async function deleteTopics({ settings, topics }: Demo): Promise<void> {
+  const names = topics.map(({ name }) => name);
   const admin = adminPool(settings);
   try {
-    await admin.use((client) => client.deleteTopics({ topics }));
+    await admin.use((client) => client.deleteTopics({ topics: names }));
   } catch {
-    printNote(`topics ${topics.join(", ")} could not be deleted`);
+    printNote(`topics ${names.join(", ")} could not be deleted`);
   } finally {
     await admin.close();
   }

@@ -9,8 +9,7 @@
  * deno task inventory --until-end
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`.
+ * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */
@@ -27,7 +26,7 @@ import { type Step } from "./lib/kafka/partition_session.ts";
 import { runProcessor } from "./lib/kafka/processor.ts";
 import { type SourceRecord } from "./lib/kafka/records.ts";
 import type { TargetRecord } from "./lib/kafka/records.ts";
-import { eachOrder } from "./lib/order_batch.ts";
+import { eachOrder } from "./lib/order.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
 import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";
@@ -38,7 +37,7 @@ export const flags: ReturnType<typeof serviceFlags> & typeof COMMON_FLAGS = {
   ...COMMON_FLAGS,
 };
 
-/** What an instance has done, all of it committed. */
+/** What an instance has committed. */
 export interface InventoryTotals {
   /** Orders turned into movements. */
   orders: number;
@@ -46,7 +45,7 @@ export interface InventoryTotals {
   reserved: number;
   /** Movements of failed orders. */
   released: number;
-  /** Records that are no orders. */
+  /** Records of other kinds. */
   skipped: number;
   /** Dead letters. */
   malformed: number;

@@ -11,8 +11,7 @@
  * deno task replay --group analytics --verify
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`.
+ * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */

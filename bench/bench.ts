@@ -10,9 +10,8 @@
  * deno task bench --jobs memory,limits,scale,startup
  * ```
  *
- * Permissions: `--allow-run` for `sh`, which starts the programs and the peers, for `ps`, and for
- * those of dev_broker/cluster.ts; `--allow-net` for the brokers; `--allow-sys` to describe the machine;
- * `--allow-read` and `--allow-write` for `bench` and `.kafka`; `--allow-env` as the programs have it.
+ * Permissions: the set `bench` of deno.json, `--allow-net` for the brokers, and `--allow-run` as the
+ * task has it: `sh` starts the programs and the peers.
  *
  * @module
  */
@@ -282,7 +281,7 @@ async function openBroker(
 ): Promise<{ brokers: string[]; kind: "own" | "running"; stop: () => Promise<void> }> {
   const stop = () => Promise.resolve();
   if (named !== undefined) return { brokers: named, kind: "running", stop };
-  const { port } = usualNodes(1)[0]!;
+  const { port } = defaultNodes(1)[0]!;
   if (await answersKafka(HOST, port) === "kafka") {
     return { brokers: [`${HOST}:${port}`], kind: "running", stop };
   }
@@ -308,8 +307,8 @@ async function preparePeers(
   { directory, signal }: BenchContext,
 ): Promise<{ clients: Client[]; missing: Results["missing"] }> {
   const payloadFile = `${directory}/orders.ndjson`;
-  const order = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
-  const lines = Array.from({ length: PAYLOADS }, (_, index) => encodeOrder(order(index)));
+  const nextOrder = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
+  const lines = Array.from({ length: PAYLOADS }, () => encodeOrder(nextOrder()));
   await Deno.writeTextFile(payloadFile, lines.join("\n"));
   const clients: Client[] = [];
   const missing: Results["missing"] = [];

@@ -38,13 +38,13 @@ const MEASURED_MS = 1_500;
 /** Measures each step for 1.5 seconds; `fetch` reads the given topic once. */
 export async function measureLimits(context: BenchContext, orders: Orders): Promise<Limits> {
   context.note("in-process limits");
-  const next = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
-  const events = Array.from({ length: SAMPLE }, (_, index) => next(index));
+  const nextOrder = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
+  const events = Array.from({ length: SAMPLE }, nextOrder);
   const bytes = events.map((event) => Buffer.from(encodeOrder(event)));
   const decoder = new TextDecoder();
   const timestampMs = Date.now();
   return {
-    generate: perSecond((index) => next(index)),
+    generate: perSecond(nextOrder),
     stringify: perSecond((index) => JSON.stringify(events[index])),
     encode: perSecond((index) => encodeOrder(events[index]!)),
     jsonParse: perSecond((index) => JSON.parse(decoder.decode(bytes[index]))),

@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { kafkaClasspath } from "../dev_broker/cluster.ts";
-import { exists, findJava, ROOT } from "../dev_broker/java.ts";
+import { exists, ROOT } from "../dev_broker/files.ts";
+import { findJava, kafkaClasspath } from "../dev_broker/java.ts";
 import { KAFKA_VERSION } from "../dev_broker/config.ts";
 import { commandOf, type Script } from "../lib/cli/launch.ts";
 import { inventoryEvents, orderEvents } from "../lib/topics.ts";
@@ -109,12 +109,12 @@ export const ORDER_STREAM: Client = {
 /** The command that starts one of our programs. */
 export function program(
   script: Script,
-  { brokers, directory }: Pick<Work, "brokers" | "directory">,
+  { brokers }: Pick<Work, "brokers">,
   ...flags: string[][]
 ): Command {
   return {
     program: Deno.execPath(),
-    args: [...commandOf(script, { brokers, files: [directory] }), ...flags.flat()],
+    args: [...commandOf(script, brokers), ...flags.flat()],
   };
 }
 

@@ -1,9 +1,9 @@
 /**
- * The settings of the development broker: what stands in `server.properties` and on the command line
- * of Java. Pure: data in, text out.
+ * The settings of the development broker: the text of `server.properties` and the flags of Java.
+ * Pure: data in, text out.
  *
- * They are chosen for a machine where people work: loopback only, a small heap, few threads, a quick
- * start. compose.yaml has the same settings for one node; a test holds the two together.
+ * They suit a developer's machine: loopback only, a small heap, few threads, a quick start.
+ * compose.yaml has the same settings for one node; a test compares the two.
  *
  * @module
  */
@@ -20,12 +20,12 @@ export interface NodeSpec {
   id: number;
   /** Where clients connect. */
   port: number;
-  /** Where the nodes talk to each other about the cluster itself. */
+  /** The port of its controller. */
   controllerPort: number;
 }
 
-/** The nodes of a cluster on its usual ports: 9092 for clients and 9093 inside, then two up. */
-export function usualNodes(count: number): NodeSpec[] {
+/** The nodes of a cluster on its default ports: 9092 for clients, 9093 for the controller; +2 each. */
+export function defaultNodes(count: number): NodeSpec[] {
   return Array.from({ length: count }, (_, index) => ({
     id: index + 1,
     port: 9092 + 2 * index,
@@ -38,7 +38,7 @@ export function brokerAddresses(nodes: readonly NodeSpec[]): string {
   return nodes.map(({ port }) => `${HOST}:${port}`).join(",");
 }
 
-/** With these a cluster goes on 2–3 s after `kill -9` of a leader; with the defaults after 8 s. */
+/** With these a cluster recovers 2–3 s after `kill -9` of a leader; with the defaults after 8 s. */
 const FAST_FAILOVER = {
   "broker.session.timeout.ms": "2000",
   "broker.heartbeat.interval.ms": "400",
@@ -47,15 +47,15 @@ const FAST_FAILOVER = {
 };
 
 /**
- * After `kill -9` a node alone is taken back when its former session has ended: with these after
- * about 4 s, with the defaults after 10 s.
+ * After `kill -9` a single node can rejoin only when its former session has expired: with these
+ * after about 4 s, with the defaults after 10 s.
  */
 const FAST_RESTART = {
   "broker.session.timeout.ms": "4000",
   "broker.heartbeat.interval.ms": "500",
 };
 
-/** The settings that a cluster of one or three nodes has wherever it runs. */
+/** The settings of a cluster of one or three nodes, with Docker and with Java. */
 export function clusterSettings(nodeCount: number): Record<string, string> {
   const replicas = nodeCount >= 3 ? "3" : "1";
   const inSync = nodeCount >= 3 ? "2" : "1";
@@ -72,7 +72,7 @@ export function clusterSettings(nodeCount: number): Record<string, string> {
     "share.coordinator.state.topic.num.partitions": "4",
     "share.coordinator.state.topic.replication.factor": replicas,
     "share.coordinator.state.topic.min.isr": inSync,
-    // The first member of a group need not wait for others to come.
+    // The first member of a group does not wait for others to join.
     "group.initial.rebalance.delay.ms": "0",
     ...(nodeCount >= 3 ? FAST_FAILOVER : FAST_RESTART),
     "num.network.threads": "2",
@@ -95,7 +95,7 @@ export function serverProperties(
     nodes: readonly NodeSpec[];
     /** The absolute path of the directory for the node's records. */
     dataDir: string;
-    /** Further settings; they go before the usual ones. */
+    /** Further settings; they override the usual ones. */
     settings?: Record<string, string>;
   },
 ): string {
@@ -115,11 +115,11 @@ export function serverProperties(
     ...clusterSettings(nodes.length),
     ...settings,
   };
-  return "# Written by each start of the development broker: changes here do not last.\n" +
+  return "# Written by each start of the development broker; changes here are lost.\n" +
     Object.entries(all).map(([key, value]) => `${key}=${escapeValue(value)}\n`).join("");
 }
 
-/** A value as Java's properties files need it: backslashes doubled, what is not ASCII as \uXXXX. */
+/** Escapes a value for a Java properties file: doubles backslashes, writes non-ASCII as \uXXXX. */
 function escapeValue(value: string): string {
   return value.replaceAll("\\", "\\\\")
     .replace(/[^\x20-\x7e]/g, (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
@@ -127,8 +127,8 @@ function escapeValue(value: string): string {
 
 /** The flags of Java itself for the broker. */
 export function javaFlags(
-  { heap, logDir, logName, log4jFile, classPath, archive }: {
-    /** The most memory for objects, as in `-Xmx`. */
+  { heap, logDir, logName, log4jFile, classPath }: {
+    /** The maximum heap, as in `-Xmx`. */
     heap: string;
     /** The directory for log files. */
     logDir: string;
@@ -136,10 +136,8 @@ export function javaFlags(
     logName: string;
     /** The configuration of the log. */
     log4jFile: string;
-    /** The directory with the jars. */
+    /** The jars, as `-cp` takes them. */
     classPath: string;
-    /** An archive of loaded classes: used for a faster start, or made when the process ends. */
-    archive?: { use: string } | { make: string } | undefined;
   },
 ): string[] {
   return [
@@ -147,21 +145,16 @@ export function javaFlags(
     "-Xss512k",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
-    // A broker that has ended is seen; one that hangs without memory is not.
+    // A broker that ended is noticed; one that hangs without memory is not.
     "-XX:+ExitOnOutOfMemoryError",
     `-XX:ErrorFile=${logDir}/${logName}-crash-%p.log`,
-    // Nothing reads stdout, where Java would complain of an archive that it does not use.
+    // Nothing reads its output.
     "-Xlog:disable",
-    ...(archive === undefined
-      ? []
-      : "use" in archive
-      ? [`-XX:SharedArchiveFile=${archive.use}`]
-      : [`-XX:ArchiveClassesAtExit=${archive.make}`]),
     `-Dkafka.logs.dir=${logDir}`,
     `-Dorder-stream.log=${logName}`,
     `-Dlog4j2.configurationFile=${log4jFile}`,
     "-cp",
-    `${classPath}/*`,
+    classPath,
   ];
 }
 
@@ -172,13 +165,13 @@ export function javaMajorVersion(text: string): number | undefined {
   return Number(match[1] === "1" ? match[2] : match[1]);
 }
 
-/** The lines of a broker's log that tell why it ended: its last errors, else its last lines. */
-export function tellingLines(log: string, max = 8): string[] {
+/** Why a broker ended, from its log: the last eight errors, or the last eight lines without any. */
+export function errorLines(log: string): string[] {
   const lines = log.split("\n").map((line) => line.trimEnd())
-    // Of a stack trace only the messages say something to a user.
+    // Users need the messages of a stack trace, not its frames.
     .filter((line) => line !== "" && !/^\s+(at |\.\.\. \d+ more)/.test(line));
   const errors = lines.filter((line) =>
     /\b(ERROR|FATAL)\b/.test(line) || /^(Caused by: |[\w.$]+(Exception|Error)\b)/.test(line)
   );
-  return [...new Set(errors.length > 0 ? errors : lines)].slice(-max);
+  return [...new Set(errors.length > 0 ? errors : lines)].slice(-8);
 }

@@ -2,24 +2,23 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   brokerAddresses,
   clusterSettings,
-  javaFlags,
+  defaultNodes,
+  errorLines,
   javaMajorVersion,
   KAFKA_VERSION,
   serverProperties,
-  tellingLines,
-  usualNodes,
 } from "./config.ts";
 
-Deno.test("usualNodes gives every node ports of its own below the ephemeral ones", () => {
-  assertEquals(brokerAddresses(usualNodes(1)), "127.0.0.1:9092");
-  assertEquals(brokerAddresses(usualNodes(3)), "127.0.0.1:9092,127.0.0.1:9094,127.0.0.1:9096");
-  const ports = usualNodes(3).flatMap(({ port, controllerPort }) => [port, controllerPort]);
+Deno.test("defaultNodes gives every node ports of its own below the ephemeral ones", () => {
+  assertEquals(brokerAddresses(defaultNodes(1)), "127.0.0.1:9092");
+  assertEquals(brokerAddresses(defaultNodes(3)), "127.0.0.1:9092,127.0.0.1:9094,127.0.0.1:9096");
+  const ports = defaultNodes(3).flatMap(({ port, controllerPort }) => [port, controllerPort]);
   assertEquals(new Set(ports).size, 6);
   assert(ports.every((port) => port < 32768));
 });
 
 Deno.test("serverProperties listens on loopback only", () => {
-  const text = serverProperties(usualNodes(1)[0]!, { nodes: usualNodes(1), dataDir: "/d" });
+  const text = serverProperties(defaultNodes(1)[0]!, { nodes: defaultNodes(1), dataDir: "/d" });
   assertStringIncludes(
     text,
     "\nlisteners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093\n",
@@ -31,7 +30,7 @@ Deno.test("serverProperties listens on loopback only", () => {
 });
 
 Deno.test("serverProperties of three nodes keeps three copies and fails over fast", () => {
-  const nodes = usualNodes(3);
+  const nodes = defaultNodes(3);
   const text = serverProperties(nodes[1]!, { nodes, dataDir: "/d" });
   assertStringIncludes(text, "\nnode.id=2\n");
   assertStringIncludes(
@@ -44,25 +43,15 @@ Deno.test("serverProperties of three nodes keeps three copies and fails over fas
 });
 
 Deno.test("serverProperties lets further settings win and escapes what Java would misread", () => {
-  const nodes = usualNodes(1);
+  const nodes = defaultNodes(1);
   const text = serverProperties(nodes[0]!, {
     nodes,
-    dataDir: "C:\\bücher",
+    dataDir: "/a b\\bücher",
     settings: { "num.io.threads": "8" },
   });
   assertStringIncludes(text, "\nnum.io.threads=8\n");
   assert(!text.includes("num.io.threads=2"));
-  assertStringIncludes(text, "\nlog.dirs=C:\\\\b\\u00fccher\n");
-});
-
-Deno.test("javaFlags uses an archive of classes or makes one, never both", () => {
-  const base = { heap: "192m", logDir: "/l", logName: "node-1", log4jFile: "/f", classPath: "/c" };
-  const archiveFlags = (archive: Parameters<typeof javaFlags>[0]["archive"]) =>
-    javaFlags({ ...base, archive }).filter((flag) => flag.includes("Archive"));
-  assertEquals(archiveFlags(undefined), []);
-  assertEquals(archiveFlags({ use: "/a" }), ["-XX:SharedArchiveFile=/a"]);
-  assertEquals(archiveFlags({ make: "/a" }), ["-XX:ArchiveClassesAtExit=/a"]);
-  assertEquals(javaFlags(base)[0], "-Xmx192m");
+  assertStringIncludes(text, "\nlog.dirs=/a b\\\\b\\u00fccher\n");
 });
 
 Deno.test("javaMajorVersion reads old and new numbering", () => {
@@ -73,7 +62,7 @@ Deno.test("javaMajorVersion reads old and new numbering", () => {
   assertEquals(javaMajorVersion("The operation could not be completed"), undefined);
 });
 
-Deno.test("tellingLines shows the last errors without their stack traces", () => {
+Deno.test("errorLines shows the last errors without their stack traces", () => {
   const log = [
     "2026-01-01 10:00:00.000 INFO  Starting (KafkaRaftServer)",
     "2026-01-01 10:00:01.000 ERROR Could not start (KafkaRaftServer)",
@@ -83,13 +72,13 @@ Deno.test("tellingLines shows the last errors without their stack traces", () =>
     "Caused by: java.net.BindException: Address already in use",
     "2026-01-01 10:00:02.000 INFO  Bye (KafkaRaftServer)",
   ].join("\n");
-  assertEquals(tellingLines(log), [
+  assertEquals(errorLines(log), [
     "2026-01-01 10:00:01.000 ERROR Could not start (KafkaRaftServer)",
     "org.apache.kafka.common.KafkaException: Socket server failed to bind",
     "Caused by: java.net.BindException: Address already in use",
   ]);
-  assertEquals(tellingLines("one\ntwo\nthree\n", 2), ["two", "three"]);
-  assertEquals(tellingLines(""), []);
+  assertEquals(errorLines("0\n1\n2\n3\n4\n5\n6\n7\n8\n"), [..."12345678"]);
+  assertEquals(errorLines(""), []);
 });
 
 Deno.test("compose.yaml and dev_broker/pom.xml agree with the settings here", async () => {

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { ROOT } from "./java.ts";
+import { ROOT } from "./files.ts";
 
-/** The ways to start one are tried for so long before Docker counts as absent. */
+/** How long each check of Docker may take. */
 const LIMIT_MS = 10_000;
 
 /** Why Docker Compose cannot run the broker; `undefined` when it can. */
@@ -21,7 +21,7 @@ export async function dockerProblem(): Promise<string | undefined> {
       }).output();
       if (success) continue;
       const lines = new TextDecoder().decode(stderr).split("\n").map((line) => line.trim());
-      return `\`docker ${args.join(" ")}\` says "${lines.find((line) => line !== "") ?? ""}"`;
+      return `\`docker ${args.join(" ")}\` printed "${lines.find((line) => line !== "") ?? ""}"`;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return "the command docker is missing";
       throw error;
@@ -30,7 +30,7 @@ export async function dockerProblem(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Whether the broker's container runs. */
+/** Whether the broker's container is running. */
 export async function containerRuns(): Promise<boolean> {
   const { success, stdout } = await new Deno.Command("docker", {
     args: composeArgs(["ps", "--status", "running", "--quiet", "kafka"]),

@@ -1,11 +1,11 @@
 /**
- * Ports that nobody listens on, for brokers that tests start.
+ * Free ports, for brokers that tests start.
  *
  * @module
  */
 import { HOST, type NodeSpec } from "./config.ts";
 
-/** Nodes on free ports, all below the ephemeral ones, which any connection may take. */
+/** Nodes on free ports, below the ephemeral range, which any connection may take. */
 export function freeNodes(count: number): NodeSpec[] {
   const ports = freePorts(2 * count);
   return Array.from({ length: count }, (_, index) => ({
@@ -15,11 +15,11 @@ export function freeNodes(count: number): NodeSpec[] {
   }));
 }
 
-/** So many different free ports on loopback. */
+/** Different free ports on loopback. */
 export function freePorts(count: number): number[] {
   const ports = new Set<number>();
   for (let tries = 0; ports.size < count; tries++) {
-    if (tries > 1_000) throw new Error(`looking for ${count} free ports: only found ${ports.size}`);
+    if (tries > 1_000) throw new Error(`looking for ${count} free ports: found only ${ports.size}`);
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     try {
       Deno.listen({ hostname: HOST, port }).close();

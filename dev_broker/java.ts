@@ -1,43 +1,34 @@
 /**
- * What the development broker needs to run with Java: a Java, Apache Kafka's jars, and an archive of
- * loaded classes that halves the start.
+ * What the development broker needs to run with Java: a Java, and Apache Kafka's jars, which Maven
+ * downloads.
  *
- * Jars and archive belong to the project and are shared by all data directories. Both appear by one
- * rename, complete or not at all, so an interrupted download leaves nothing half-made.
+ * The jars belong to the project and are shared by all data directories. They appear by one rename,
+ * complete or not at all, so an interrupted download leaves nothing half-made.
  *
  * Permissions: `--allow-run=java,mvn` (and `$JAVA_HOME/bin/java`), `--allow-env=JAVA_HOME`,
- * `--allow-read` for `.kafka` and `broker`, `--allow-write=.kafka`.
+ * `--allow-read=.kafka,dev_broker`, `--allow-write=.kafka`.
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
 import { javaMajorVersion, KAFKA_VERSION } from "./config.ts";
-import { lockFile } from "./file_lock.ts";
+import { DEFAULT_DATA_DIR, exists, lockFile, removeIfThere, ROOT } from "./files.ts";
 
-/** The project's root directory, without a slash at its end. */
-export const ROOT: string = fileURLToPath(new URL("..", import.meta.url)).replace(/[\\/]$/, "");
-
-/** The configuration of the broker's log. */
-export const LOG4J_FILE = `${ROOT}/dev_broker/log4j2.properties`;
-
-const SHARED_DIR = `${ROOT}/.kafka`;
 const POM = `${ROOT}/dev_broker/pom.xml`;
 const OLDEST_JAVA = 17;
 const DOWNLOAD_LIMIT_MS = 15 * 60_000;
-const MVN = Deno.build.os === "windows" ? "mvn.cmd" : "mvn";
 const HOW_ELSE = "or start a Docker engine, which `deno task up` prefers";
 
 /** A Java that is new enough. */
 export interface Java {
-  /** What is run. */
+  /** The command that runs it. */
   command: string;
-  /** All that `-version` prints. */
+  /** The output of `-version`. */
   version: string;
 }
 
-/** How a caller hears of what takes long, and stops it. */
+/** How a caller follows what takes long, and stops it. */
 export interface Progress {
-  /** Called with a line for the user. */
+  /** Called with a message for the user. */
   note?: (line: string) => void;
   /** Stops the work. */
   signal?: AbortSignal | undefined;
@@ -50,13 +41,13 @@ export interface Progress {
 }
 
 /**
- * Finds Java: that of `JAVA_HOME` when it is set, else the one on the `PATH`.
+ * Finds Java: the one at `JAVA_HOME` when that is set, else the one on the `PATH`.
  *
  * @throws {Error} When there is none or it is too old.
  */
 export async function findJava(): Promise<Java> {
   const home = Deno.env.get("JAVA_HOME") ?? "";
-  const command = home === "" ? "java" : `${home.replace(/[\\/]+$/, "")}/bin/java`;
+  const command = home === "" ? "java" : `${home.replace(/\/+$/, "")}/bin/java`;
   const where = home === "" ? "on the PATH" : `at JAVA_HOME "${home}"`;
   const wanted = `running Kafka needs Java ${OLDEST_JAVA} or newer`;
   let output: Deno.CommandOutput;
@@ -82,23 +73,25 @@ export async function findJava(): Promise<Java> {
 }
 
 /**
- * The directory with Kafka's jars; downloads them when they are not there yet.
+ * Kafka's jars as Java's `-cp` takes them; downloads them when they are not there yet.
  *
- * @throws {Error} When Maven is missing or cannot get them.
+ * @throws {Error} When Maven is missing or cannot download them.
  */
-export async function kafkaJars(progress: Progress = {}): Promise<string> {
+export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
   const { note = () => {}, signal, verbose = false } = progress;
-  const libs = `${SHARED_DIR}/libs-${KAFKA_VERSION}-${await digest(await Deno.readTextFile(POM))}`;
-  if (await exists(libs)) return libs;
+  const libs = `${DEFAULT_DATA_DIR}/libs-${KAFKA_VERSION}-${await digest(
+    await Deno.readTextFile(POM),
+  )}`;
+  if (await exists(libs)) return `${libs}/*`;
 
-  await Deno.mkdir(SHARED_DIR, { recursive: true });
-  using _lock = await lockFile(`${SHARED_DIR}/libs.lock`, {
+  await Deno.mkdir(DEFAULT_DATA_DIR, { recursive: true });
+  using _lock = await lockFile(`${DEFAULT_DATA_DIR}/libs.lock`, {
     signal,
     onWait: () => note("another program is downloading Apache Kafka; waiting for it"),
   });
-  if (await exists(libs)) return libs;
+  if (await exists(libs)) return `${libs}/*`;
 
-  note(`downloading Apache Kafka ${KAFKA_VERSION} from Maven Central, about 60 MB, only this once`);
+  note(`downloading Apache Kafka ${KAFKA_VERSION} from Maven Central (about 60 MB, only once)`);
   const startedMs = performance.now();
   const unfinished = `${libs}.unfinished`;
   await removeIfThere(unfinished);
@@ -109,18 +102,18 @@ export async function kafkaJars(progress: Progress = {}): Promise<string> {
     await removeIfThere(unfinished);
   }
   note(`downloaded in ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`);
-  return libs;
+  return `${libs}/*`;
 }
 
 async function copyDependencies(
   directory: string,
   { signal, verbose }: { signal: AbortSignal | undefined; verbose: boolean },
 ): Promise<void> {
-  const doing = `downloading Kafka's jars with ${MVN}`;
+  const doing = `downloading Kafka's jars with Maven`;
   const limit = AbortSignal.timeout(DOWNLOAD_LIMIT_MS);
   let output: Deno.CommandOutput;
   try {
-    output = await new Deno.Command(MVN, {
+    output = await new Deno.Command("mvn", {
       args: [
         "--batch-mode",
         "--strict-checksums",
@@ -136,7 +129,7 @@ async function copyDependencies(
     }).output();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Error(`${doing}: the command is missing; install Maven, ${HOW_ELSE}`);
+    throw new Error(`${doing}: the command mvn is missing; install Maven, ${HOW_ELSE}`);
   }
   signal?.throwIfAborted();
   const text = new TextDecoder().decode(output.stdout) + new TextDecoder().decode(output.stderr);
@@ -149,11 +142,11 @@ async function copyDependencies(
   }
   const jars = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
   if (!jars.some((name) => name === `kafka_2.13-${KAFKA_VERSION}.jar`)) {
-    throw new Error(`${doing}: it ended well, but kafka_2.13-${KAFKA_VERSION}.jar is not there`);
+    throw new Error(`${doing}: it succeeded, but kafka_2.13-${KAFKA_VERSION}.jar is missing`);
   }
 }
 
-/** What Maven says of a failure, without its advice on how to read it. */
+/** Maven's error messages, without its advice on how to read them. */
 function mavenErrors(text: string): string {
   // deno-lint-ignore no-control-regex -- Maven colours its output on some systems.
   const lines = text.replace(/\x1b\[[0-9;]*m/g, "").split("\n")
@@ -161,69 +154,6 @@ function mavenErrors(text: string): string {
   const advice = /^\[ERROR\]( (To see|Re-run|For more|After correcting|\[Help)|$)/;
   const errors = lines.filter((line) => line.startsWith("[ERROR]") && !advice.test(line));
   return (errors.length > 0 ? errors : lines).slice(0, 5).join("\n") || "it printed nothing";
-}
-
-/**
- * Where the archive of loaded classes stands for this Java and these jars.
- *
- * An archive of another Java, or of jars in another place, is of no use: hence the digest of both.
- */
-export async function classArchive(java: Java, libs: string): Promise<string> {
-  return `${libs}/classes-${await digest(java.version + libs)}.jsa`;
-}
-
-/**
- * Puts a newly made archive in its place if Java can use it, and drops it otherwise.
- *
- * A broken archive crashes Java, so one is never used before Java has once said that it is whole.
- */
-export async function keepArchive(made: string): Promise<void> {
-  let unfinished: string | undefined;
-  try {
-    const java = await findJava();
-    const libs = await kafkaJars();
-    const archive = await classArchive(java, libs);
-    const { success } = await new Deno.Command(java.command, {
-      args: [
-        "-Xshare:on",
-        `-XX:SharedArchiveFile=${made}`,
-        "-XX:+SuppressFatalErrorMessage",
-        "-cp",
-        `${libs}/*`,
-        "-version",
-      ],
-    }).output();
-    if (!success) return;
-    // Not a rename alone: the data directory may be on another disk.
-    unfinished = `${archive}.${crypto.randomUUID().slice(0, 8)}.unfinished`;
-    await Deno.copyFile(made, unfinished);
-    await Deno.rename(unfinished, archive);
-  } catch {
-    // Without an archive a start takes longer, and that is all.
-  } finally {
-    await removeIfThere(made);
-    if (unfinished !== undefined) await removeIfThere(unfinished);
-  }
-}
-
-/** Whether there is a file or directory of this name. */
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-/** Removes a file or a directory with all that is in it; there may be none. */
-export async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /** The first eight hexadecimal digits of the SHA-256 of a text. */

@@ -1,19 +1,26 @@
 /**
- * What the readers and writers of events share: from bytes to a JSON object, the reasons for which
- * a value is refused, and from text to JSON.
+ * What the readers and writers of events share: the schemas of their fields, from bytes to a value
+ * that conforms to a schema, the reasons for which a value is refused, and from text to JSON.
+ *
+ * One schema of valibot gives the type of an event, the check of what others wrote, and the JSON
+ * Schema in docs/asyncapi.yaml.
  *
  * @module
  */
-
 import { Buffer } from "node:buffer";
+import * as v from "valibot";
+import { parseTimestampMs } from "./timestamp.ts";
 
 /** The fields of a JSON object, of which nothing is known yet. */
 export type JsonObject = Record<string, unknown>;
 
-/** A value that is not the event it should be; the message says what is wrong with it. */
+/** A value that is not a valid event; the message gives the reason. */
 export class MalformedEvent extends Error {}
 
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The longest id, in Unicode code points. */
+export const MAX_ID_CHARACTERS = 256;
 
 /** How much of a value a reason quotes, in UTF-16 units. */
 const QUOTED_LENGTH = 40;
@@ -25,7 +32,7 @@ const QUOTED_LENGTH = 40;
  */
 export function decodeUtf8(bytes: Uint8Array): string {
   // Three times as fast as TextDecoder, but puts U+FFFD for what is not UTF-8: when there is one,
-  // the strict decoder tells whether it was so in the bytes.
+  // the strict decoder finds out whether it stands in the bytes.
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
   if (!text.includes("\ufffd")) return text;
   try {
@@ -47,38 +54,83 @@ export function parseObject(text: string): JsonObject {
   } catch (error) {
     throw new MalformedEvent(`not JSON: ${printable((error as Error).message)}`);
   }
-  if (!isObject(value)) throw new MalformedEvent(`not a JSON object, but ${shown(value)}`);
-  return value;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as JsonObject;
+  }
+  throw new MalformedEvent(`not a JSON object, but ${shown(value)}`);
 }
 
-/** Whether a JSON value is an object: neither a list nor `null`. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** Whether a text is an id: 1 to 256 characters, counted as in JSON Schema, by Unicode code points. */
+export function isId(text: string): boolean {
+  if (text.length <= MAX_ID_CHARACTERS) return text !== "";
+  return text.length <= 2 * MAX_ID_CHARACTERS && [...text].length <= MAX_ID_CHARACTERS;
 }
 
-/** Whether a value can be a quantity: a whole number of at least 1. */
-export function isQuantity(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 1;
+/** Whether a text is a timestamp that {@linkcode parseTimestampMs} reads. */
+export function isTimestamp(text: string): boolean {
+  return !Number.isNaN(parseTimestampMs(text));
 }
 
-/** Whether a value can be a price: a number of at least 0. */
-export function isAmount(value: unknown): value is number {
-  return Number.isFinite(value) && (value as number) >= 0;
+/** The schema of an id. */
+export function id(description: string): v.GenericSchema<string> {
+  const message = expected(`a text of 1 to ${MAX_ID_CHARACTERS} characters`);
+  return v.pipe(v.string(message), v.check(isId, message), v.description(description));
+}
+
+/** The schema of a quantity: a whole number of at least 1. */
+export function quantity(description: string): v.GenericSchema<number> {
+  const message = expected("a whole number of at least 1");
+  return v.pipe(
+    v.number(message),
+    v.safeInteger(message),
+    v.minValue(1, message),
+    v.description(description),
+  );
+}
+
+/** The schema of an amount of money: a finite number of at least 0. */
+export function amount(description: string): v.GenericSchema<number> {
+  const message = expected("a number of at least 0");
+  return v.pipe(
+    v.number(message),
+    v.finite(message),
+    v.minValue(0, message),
+    v.description(description),
+  );
+}
+
+/** The schema of one of a few words. */
+export function oneOf<const T extends string>(
+  words: readonly T[],
+  description: string,
+): v.GenericSchema<T> {
+  const message = expected(words.map((word) => `"${word}"`).join(" or "));
+  return v.pipe(v.picklist(words, message), v.description(description));
+}
+
+/** The schema of an event time. */
+export function timestamp(description: string): v.GenericSchema<string> {
+  const message = expected("ISO 8601 such as 2024-01-15T10:30:00");
+  return v.pipe(v.string(message), v.check(isTimestamp, message), v.description(description));
+}
+
+/** The message of a schema: what was expected and what was found. */
+export function expected(what: string): (issue: v.BaseIssue<unknown>) => string {
+  return ({ input }) => `expected ${what}, got ${shown(input)}`;
 }
 
 /**
- * The value of a field that must be a text and not empty.
+ * Checks a value against a schema and leaves out the fields that the schema does not know.
  *
- * @throws {MalformedEvent} When it is something else.
+ * @throws {MalformedEvent} When it breaks the schema; the message names the first wrong field.
  */
-export function nonEmptyText(field: string, value: unknown): string {
-  if (typeof value === "string" && value !== "") return value;
-  throw refusal(field, "a text that is not empty", value);
-}
-
-/** The refusal of a field: where, what was expected there, and what was found. */
-export function refusal(field: string, expected: string, got: unknown): MalformedEvent {
-  return new MalformedEvent(`${field}: expected ${expected}, got ${shown(got)}`);
+export function conform<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+  const { success, output, issues } = v.safeParse(schema, value, { abortEarly: true });
+  if (success) return output;
+  const [{ path = [], message }] = issues;
+  const field = path.map(({ key }) => typeof key === "number" ? `[${key}]` : `.${key}`).join("");
+  const isMissing = path.at(-1)?.origin === "key";
+  throw new MalformedEvent(`${field.slice(1)}${field && ": "}${isMissing ? "missing" : message}`);
 }
 
 /** The reason for which reading failed; an error of any other kind is a bug and goes on. */
@@ -89,8 +141,9 @@ export function reasonOf(error: unknown): string {
 
 /** A value in a few words: values come from outside and may be long or deeply nested. */
 function shown(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (Array.isArray(value)) {
+    return value.length === 0 ? "an empty list" : `a list of ${value.length}`;
+  }
   if (typeof value === "string") {
     return value.length <= QUOTED_LENGTH
       ? printable(`"${value}"`)

@@ -8,35 +8,39 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import * as v from "valibot";
 import {
+  conform,
   decodeUtf8,
-  isQuantity,
-  type JsonObject,
+  expected,
+  id,
   jsonText,
-  nonEmptyText,
+  oneOf,
   parseObject,
+  quantity,
   reasonOf,
-  refusal,
+  timestamp,
 } from "./event_fields.ts";
-import { parseTimestampMs } from "./timestamp.ts";
+
+const schema = v.object({
+  event_type: oneOf(["InventoryEvent"], "The kind of event."),
+  order_id: id("The order that caused the movement."),
+  item_id: id("What moves; the key of the record."),
+  quantity: quantity("How many."),
+  action: oneOf(
+    ["reserve", "release"],
+    "`reserve` for an order that was placed, `release` for one that failed.",
+  ),
+  timestamp: timestamp("The event time of the order, ISO 8601; UTC when it names no zone."),
+}, expected("an object"));
 
 /** A movement of stock that an order has caused. */
-export interface InventoryEvent {
-  /** The kind of event. */
-  event_type: "InventoryEvent";
-  /** The order that caused it; not empty. */
-  order_id: string;
-  /** What moves; not empty. */
-  item_id: string;
-  /** How many; a whole number of at least 1. */
-  quantity: number;
-  /** `reserve` for an order that was placed, `release` for one that failed. */
-  action: "reserve" | "release";
-  /** The event time of the order, ISO 8601. */
-  timestamp: string;
-}
+export type InventoryEvent = v.InferOutput<typeof schema>;
 
-/** What a value turns out to be. */
+/** The schema of an inventory event. */
+export const inventoryEventSchema: v.GenericSchema<InventoryEvent> = schema;
+
+/** The result of reading a value. */
 export type ParsedInventoryEvent =
   /** An inventory event. */
   | { kind: "event"; event: InventoryEvent }
@@ -114,29 +118,8 @@ export function inventoryEventEncoder(): (event: InventoryEvent) => Buffer {
 /** Reads the bytes of a record; never throws, whatever they are. */
 export function parseInventoryEvent(value: Uint8Array): ParsedInventoryEvent {
   try {
-    return { kind: "event", event: readEvent(parseObject(decodeUtf8(value))) };
+    return { kind: "event", event: conform(schema, parseObject(decodeUtf8(value))) };
   } catch (error) {
     return { kind: "malformed", reason: reasonOf(error) };
   }
-}
-
-function readEvent(fields: JsonObject): InventoryEvent {
-  const { event_type: eventType, quantity, action } = fields;
-  if (eventType !== "InventoryEvent") throw refusal("event_type", '"InventoryEvent"', eventType);
-  if (!isQuantity(quantity)) throw refusal("quantity", "a whole number of at least 1", quantity);
-  if (action !== "reserve" && action !== "release") {
-    throw refusal("action", '"reserve" or "release"', action);
-  }
-  const timestamp = nonEmptyText("timestamp", fields.timestamp);
-  if (Number.isNaN(parseTimestampMs(timestamp))) {
-    throw refusal("timestamp", "ISO 8601 such as 2024-01-15T10:30:00", timestamp);
-  }
-  return {
-    event_type: eventType,
-    order_id: nonEmptyText("order_id", fields.order_id),
-    item_id: nonEmptyText("item_id", fields.item_id),
-    quantity,
-    action,
-    timestamp,
-  };
 }

@@ -43,11 +43,15 @@ Deno.test("encodeInventoryEvent writes the known fields in the documented order"
 Deno.test("parseInventoryEvent says what is wrong", () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ "event_type": "OrderPlaced" }, 'event_type: expected "InventoryEvent", got "OrderPlaced"'],
-    [{ "order_id": "" }, 'order_id: expected a text that is not empty, got ""'],
-    [{ "item_id": 5 }, "item_id: expected a text that is not empty, got 5"],
+    [{ "order_id": "" }, 'order_id: expected a text of 1 to 256 characters, got ""'],
+    [{ "item_id": 5 }, "item_id: expected a text of 1 to 256 characters, got 5"],
+    [
+      { "item_id": "x".repeat(257) },
+      `item_id: expected a text of 1 to 256 characters, got "${"x".repeat(40)}…"`,
+    ],
     [{ quantity: 0 }, "quantity: expected a whole number of at least 1, got 0"],
     [{ action: "hold" }, 'action: expected "reserve" or "release", got "hold"'],
-    [{ timestamp: undefined }, "timestamp: expected a text that is not empty, got nothing"],
+    [{ timestamp: undefined }, "timestamp: missing"],
     [
       { timestamp: "today" },
       'timestamp: expected ISO 8601 such as 2024-01-15T10:30:00, got "today"',

@@ -8,7 +8,7 @@ const FIRST_MS = Date.UTC(2026, 1, 17, 14, 33);
 
 const MALFORMED = { value: new TextEncoder().encode("not JSON") };
 
-/** Records of so many orders in a minute. */
+/** Records of the given number of orders in a minute. */
 function records(minute: number, placed: number, failed: number) {
   const order = (status: OrderPlaced["status"]) => ({
     value: new TextEncoder().encode(encodeOrder({

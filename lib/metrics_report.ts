@@ -14,8 +14,26 @@ export interface Metrics {
   minutes: MinuteCounts;
   /** Records that could not be read as an order. */
   malformed: number;
-  /** Records that were fine, but no orders. */
+  /** Valid records that were not orders. */
   skipped: number;
+}
+
+/** Adds up the metrics of several partitions. */
+export function sumOfMetrics(parts: Iterable<Metrics>): Metrics {
+  const sum: Metrics = { minutes: new Map(), malformed: 0, skipped: 0 };
+  for (const { minutes, malformed, skipped } of parts) {
+    for (const [minute, { total, failed }] of minutes) {
+      const count = sum.minutes.get(minute);
+      if (count === undefined) sum.minutes.set(minute, { total, failed });
+      else {
+        count.total += total;
+        count.failed += failed;
+      }
+    }
+    sum.malformed += malformed;
+    sum.skipped += skipped;
+  }
+  return sum;
 }
 
 /** The report, with the names that it has in JSON. */
@@ -34,7 +52,7 @@ export interface MetricsReport {
   orders_by_minute: Record<string, number>;
   /** Records that could not be read as an order. */
   malformed_events: number;
-  /** Records that were fine, but no orders. */
+  /** Valid records that were not orders. */
   skipped_events: number;
   /**
    * SHA-256 in hex of the canonical report. That is, in UTF-8 and with a line feed after each line:

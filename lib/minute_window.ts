@@ -2,8 +2,8 @@
  * From orders to counts per minute.
  *
  * A window is one minute, aligned to the epoch, `[start, end)`: an order at exactly 14:34:00.000
- * belongs to 14:34. The event's own time decides, never the clock, so a late order counts in its own
- * minute however late it is, and the order of arrival does not matter.
+ * belongs to 14:34. The event time decides, never the clock, so a late order counts in the minute
+ * of its event time however late it is, and the order of arrival does not matter.
  *
  * @module
  */

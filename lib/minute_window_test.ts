@@ -82,7 +82,7 @@ Deno.test("parseMinute takes no other form", () => {
   ) assertEquals(parseMinute(text), undefined, text);
 });
 
-Deno.test("OrderTally tells rate, average and newest minute, whatever the order of arrival", () => {
+Deno.test("OrderTally prints rate, average and newest minute, whatever the order of arrival", () => {
   const tally = new OrderTally();
   assertEquals(String(tally), "0 orders counted");
   const at = (text: string) => Date.parse(`2024-01-15T${text}Z`);

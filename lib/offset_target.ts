@@ -37,7 +37,7 @@ export function parseOffsetTarget(text: string, nowMs: number): OffsetTarget {
   }
   const timeMs = parseTimestampMs(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text);
   if (Number.isNaN(timeMs)) {
-    const hint = textDuration(text) === undefined ? "" : `; did you mean -${text}?`;
+    const hint = textDuration(text) === undefined ? "" : `; write "-${text}" for a time before now`;
     throw new Error(
       `expected earliest, latest, an offset, a time such as 2024-01-15T10:30:00Z, ` +
         `or a duration before now, such as -1h${hint}`,

@@ -9,61 +9,69 @@
  *
  * @module
  */
+import * as v from "valibot";
 import {
+  amount,
+  conform,
   decodeUtf8,
-  isAmount,
-  isObject,
-  isQuantity,
-  type JsonObject,
+  expected,
+  id,
   jsonText,
-  nonEmptyText,
+  oneOf,
   parseObject,
+  quantity,
   reasonOf,
-  refusal,
+  timestamp,
 } from "./event_fields.ts";
 import { scanOrder } from "./order_scan.ts";
 import { parseTimestampMs } from "./timestamp.ts";
 
-/** A line of an order. */
-export interface OrderItem {
-  /** What is ordered; not empty. */
-  item_id: string;
-  /** How many; a whole number of at least 1. */
-  quantity: number;
-  /** The price of one; at least 0. */
-  price: number;
-}
+/** How many items an order can have. */
+export const MAX_ITEMS = 1_000;
+
+const LIST_OF_ITEMS = expected(`a list of 1 to ${MAX_ITEMS} items`);
+
+const itemSchema = v.object({
+  item_id: id("What is ordered."),
+  quantity: quantity("How many."),
+  price: amount("The price of one."),
+}, expected("an object"));
+
+const schema = v.object({
+  event_type: oneOf(["OrderPlaced"], "The kind of event."),
+  order_id: id("Which order; the key of the record."),
+  user_id: id("Who ordered."),
+  items: v.pipe(
+    v.array(itemSchema, LIST_OF_ITEMS),
+    v.minLength(1, LIST_OF_ITEMS),
+    v.maxLength(MAX_ITEMS, LIST_OF_ITEMS),
+  ),
+  total_amount: amount("What the order costs, with all fees, tips and discounts."),
+  status: oneOf(["placed", "failed"], "Whether the order was placed or failed."),
+  timestamp: timestamp("The event time, ISO 8601; UTC when it names no zone."),
+}, expected("an object"));
+
+/** An item of an order. */
+export type OrderItem = v.InferOutput<typeof itemSchema>;
 
 /** An order, placed or failed. */
-export interface OrderPlaced {
-  /** The kind of event. */
-  event_type: "OrderPlaced";
-  /** Which order; not empty. */
-  order_id: string;
-  /** Who orders; not empty. */
-  user_id: string;
-  /** What is ordered; at least one line. */
-  items: OrderItem[];
-  /** The sum of quantity × price, rounded to cents. */
-  total_amount: number;
-  /** What became of the order. */
-  status: "placed" | "failed";
-  /** The event time, ISO 8601; UTC when it names no zone. */
-  timestamp: string;
-}
+export type OrderPlaced = v.InferOutput<typeof schema>;
 
-/** What a value turns out to be. */
+/** The schema of an order. */
+export const orderSchema: v.GenericSchema<OrderPlaced> = schema;
+
+/** The result of reading a value. */
 export type ParsedOrder =
   /** An order; `timestampMs` is its event time since the epoch. */
   | { kind: "order"; order: OrderPlaced; timestampMs: number }
-  /** A JSON object of another kind: nothing is wrong with it, it is skipped and counted. */
+  /** An event of another kind: valid, but skipped and counted. */
   | { kind: "other"; eventType: string }
   /** Not JSON, or an order that breaks the schema: a dead letter. */
   | { kind: "malformed"; reason: string };
 
 /** Reads the bytes of a record as an order; fields that the schema does not know are left out. */
 export function parseOrder(value: Uint8Array): ParsedOrder {
-  // Most orders are written as encodeOrder writes them, and these are read in a third of the time.
+  // Most orders are written as encodeOrder writes them, and these are read in a tenth of the time.
   const scanned = scanOrder(value);
   if (scanned !== undefined) return scanned;
   try {
@@ -76,86 +84,53 @@ export function parseOrder(value: Uint8Array): ParsedOrder {
 /** As {@linkcode parseOrder}, for text such as a line of a file. */
 export function parseOrderText(text: string): ParsedOrder {
   try {
-    return readOrder(parseObject(text));
+    const fields = parseObject(text);
+    const eventType = fields.event_type;
+    if (typeof eventType === "string" && eventType !== "OrderPlaced") {
+      return { kind: "other", eventType };
+    }
+    const order = conform(schema, fields);
+    return { kind: "order", order, timestampMs: parseTimestampMs(order.timestamp) };
   } catch (error) {
     return { kind: "malformed", reason: reasonOf(error) };
   }
 }
 
-function readOrder(fields: JsonObject): ParsedOrder {
-  const eventType = fields.event_type;
-  if (typeof eventType !== "string") throw refusal("event_type", "a text", eventType);
-  if (eventType !== "OrderPlaced") return { kind: "other", eventType };
-
-  const items = readItems(fields.items);
-  const order: OrderPlaced = {
-    event_type: eventType,
-    order_id: nonEmptyText("order_id", fields.order_id),
-    user_id: nonEmptyText("user_id", fields.user_id),
-    items,
-    total_amount: readTotal(fields.total_amount, items),
-    status: readStatus(fields.status),
-    timestamp: nonEmptyText("timestamp", fields.timestamp),
-  };
-  return { kind: "order", order, timestampMs: timeOf(order.timestamp) };
+/** The records that are not orders. */
+export interface NotOrders<R> {
+  /** How many are valid, but not orders: other events, and tombstones. */
+  skipped: number;
+  /** Records that are not valid, each with the reason. */
+  malformed: { record: R; reason: string }[];
 }
 
-function readItems(value: unknown): OrderItem[] {
-  if (!Array.isArray(value) || value.length === 0) {
-    throw refusal("items", "a list of at least one item", value);
-  }
-  return value.map((item, index): OrderItem => {
-    if (!isObject(item)) throw refusal(`items[${index}]`, "an object", item);
-    const { item_id, quantity, price } = item;
-    if (typeof item_id !== "string" || item_id === "") {
-      throw refusal(`items[${index}].item_id`, "a text that is not empty", item_id);
+/**
+ * Reads each record's value as an order and hands it over, in the order of the records.
+ *
+ * Orders are handed over one by one, not as a list: a list of thousands lives long enough to cost the
+ * garbage collector a tenth of a program's time.
+ */
+export function eachOrder<R extends { value: Uint8Array | null }>(
+  records: Iterable<R>,
+  onOrder: (order: OrderPlaced, timestampMs: number) => void,
+): NotOrders<R> {
+  const rest: NotOrders<R> = { skipped: 0, malformed: [] };
+  for (const record of records) {
+    if (record.value === null) {
+      rest.skipped++;
+      continue;
     }
-    if (!isQuantity(quantity)) {
-      throw refusal(`items[${index}].quantity`, "a whole number of at least 1", quantity);
-    }
-    if (!isAmount(price)) {
-      throw refusal(`items[${index}].price`, "a number of at least 0", price);
-    }
-    return { item_id, quantity, price };
-  });
-}
-
-function readTotal(value: unknown, items: OrderItem[]): number {
-  if (typeof value !== "number" || !Number.isFinite(value)) {
-    throw refusal("total_amount", "a number", value);
+    const parsed = parseOrder(record.value);
+    if (parsed.kind === "order") onOrder(parsed.order, parsed.timestampMs);
+    else if (parsed.kind === "other") rest.skipped++;
+    else rest.malformed.push({ record, reason: parsed.reason });
   }
-  let sum = 0;
-  for (const { quantity, price } of items) sum += quantity * price;
-  if (!isTotal(value, sum)) {
-    throw refusal("total_amount", `${cents(sum)}, the sum of quantity × price`, value);
-  }
-  return value;
-}
-
-/** Whether an amount is a sum of doubles, rounded to cents in any way or not at all. */
-export function isTotal(amount: number, sum: number): boolean {
-  // Half a cent lets every way of rounding pass; the rest is the noise of doubles in large sums.
-  return Math.abs(amount - sum) <= 0.005 + Math.abs(amount) * 1e-12;
-}
-
-function cents(amount: number): number {
-  return Number(amount.toFixed(2));
-}
-
-function readStatus(value: unknown): OrderPlaced["status"] {
-  if (value === "placed" || value === "failed") return value;
-  throw refusal("status", '"placed" or "failed"', value);
-}
-
-function timeOf(timestamp: string): number {
-  const ms = parseTimestampMs(timestamp);
-  if (!Number.isNaN(ms)) return ms;
-  throw refusal("timestamp", "ISO 8601 such as 2024-01-15T10:30:00", timestamp);
+  return rest;
 }
 
 /** Writes an order as JSON, the known fields in the documented order. */
 export function encodeOrder(order: OrderPlaced): string {
-  // By hand it is faster than JSON.stringify, and the fields come in order whoever made the object.
+  // By hand it is faster than JSON.stringify, and the fields come in the documented order, whatever their order in the object.
   let items = "";
   for (const { item_id, quantity, price } of order.items) {
     const item = `{"item_id":${jsonText(item_id)},"quantity":${quantity},"price":${price}}`;

@@ -20,12 +20,12 @@ function fields(
 }
 
 function generated(count: number): string[] {
-  const order = orderGenerator({
+  const nextOrder = orderGenerator({
     seed: 2024,
     failureRate: 0.3,
     eventTimeMs: (index) => Date.UTC(2024, 1, 28, 23, 30) + index * 61_234,
   });
-  return Array.from({ length: count }, (_, index) => encodeOrder(order(index)));
+  return Array.from({ length: count }, () => encodeOrder(nextOrder()));
 }
 
 Deno.test("scanOrder reads what encodeOrder writes, as the JSON parser does", () => {
@@ -58,12 +58,32 @@ Deno.test("scanOrder agrees with the JSON parser on every number that it takes",
   assert(taken >= 8, `it took ${taken} only`);
 });
 
+Deno.test("scanOrder keeps the bounds of the schema", () => {
+  const [order] = generated(1);
+  const item = '{"item_id":"x","quantity":1,"price":1}';
+  const withItems = (count: number) =>
+    order!.replace(/"items":\[.*\]/, `"items":[${Array(count).fill(item).join()}]`);
+  const withId = (field: string, id: string) =>
+    order!.replace(new RegExp(`"${field}":"[^"]*"`), `"${field}":"${id}"`);
+  const cases: [string, boolean][] = [[withItems(1_000), true], [withItems(1_001), false]];
+  for (const field of ["order_id", "user_id", "item_id"]) {
+    cases.push([withId(field, "x"), true], [withId(field, "x".repeat(256)), true]);
+    cases.push([withId(field, ""), false], [withId(field, "x".repeat(257)), false]);
+  }
+  for (const [text, isValid] of cases) {
+    assertEquals(parseOrderText(text).kind === "order", isValid);
+    assertEquals(scan(text), isValid ? parseOrderText(text) : undefined);
+  }
+});
+
 Deno.test("scanOrder takes nothing that the JSON parser reads in another way", () => {
   const random = xoroshiro128plus(77);
   const alphabet = '"\\{}[],:.0123456789-eEplacedfiTZ \u0000\u00e9\ud83c\n';
   const pick = (length: number) => uniformInt(random, 0, length - 1);
   let taken = 0;
-  for (const text of generated(200)) {
+  const longestId = `"order_id":"${"x".repeat(256)}"`;
+  const withLongestId = (text: string) => text.replace(/"order_id":"[^"]*"/, longestId);
+  for (const text of [...generated(200), ...generated(20).map(withLongestId)]) {
     for (let round = 0; round < 200; round++) {
       const at = pick(text.length);
       const mutations = [

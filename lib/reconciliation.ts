@@ -1,8 +1,8 @@
 /**
- * The reconciliation: does everything that should have happened add up?
+ * The reconciliation: do the stock movements match the orders?
  *
  * Orders in, stock movements out: what the inventory events should be follows from the orders, so
- * reading both topics again tells whether one was lost, repeated or changed.
+ * reading both topics again shows whether one was lost, repeated or changed.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { InventoryEvent } from "./inventory_event.ts";
 import type { OrderPlaced } from "./order.ts";
 import { stockMovements } from "./stock_movements.ts";
 
-/** Collects what the topics hold. */
+/** Compares the orders of one topic with the inventory events of another. */
 export class Reconciliation {
   /** Valid orders. */
   orders = 0;
@@ -20,7 +20,7 @@ export class Reconciliation {
   expected = 0;
   /** Inventory events that are there. */
   found = 0;
-  /** How many more of each event are there (or, below 0, missing) than the orders ask for. */
+  /** How often each event is there beyond what the orders ask for; below 0, how often it is missing. */
   #surplus = new Map<string, number>();
 
   /** Takes in an order. */

@@ -40,7 +40,7 @@ export type Options<F extends Flags> = {
 
 /** Wrong use of a program: `main` prints the message, points to `--help` and exits with 2. */
 export class UsageError extends Error {
-  /** The name that tells it from other errors. */
+  /** Its name in messages. */
   override name = "UsageError";
 }
 
@@ -209,7 +209,7 @@ export function parseFlags<F extends Flags>(
   const options: Record<string, unknown> = {};
   for (const [typed, name] of names) {
     const { env, default: fallback, parse, repeatable, value } = flags[name]!;
-    const given = parsed[typed.slice(2)];
+    const given: unknown = parsed[typed.slice(2)];
     if (repeatable) {
       options[name] = (given as string[]).map((text) => checked(typed, text, parse));
     } else if (value === undefined) {

@@ -1,8 +1,8 @@
 /**
  * Clients of Kafka: making, connecting and disconnecting them.
  *
- * Every role (consumer, admin, each transactional producer) takes a client of its own from
- * {@linkcode kafkaClient}: clients share a cache of committed offsets that `sendOffsets` fills
+ * Every role (consumer, admin, each transactional producer) takes its own client from
+ * {@linkcode kafkaClient}: roles of one client share a cache of committed offsets that `sendOffsets` fills
  * before the transaction is committed.
  *
  * @module
@@ -20,7 +20,7 @@ const RETRY = { initialRetryTime: 20, multiplier: 2, maxRetryTime: 1_000, retrie
 /** How long a program waits for the first answer of a port that may not be Kafka's. */
 const PROBE_LIMIT_MS = 2_000;
 
-/** A client of its own: settings only, nothing is connected yet. */
+/** A new client, not connected yet. */
 export function kafkaClient({ brokers, clientId, verbose, note }: KafkaSettings): Kafka {
   const log: logCreator = () => ({ label, log: { message, error } }) =>
     note(`kafka ${label} ${message}${error === undefined ? "" : `: ${error}`}`);

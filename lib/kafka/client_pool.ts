@@ -18,14 +18,12 @@ export interface ClientPool<T> {
    * once nobody uses it any more.
    */
   use<R>(run: (client: T) => Promise<R>): Promise<R>;
-  /** Disconnects. */
   close(): Promise<void>;
 }
 
 /** Lends an admin client. */
 export type AdminPool = ClientPool<Admin>;
 
-/** Admin clients. */
 export function adminPool(settings: KafkaSettings): AdminPool {
   return clientPool(settings, () => kafkaClient(settings).admin());
 }

@@ -22,7 +22,6 @@ export type BatchPayload = EachBatchPayload & { batch: Pick<FetchedBatch, "fetch
 export interface Consumption {
   /** Where the brokers are. */
   settings: KafkaSettings;
-  /** The consumer group. */
   group: string;
   /** The topic, read from its beginning unless an offset is committed or sought. */
   topic: string;

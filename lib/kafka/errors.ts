@@ -1,6 +1,6 @@
 /**
- * What an error of Kafka or of its client means: whether another attempt can help, and what a user is
- * told.
+ * What an error of Kafka or of its client means: whether another attempt can help, and the message for
+ * the user.
  *
  * @module
  */
@@ -40,7 +40,7 @@ const FINAL_TYPES = new Set([
 
 /** A request that a broker refuses for good, in words for the user. */
 export class UnsupportedBrokerError extends Error {
-  /** The name that tells it from other errors. */
+  /** Its name in messages and logs. */
   override name = "UnsupportedBrokerError";
 }
 
@@ -51,8 +51,8 @@ export class UnsupportedBrokerError extends Error {
  * is final only if it would come again every time. Final are: a missing permission (of Kafka or of
  * Deno), a failed login, a request that the broker calls invalid or too large, a group whose members
  * use another assignment protocol, a compression that the client does not know, and faults of a
- * program (`TypeError` and its kin), which a retry would hide. What keeps failing is given up after
- * the settings' `timeoutMs` by whoever retries.
+ * program (`TypeError` and its kin), which a retry would hide. What keeps failing is given up by
+ * its callers after the settings' `timeoutMs`.
  */
 export function isRetriable(error: unknown): boolean {
   return !causes(error).some(isFinal);

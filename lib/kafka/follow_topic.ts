@@ -1,7 +1,7 @@
 /**
  * A view: follows a compacted topic from its beginning and passes on what it says.
  *
- * The view reads `read_committed` and as the only member of a group of its own, so it sees every
+ * The view reads `read_committed` and as the only member of its own group, so it sees every
  * partition. How far it has come is known from the offsets of whole batches, not of records: compaction
  * and transaction markers leave gaps between records, but a batch keeps its last offset.
  *

@@ -15,7 +15,7 @@
  *    is computed from the state that the last one has committed.
  *
  * After an error of a transaction we cannot know whether it committed. So the producer is discarded
- * and the steps run again: InitProducerId settles the old transaction, and the committed offset tells
+ * and the steps run again: InitProducerId settles the old transaction, and the committed offset shows
  * which it was. What was fetched before is dropped.
  *
  * @module
@@ -56,7 +56,6 @@ export interface PartitionWork {
 
 /** A partition that this instance has just fenced. */
 export interface Assignment {
-  /** The partition. */
   partition: number;
   /** The group's committed offset, if there is one. */
   committed: bigint | undefined;
@@ -97,7 +96,7 @@ export interface SessionContext {
 /** Compressions, by their numbers in record batches. */
 const NO_COMPRESSION = 0;
 const GZIP = 1;
-/** The number of transactions that fail in a row before the user is told. */
+/** The number of transactions that fail in a row before it is reported. */
 const REPORTED_FAILURES = 3;
 /** This many may fail in a row, however long it takes: brokers may go away one by one. */
 const TOLERATED_FAILURES = 6;
@@ -195,12 +194,12 @@ export class PartitionSession {
   }
 
   async #openOnce(): Promise<void> {
-    const { context, partition } = { context: this.#context, partition: this.partition };
+    const { partition } = this;
     const { signal } = this.#lost;
     this.#pause();
     await this.#fence();
     const { committed, start } = await this.#readOffset();
-    const work = await context.open({ partition, committed, start, signal });
+    const work = await this.#context.open({ partition, committed, start, signal });
     signal.throwIfAborted();
     this.#work = work;
     this.#nextOffset = start;

@@ -88,7 +88,7 @@ export async function viewCluster(
   }
 }
 
-/** Sends one request; `undefined` when what comes back is no answer to it. Throws if nothing listens. */
+/** Sends one request; `undefined` when what comes back is not an answer to it. Throws if nothing listens. */
 async function ask(
   { host, port, timeoutMs }: { host: string; port: number; timeoutMs: number },
   { api, version, body = new Uint8Array() }: { api: number; version: number; body?: Uint8Array },

@@ -12,25 +12,15 @@ import { consume } from "./consume.ts";
 import { explain } from "./errors.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
 import { PartitionSession, type SessionContext } from "./partition_session.ts";
-import type { KafkaSettings } from "./settings.ts";
 import { reachedEnd } from "./until_end.ts";
 
 /** What to process. */
-export interface ProcessorOptions {
-  /** Where the brokers are. */
-  settings: KafkaSettings;
-  /** The consumer group, prefix included. */
-  group: string;
-  /** The topic to read, prefix included. */
-  topic: string;
+export interface ProcessorOptions
+  extends Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "open"> {
   /** How many partitions the topic has. */
   partitions: number;
-  /** Wait for each record, in milliseconds: shows how lag builds up. */
-  throttleMs: number;
   /** Stop once everything that is in the topic now is processed and committed by the group. */
   untilEnd: boolean;
-  /** Prepares the work on a partition: restores its state. */
-  open: SessionContext["open"];
 }
 
 /**

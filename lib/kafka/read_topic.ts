@@ -12,7 +12,7 @@ import type { KafkaSettings } from "./settings.ts";
 /**
  * Reads all committed records that the topic holds now, or those in the given ranges.
  *
- * The end is told by the offsets of whole batches: the last offset of a partition may belong to a
+ * The end is recognised by the offsets of whole batches: the last offset of a partition may belong to a
  * transaction marker, which is never shown as a record.
  *
  * @param group A consumer group for the reading; nothing is committed to it.

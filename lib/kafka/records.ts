@@ -13,7 +13,6 @@ export interface SourceRecord {
   key: Buffer | null;
   /** Its value, as written; `null` is a tombstone. */
   value: Buffer | null;
-  /** Its headers. */
   headers?: IHeaders;
 }
 
@@ -21,7 +20,6 @@ export interface SourceRecord {
 export interface TargetRecord {
   /** The topic's full name. */
   topic: string;
-  /** The partition. */
   partition: number;
   /** The key; `null` for none. */
   key: string | Buffer | null;

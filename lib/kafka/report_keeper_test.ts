@@ -17,7 +17,7 @@ class RowsInMemory implements ReportSource {
   }
 
   add(total: number): void {
-    this.rows.apply(minuteRow(0, 29_000_000, total, 0));
+    this.rows.apply(minuteRow(0, 29_000_000, { total, failed: 0 }));
   }
 }
 

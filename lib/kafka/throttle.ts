@@ -10,7 +10,6 @@ const THROTTLED_STEP_MS = 250;
 
 /** Records that are committed together. */
 export interface CommitStep {
-  /** The records. */
   records: readonly SourceRecord[];
   /** The offset that is committed with them. */
   nextOffset: bigint;

@@ -18,31 +18,31 @@ function style(format: Parameters<typeof styleText>[0], text: string): string {
 }
 
 /** Bold text. */
-export function bold(text: string): string {
-  return style("bold", text);
+export function bold(str: string): string {
+  return style("bold", str);
 }
 
 /** Dimmed text. */
-export function dim(text: string): string {
-  return style("dim", text);
+export function dim(str: string): string {
+  return style("dim", str);
 }
 
 /** Red text. */
-export function red(text: string): string {
-  return style("red", text);
+export function red(str: string): string {
+  return style("red", str);
 }
 
 /** Green text. */
-export function green(text: string): string {
-  return style("green", text);
+export function green(str: string): string {
+  return style("green", str);
 }
 
 /** Yellow text. */
-export function yellow(text: string): string {
-  return style("yellow", text);
+export function yellow(str: string): string {
+  return style("yellow", str);
 }
 
 /** Cyan text. */
-export function cyan(text: string): string {
-  return style("cyan", text);
+export function cyan(str: string): string {
+  return style("cyan", str);
 }

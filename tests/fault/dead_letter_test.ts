@@ -1,5 +1,5 @@
 /**
- * Records that are no valid orders: none stalls a partition, and each is kept as it came.
+ * Records that are not valid orders: none stalls a partition, and each is kept as it came.
  *
  * @module
  */
@@ -64,7 +64,7 @@ Deno.test("poison in every partition becomes dead letters, once per group and as
   assertEquals(letters.length, 2 * poison.length);
 });
 
-/** Publishes to every partition what is no order; returns what the dead letters must show. */
+/** Publishes records that are not orders to every partition; returns what the dead letters must show. */
 async function publishPoison(run: TestRun, topic: string): Promise<string[]> {
   const values: Buffer[] = [
     Buffer.from("not JSON"),

@@ -19,7 +19,7 @@ Deno.test("a transaction that fails while inventory waits for its throttle is do
   await using run = await testRun("throttle");
   await run.json("producer.ts", ["--count", "36"]);
   let pauses = 0;
-  // Each order is a transaction of its own, and there is time to open the partition again meanwhile.
+  // Each order has its own transaction, and there is time to open the partition again meanwhile.
   const slow = run.start("inventory.ts", ["--throttle", "5000", "--verbose"], (line) => {
     if (line.includes("Pausing fetching")) pauses++;
   });
@@ -42,8 +42,8 @@ Deno.test("a transaction that fails while inventory waits for its throttle is do
   assertEquals((await readLedger(run, { inventory: true })).orders, 36);
 });
 
-Deno.test("an instance that sleeps while its group is reset does not undo it", async () => {
-  await using run = await testRun("sleep");
+Deno.test("an instance that is suspended while its group is reset does not undo it", async () => {
+  await using run = await testRun("suspended");
   await run.json("producer.ts", ["--count", "6000"]);
   let working = false;
   const sleeper = run.start("inventory.ts", ["--throttle", "2"], (line) => {

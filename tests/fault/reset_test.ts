@@ -154,7 +154,7 @@ Deno.test("orders that retention deletes unread are passed over, and the counts 
   analytics.kill("SIGTERM");
   const { stdout } = await analytics.ended;
   const { total_orders: counted } = JSON.parse(stdout);
-  // What was on its way when it was suspended is counted as well; the rest is reported.
+  // What was on its way when it was suspended is counted as well; all else is reported.
   const lost = lines.map((line) => /offsets (\d+) to (\d+) were deleted by the/.exec(line))
     .reduce((sum, lost) => sum + (lost === null ? 0 : Number(lost[2]) - Number(lost[1]) + 1), 0);
   assert(counted >= 800 && lost > 0, `counted ${counted}, lost ${lost}`);

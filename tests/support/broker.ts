@@ -1,13 +1,13 @@
 /**
  * A real broker for tests: one that all test files of a run share, or one for a test alone.
  *
- * Whatever is started here ends with the run, however the run ends; see broker_guard.ts.
+ * All brokers started here end with the run, however it ends; see broker_guard.ts.
  *
  * @module
  */
 import { killNode, startNode, stopBroker, stopNode } from "../../dev_broker/cluster.ts";
 import { HOST } from "../../dev_broker/config.ts";
-import { removeIfThere } from "../../dev_broker/java.ts";
+import { removeIfThere } from "../../dev_broker/files.ts";
 import { answersKafka } from "../../lib/kafka/probe.ts";
 
 /** Where a test's broker is. */
@@ -58,7 +58,7 @@ export async function testCluster(nodeCount: 1 | 3): Promise<TestCluster> {
     stop: (nodeId) => stopNode(dataDir, nodeId),
     start: (nodeId) => startNode(dataDir, nodeId),
     async [Symbol.asyncDispose]() {
-      // Its data is of no use to anybody: no need to wait for a quorum.
+      // Its data is deleted next, so there is no need to wait for a clean stop.
       await stopBroker(dataDir, { graceMs: 0 });
       await removeIfThere(dataDir);
     },
@@ -67,9 +67,9 @@ export async function testCluster(nodeCount: 1 | 3): Promise<TestCluster> {
 
 async function startGuarded(nodeCount: number): Promise<{ brokers: string; dataDir: string }> {
   const dataDir = await Deno.makeTempDir({ prefix: "order-stream-test-broker-" });
-  const guard = new URL("broker_guard.ts", import.meta.url).pathname;
-  // A process of its own, detached: so the broker's process is no open resource of the test that
-  // happens to come first, and Ctrl-C cannot end the start halfway, behind the guard's back.
+  const guard = `${import.meta.dirname}/broker_guard.ts`;
+  // In a detached process: otherwise the broker's process would be an open resource of the first
+  // test, and Ctrl-C could interrupt the start before the guard knows the broker.
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", guard, "start", String(Deno.pid), dataDir, String(nodeCount)],
     detached: true,

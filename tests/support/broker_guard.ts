@@ -1,10 +1,10 @@
 /**
- * Guards a broker that a test run uses: stops it and deletes its data as soon as that run has ended,
- * however it ended, Ctrl-C and `kill -9` included.
+ * Stops the broker of a test run and deletes its data as soon as the run has ended, even by Ctrl-C
+ * or `kill -9`.
  *
- * It is a process in a session of its own, as the run cannot clean up after its own death. It only
+ * It is a process in its own session, as the run cannot clean up after its own death. It only
  * looks whether the run's process is there: a pipe or a lock would be closed with each test file,
- * since `deno test` gives every file an isolate of its own.
+ * since `deno test` gives every file its own isolate.
  *
  * ```
  * broker_guard.ts start PID DIR NODES   starts the guard, then the broker, and prints its addresses
@@ -15,12 +15,12 @@
  */
 import process from "node:process";
 import { startBroker, stopBroker } from "../../dev_broker/cluster.ts";
-import { exists, removeIfThere } from "../../dev_broker/java.ts";
+import { exists, removeIfThere } from "../../dev_broker/files.ts";
 import { pause } from "../../lib/async.ts";
 import { freeNodes } from "../../dev_broker/free_ports.ts";
 
 async function start(pid: number, dataDir: string, nodeCount: number): Promise<void> {
-  // The guard comes first: from here on nothing can be left over.
+  // The guard comes first, so that nothing is left running whatever fails below.
   new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", import.meta.filename!, "watch", String(pid), dataDir],
     stdin: "null",
@@ -32,7 +32,7 @@ async function start(pid: number, dataDir: string, nodeCount: number): Promise<v
     nodes: freeNodes(nodeCount),
     note: (line) => console.error(line),
   });
-  // The guard may have found nothing to stop yet, and gone.
+  // The guard may have ended before there was a broker to stop.
   if (!isThere(pid)) await cleanUp(dataDir);
   console.log(brokers);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { kafkaClasspath } from "../../dev_broker/cluster.ts";
+import { kafkaClasspath } from "../../dev_broker/java.ts";
 
 /** A line of `kafka-consumer-groups --describe`. */
 export interface DescribedPartition {

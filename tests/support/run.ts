@@ -1,9 +1,9 @@
 /**
- * What each scenario needs: a broker, topics of its own, and a way to wait for a condition.
+ * What each scenario needs: a broker, its own topics, and a way to wait for a condition.
  *
  * @module
  */
-import { removeIfThere } from "../../dev_broker/java.ts";
+import { removeIfThere } from "../../dev_broker/files.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import type { KafkaSettings } from "../../lib/kafka/settings.ts";
 import { launch, type Running, type Script } from "../../lib/cli/launch.ts";
@@ -72,7 +72,7 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
       started.forEach(({ program }) => program.kill("SIGKILL"));
       for (const { program, isAwaited } of started) {
         const { exitCode, stderr } = await program.ended;
-        // Said here, since the test itself may only have seen that nothing happens any more.
+        // Printed here: the test itself may only have seen that nothing happens any more.
         if (exitCode === 1 && !isAwaited) {
           console.error(`a program failed:\n${stderr.slice(-2_000)}`);
         }

@@ -5,14 +5,14 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import {
   type ClusterOptions,
   deleteData,
-  kafkaClasspath,
   killNode,
   nodeStatus,
   startBroker,
   stopBroker,
 } from "../../dev_broker/cluster.ts";
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
-import { exists } from "../../dev_broker/java.ts";
+import { exists } from "../../dev_broker/files.ts";
+import { findJava, kafkaClasspath } from "../../dev_broker/java.ts";
 import { answersKafka, viewCluster } from "../../lib/kafka/probe.ts";
 import { testBroker, testCluster } from "../support/broker.ts";
 import { freeNodes, freePorts } from "../../dev_broker/free_ports.ts";
@@ -103,9 +103,40 @@ Deno.test("startBroker and stopBroker: a node lives from one to the other, and i
   });
 });
 
+Deno.test("startBroker and stopBroker accept blanks in the paths of Java and of the data", async () => {
+  const parent = await Deno.makeTempDir({ prefix: "order stream broker test " });
+  const dataDir = `${parent}/my data`;
+  const home = Deno.env.get("JAVA_HOME");
+  try {
+    await Deno.symlink(await javaHome(), `${parent}/my jdk`);
+    Deno.env.set("JAVA_HOME", `${parent}/my jdk`);
+    assertEquals((await findJava()).command, `${parent}/my jdk/bin/java`);
+    await startBroker(dataDir, { nodes: freeNodes(1) });
+    const [status] = await nodeStatus(dataDir);
+    assertEquals(status!.state, "ready");
+    assertStringIncludes(await Deno.readTextFile(status!.logFile), "Kafka Server started");
+    assertEquals(await stopBroker(dataDir), [1]);
+  } finally {
+    if (home === undefined) Deno.env.delete("JAVA_HOME");
+    else Deno.env.set("JAVA_HOME", home);
+    await stopBroker(dataDir, { graceMs: 0 });
+    await Deno.remove(parent, { recursive: true });
+  }
+});
+
+/** The home directory of the Java that the broker would use. */
+async function javaHome(): Promise<string> {
+  const { stderr } = await new Deno.Command((await findJava()).command, {
+    args: ["-XshowSettings:properties", "-version"],
+  }).output();
+  const home = /java\.home = (.+)/.exec(new TextDecoder().decode(stderr))?.[1];
+  assert(home !== undefined, "java does not print its java.home");
+  return home;
+}
+
 Deno.test("startBroker names the port that another program has taken", async () => {
   await using at = await place();
-  const start = () => assertRejects(() => startBroker(at.dataDir, { nodes: at.nodes }));
+  const start = () => assertRejects(() => startBroker(at.dataDir, { nodes: at.nodes }), Error);
   {
     using _ = stranger(at.port);
     assertStringIncludes(
@@ -130,7 +161,7 @@ Deno.test("startBroker leaves the place to a Kafka broker that is there already"
 Deno.test("startBroker that fails says why, names the log and leaves nothing running", async () => {
   await using at = await place();
   const start = (options: ClusterOptions) =>
-    assertRejects(() => startBroker(at.dataDir, { nodes: at.nodes, ...options }));
+    assertRejects(() => startBroker(at.dataDir, { nodes: at.nodes, ...options }), Error);
 
   const { message } = await start({ settings: { "log.segment.bytes": "lots" } });
   assertStringIncludes(message, "log.segment.bytes");
@@ -161,7 +192,7 @@ Deno.test("startBroker that is aborted leaves nothing running", async () => {
 Deno.test("startBroker refuses to turn one node into three", async () => {
   await using at = await place();
   await startBroker(at.dataDir, { nodes: at.nodes });
-  const error = await assertRejects(() => startBroker(at.dataDir, { nodes: freeNodes(3) }));
+  const error = await assertRejects(() => startBroker(at.dataDir, { nodes: freeNodes(3) }), Error);
   assertStringIncludes(error.message, "holds a cluster of 1 node");
 });
 

@@ -5,7 +5,6 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
-import type { Producer, Transaction } from "kafkajs";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
@@ -17,6 +16,9 @@ import { readTopic } from "../../lib/kafka/read_topic.ts";
 import { testCluster } from "../support/broker.ts";
 import { consoleConsumer } from "../support/kafka_tools.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
+
+type Producer = ReturnType<typeof idempotentProducer>;
+type Transaction = Awaited<ReturnType<Producer["transaction"]>>;
 
 /** Creates a topic of one partition and returns its name. */
 async function createTopic(

@@ -1,0 +1,44 @@
+/**
+ * Follows the log of a node.
+ *
+ * Permissions: `--allow-read` for the log.
+ *
+ * @module
+ */
+
+/** Returns a function that passes on the lines added to a log since its last call. */
+export async function openLog(
+  path: string,
+  onLines: (lines: string[]) => void,
+): Promise<() => Promise<void>> {
+  let file = await openIfThere(path);
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(64 * 1024);
+  let rest = "";
+  const readOn = async (from: Deno.FsFile) => {
+    for (let read = await from.read(buffer); read !== null; read = await from.read(buffer)) {
+      const lines = (rest + decoder.decode(buffer.subarray(0, read), { stream: true })).split("\n");
+      rest = lines.pop()!;
+      if (lines.length > 0) onLines(lines);
+    }
+  };
+  return async () => {
+    if (file !== undefined) await readOn(file);
+    const current = await openIfThere(path);
+    // A full log is renamed and a new one created.
+    if (current !== undefined && (await current.stat()).ino !== (await file?.stat())?.ino) {
+      file?.close();
+      file = current;
+      await readOn(file);
+    } else current?.close();
+  };
+}
+
+async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

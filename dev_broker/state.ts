@@ -1,0 +1,62 @@
+/**
+ * What a data directory is used for: its broker.json.
+ *
+ * Permissions: `--allow-read` and `--allow-write` for the data directory.
+ *
+ * @module
+ */
+import type { NodeSpec } from "./config.ts";
+
+/** What a data directory is used for. */
+export type BrokerState = DockerState | JavaState;
+
+/** Docker Compose runs the broker; its data is in a volume. */
+export interface DockerState {
+  /** Which of the two this is. */
+  engine: "docker";
+}
+
+/** Java runs the broker. */
+export interface JavaState {
+  /** Which of the two this is. */
+  engine: "java";
+  /** The id that all nodes of the cluster share. */
+  clusterId: string;
+  /** The maximum heap of a node, as in `-Xmx`. */
+  heap: string;
+  /** The nodes of the cluster. */
+  nodes: NodeSpec[];
+}
+
+/** The path of broker.json in a data directory. */
+export function stateFile(dataDir: string): string {
+  return `${dataDir}/broker.json`;
+}
+
+/**
+ * Reads broker.json; `undefined` when there is none.
+ *
+ * @throws {Error} When it is not JSON.
+ */
+export async function readState(dataDir: string): Promise<BrokerState | undefined> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(stateFile(dataDir));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`reading "${stateFile(dataDir)}": expected JSON`, { cause: error });
+  }
+}
+
+/** Writes broker.json, by a rename: a reader never sees half of it. */
+export async function writeState(dataDir: string, state: BrokerState): Promise<void> {
+  await Deno.mkdir(dataDir, { recursive: true });
+  const unfinished = `${stateFile(dataDir)}.unfinished`;
+  await Deno.writeTextFile(unfinished, JSON.stringify(state, null, 2) + "\n");
+  await Deno.rename(unfinished, stateFile(dataDir));
+}

@@ -1,0 +1,256 @@
+/**
+ * Writes `docs/asyncapi.yaml`: topics, keys, payloads and headers, as AsyncAPI 3, from the schemas
+ * and the table of topics that the programs themselves use.
+ *
+ * ```sh
+ * deno task docs
+ * ```
+ *
+ * Permissions: `--allow-write=docs/asyncapi.yaml`.
+ *
+ * @module
+ */
+import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
+import type { GenericSchema } from "valibot";
+import { stringify } from "yaml";
+import { isId, isTimestamp, MAX_ID_CHARACTERS } from "../lib/event_fields.ts";
+import { inventoryEventSchema } from "../lib/inventory_event.ts";
+import { rowSchemas } from "../lib/metrics_rows.ts";
+import { orderSchema } from "../lib/order.ts";
+import {
+  deadLetters,
+  inventoryEvents,
+  orderEvents,
+  orderMetrics,
+  type TopicSpec,
+} from "../lib/topics.ts";
+
+const ID_KEYWORDS = { minLength: 1, maxLength: MAX_ID_CHARACTERS };
+
+/** What the checks that are functions mean in JSON Schema. */
+const KEYWORDS_OF_CHECK = new Map<unknown, Record<string, unknown>>([
+  [isId, ID_KEYWORDS],
+  [isTimestamp, {
+    pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?(Z|[+-]\\d{2}(:?\\d{2})?)?$",
+  }],
+]);
+
+const CONVERSION: ConversionConfig = {
+  // JSON has no numbers that are not finite.
+  ignoreActions: ["finite"],
+  overrideAction({ valibotAction, jsonSchema }) {
+    const keywords = "requirement" in valibotAction &&
+      KEYWORDS_OF_CHECK.get(valibotAction.requirement);
+    return keywords ? { ...jsonSchema, ...keywords } : undefined;
+  },
+};
+
+const EXAMPLES = {
+  order: {
+    event_type: "OrderPlaced",
+    order_id: "order_000001",
+    user_id: "user_123",
+    items: [{ item_id: "burger", quantity: 2, price: 10 }],
+    total_amount: 20,
+    status: "placed",
+    timestamp: "2024-01-15T10:30:00",
+  },
+  inventoryEvent: {
+    event_type: "InventoryEvent",
+    order_id: "order_000001",
+    item_id: "burger",
+    quantity: 2,
+    action: "reserve",
+    timestamp: "2024-01-15T10:30:00.000Z",
+  },
+  minuteRow: { total: 1000, failed: 49 },
+  progressRow: { start_offset: "0", next_offset: "1000", malformed: 0, skipped: 0 },
+};
+
+const ID_KEY = { type: "string", ...ID_KEYWORDS };
+const rowKey = (name: string) => ({ type: "string", pattern: `^\\d+/${name}$` });
+
+const DEAD_LETTER_HEADERS = {
+  type: "object",
+  description: "The headers of the record itself, and:",
+  required: ["dlq.topic", "dlq.partition", "dlq.offset", "dlq.group", "dlq.reason"],
+  properties: {
+    "dlq.topic": { type: "string", description: "The topic that the record was read from." },
+    "dlq.partition": { type: "string", pattern: "^\\d+$", description: "Its partition." },
+    "dlq.offset": { type: "string", pattern: "^\\d+$", description: "Its offset." },
+    "dlq.group": { type: "string", description: "The consumer group that read it." },
+    "dlq.reason": { type: "string", description: "What is wrong with it." },
+  },
+};
+
+const messages = {
+  order: {
+    title: "An order, placed or failed",
+    ...jsonMessage(ID_KEY, orderSchema, EXAMPLES.order),
+  },
+  inventoryEvent: {
+    title: "A movement of stock that an order has caused",
+    ...jsonMessage(ID_KEY, inventoryEventSchema, EXAMPLES.inventoryEvent),
+  },
+  minuteRow: {
+    title: "The orders of a minute in one partition of the orders",
+    description: "A record without a value deletes the row.",
+    ...jsonMessage(
+      rowKey("\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}Z"),
+      rowSchemas.minute,
+      EXAMPLES.minuteRow,
+    ),
+  },
+  progressRow: {
+    title: "How far a partition of the orders is counted; the last record of each transaction",
+    ...jsonMessage(rowKey("progress"), rowSchemas.progress, EXAMPLES.progressRow),
+  },
+  barrierRow: {
+    title: "Marks an offset, so that a reader knows when it has read all that came before",
+    contentType: "application/json",
+    bindings: { kafka: { key: rowKey("barrier") } },
+    payload: { type: "object", maxProperties: 0 },
+  },
+  deadLetter: {
+    title: "A record that could not be read as an order, with its own key and value",
+    headers: DEAD_LETTER_HEADERS,
+    payload: { description: "The bytes of the record as they came." },
+  },
+};
+
+type MessageName = keyof typeof messages;
+
+const METRICS_ROWS: MessageName[] = ["minuteRow", "progressRow", "barrierRow"];
+
+const channels = {
+  orders: channel(orderEvents(""), "Orders, keyed by `order_id`.", ["order"]),
+  inventoryEvents: channel(
+    inventoryEvents(""),
+    "Stock movements, keyed by `item_id`: one for each item of an order.",
+    ["inventoryEvent"],
+  ),
+  orderMetrics: {
+    ...channel(
+      orderMetrics("{group}"),
+      "What an analytics group has counted: partition p holds the rows of partition p of the orders.",
+      METRICS_ROWS,
+    ),
+    parameters: {
+      group: { description: "The consumer group of analytics.", default: "analytics" },
+    },
+  },
+  deadLetters: channel(
+    deadLetters(""),
+    "Records of the orders that are not valid orders.",
+    ["deadLetter"],
+  ),
+};
+
+type ChannelName = keyof typeof channels;
+
+const operations = {
+  publishOrders: operation("send", "orders", "producer.ts publishes orders."),
+  ...consumer("inventory", "inventory.ts turns each order into stock movements, exactly once."),
+  publishInventoryEvents: operation(
+    "send",
+    "inventoryEvents",
+    "inventory.ts writes stock movements in the transaction that commits the orders.",
+  ),
+  ...consumer("analytics", "analytics.ts counts orders by minute."),
+  writeMetrics: operation(
+    "send",
+    "orderMetrics",
+    "analytics.ts writes changed rows in the transaction that commits the orders.",
+  ),
+  readMetrics: operation(
+    "receive",
+    "orderMetrics",
+    "Each instance of analytics.ts follows all rows and reports their sum.",
+  ),
+  publishDeadLetters: operation(
+    "send",
+    "deadLetters",
+    "inventory.ts and analytics.ts write them in the transaction that commits the orders.",
+  ),
+};
+
+/** The text of `docs/asyncapi.yaml`. */
+export function asyncApiYaml(): string {
+  const document = {
+    asyncapi: "3.0.0",
+    info: {
+      title: "Order Stream",
+      version: "1.0.0",
+      description: "A food-ordering service as an event stream. `--topic-prefix` puts a prefix " +
+        "before each topic and group. Readers ignore fields that they do not know. The characters " +
+        "of ids are counted as Unicode code points.",
+      license: { name: "MIT" },
+    },
+    defaultContentType: "application/json",
+    servers: {
+      development: { host: "127.0.0.1:9092", protocol: "kafka", description: "`deno task up`" },
+    },
+    channels,
+    operations,
+    components: { messages },
+  };
+  const note =
+    "# Generated by docs/asyncapi.ts: change that or the schemas, then `deno task docs`.\n";
+  return note + stringify(document, {
+    aliasDuplicateObjects: false,
+    lineWidth: 100,
+    // Readers of YAML 1.1 take a timestamp without quotes for a date.
+    compat: "yaml-1.1",
+  });
+}
+
+/** A message whose value is JSON. */
+function jsonMessage(key: Record<string, unknown>, schema: GenericSchema, example: unknown) {
+  const { $schema: _, ...payload } = toJsonSchema(schema, CONVERSION);
+  return {
+    contentType: "application/json",
+    bindings: { kafka: { key } },
+    payload,
+    examples: [{ payload: example }],
+  };
+}
+
+/** A channel with the settings that its topic is created with. */
+function channel(topic: TopicSpec, description: string, names: MessageName[]) {
+  const topicConfiguration = Object.fromEntries(
+    Object.entries(topic.settings).map(([name, value]) => [
+      name,
+      name === "cleanup.policy" ? [value] : Number(value),
+    ]),
+  );
+  return {
+    address: topic.name,
+    description,
+    messages: Object.fromEntries(
+      names.map((name) => [name, { $ref: `#/components/messages/${name}` }]),
+    ),
+    bindings: {
+      kafka: { partitions: topic.partitions, topicConfiguration, bindingVersion: "0.5.0" },
+    },
+  };
+}
+
+function operation(action: "send" | "receive", name: ChannelName, summary: string) {
+  return {
+    action,
+    summary,
+    channel: { $ref: `#/channels/${name}` },
+    messages: Object.keys(channels[name].messages)
+      .map((message) => ({ $ref: `#/channels/${name}/messages/${message}` })),
+  };
+}
+
+/** The reading of orders by the group of a service, under the name of the service. */
+function consumer(group: string, summary: string) {
+  const bindings = { kafka: { groupId: { type: "string", default: group } } };
+  return { [group]: { ...operation("receive", "orders", summary), bindings } };
+}
+
+if (import.meta.main) {
+  Deno.writeTextFileSync(new URL("asyncapi.yaml", import.meta.url), asyncApiYaml());
+}

@@ -1,0 +1,236 @@
+import { assertEquals } from "@std/assert";
+import { type Modules, original, repaired } from "../../../tests/support/kafkajs.ts";
+import { heldTimers } from "../../../tests/support/held_timers.ts";
+
+interface Fetched {
+  topic: string;
+  partition: number;
+}
+
+const logger = { namespace: () => logger, debug() {}, info() {}, warn() {}, error() {} };
+const TOPIC = "t";
+const PARTITIONS = [0, 1, 2];
+
+/**
+ * A consumer group of kafkajs that has three partitions and is at offset 5 in each.
+ *
+ * @param answer Called while a fetch is under way; the broker then answers for all partitions.
+ */
+function consumerGroup(
+  module: Modules,
+  { answer = () => {}, maxWaitTimeInMs = 60_000 }: {
+    answer?: () => void | Promise<void>;
+    maxWaitTimeInMs?: number;
+  } = {},
+) {
+  const cluster = {
+    refreshMetadataIfNecessary: () => Promise.resolve(),
+    findTopicPartitionMetadata: () =>
+      PARTITIONS.map((partitionId) => ({ partitionId, leader: 1, replicas: [1], isr: [1] })),
+    getNodeIds: () => [1],
+    committedOffsets: () => ({}),
+    findBroker: () => Promise.resolve({ fetch }),
+  };
+  async function fetch() {
+    await answer();
+    const messages = [{ offset: "5", isControlRecord: false }];
+    const partitions = PARTITIONS.map((partition) => ({
+      partition,
+      highWatermark: "100",
+      messages,
+    }));
+    return { responses: [{ topicName: TOPIC, partitions }] };
+  }
+  function offsetManager() {
+    const OffsetManager = module("consumer/offsetManager");
+    const memberAssignment = { [TOPIC]: PARTITIONS };
+    const manager = new OffsetManager({
+      cluster,
+      memberAssignment,
+      autoCommit: false,
+      groupId: "g",
+    });
+    manager.committedOffsets()[TOPIC] = { 0: "5", 1: "5", 2: "5" };
+    return manager;
+  }
+  const ConsumerGroup = module("consumer/consumerGroup");
+  const group = new ConsumerGroup({ cluster, logger, topics: [TOPIC], maxWaitTimeInMs });
+  group.offsetManager = offsetManager();
+  group.subscriptionState.assign([{ topic: TOPIC, partitions: PARTITIONS }]);
+  return {
+    group,
+    /** A new assignment, of the same partitions at the same offsets. */
+    rejoin: () => group.offsetManager = offsetManager(),
+  };
+}
+
+/** A runner of kafkajs that is consuming, and the partitions whose batches it has handled. */
+function runnerOf(module: Modules, consumerGroup: unknown) {
+  const handled: number[] = [];
+  const Runner = module("consumer/runner");
+  const runner = new Runner({
+    logger,
+    consumerGroup,
+    instrumentationEmitter: { emit() {} },
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    eachBatch: ({ batch }: { batch: Fetched }) => Promise.resolve(handled.push(batch.partition)),
+  });
+  runner.running = true;
+  return { runner, handled };
+}
+
+function partitionsOf(batches: Fetched[]): number[] {
+  return batches.map(({ partition }) => partition);
+}
+
+Deno.test("ConsumerGroup.fetch leaves out what is behind the position; the original shows it", async () => {
+  for (
+    const { module, expected } of [{ module: original, expected: [0, 1] }, {
+      module: repaired,
+      expected: [0],
+    }]
+  ) {
+    const { group } = consumerGroup(module, {
+      answer() {
+        group.offsetManager.resolveOffset({ topic: TOPIC, partition: 1, offset: "9" });
+        group.seek({ topic: TOPIC, partition: 2, offset: "1" });
+      },
+    });
+    assertEquals(partitionsOf(await group.fetch(1)), expected);
+  }
+});
+
+Deno.test("ConsumerGroup.fetch leaves out what an earlier assignment asked for; the original shows it", async () => {
+  for (
+    const { module, expected } of [{ module: original, expected: [0, 1, 2] }, {
+      module: repaired,
+      expected: [],
+    }]
+  ) {
+    const { group, rejoin } = consumerGroup(module, { answer: () => rejoin() });
+    assertEquals(partitionsOf(await group.fetch(1)), expected);
+  }
+});
+
+Deno.test("Runner.handleBatch leaves out a batch that a rejoin has overtaken; the original shows it", async () => {
+  for (
+    const { module, expected } of [{ module: original, expected: [0, 1] }, {
+      module: repaired,
+      expected: [0],
+    }]
+  ) {
+    const { group, rejoin } = consumerGroup(module);
+    const { runner, handled } = runnerOf(module, group);
+    const [first, second] = await group.fetch(1);
+    await runner.handleBatch(first);
+    rejoin();
+    await runner.handleBatch(second);
+    assertEquals(handled, expected);
+  }
+});
+
+Deno.test("ConsumerGroup.fetch with all partitions paused ends after a resume; the original sleeps on", async () => {
+  for (
+    const { module, expected } of [{ module: original, expected: [60_000] }, {
+      module: repaired,
+      expected: [60_000, 5],
+    }]
+  ) {
+    const { group } = consumerGroup(module);
+    group.pause([{ topic: TOPIC }]);
+    using held = heldTimers();
+    const fetches = [group.fetch(1)];
+    await held.idle();
+    group.resume([{ topic: TOPIC, partitions: [0] }]);
+    assertEquals(held.timers.map(({ delayMs }) => delayMs), expected);
+    held.timers.at(-1)!.fire();
+    assertEquals(await Promise.all(fetches), [[]]);
+  }
+});
+
+Deno.test("ConsumerGroup.fetch with all partitions paused ends with Runner.stop", async () => {
+  const { group } = consumerGroup(repaired);
+  const { runner } = runnerOf(repaired, group);
+  group.pause([{ topic: TOPIC }]);
+  const fetches = [group.fetch(1), group.fetch(2)];
+  await runner.stop();
+  assertEquals(await Promise.all(fetches), [[], []]);
+});
+
+Deno.test("ConsumerGroup.fetch follows a seek while all is paused, as the original does", async () => {
+  for (const module of [original, repaired]) {
+    const { group } = consumerGroup(module, { maxWaitTimeInMs: 1 });
+    group.pause([{ topic: TOPIC }]);
+    group.seek({ topic: TOPIC, partition: 2, offset: "70" });
+    assertEquals(await group.fetch(1), []);
+    assertEquals(String(group.offsetManager.nextOffset(TOPIC, 2)), "70");
+  }
+});
+
+Deno.test("Runner.stop does not wait for a fetch under way; the original does", async () => {
+  for (
+    const { module, expected } of [{ module: original, expected: ["answered", "stopped"] }, {
+      module: repaired,
+      expected: ["stopped", "answered"],
+    }]
+  ) {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const { group } = consumerGroup(module, {
+      answer() {
+        asked.resolve();
+        return answer.promise;
+      },
+    });
+    const { runner } = runnerOf(module, group);
+    runner.scheduleFetchManager();
+    await asked.promise;
+    const order: string[] = [];
+    const stopped = runner.stop().then(() => order.push("stopped"));
+    if (module === repaired) await stopped;
+    else await new Promise((resolve) => setTimeout(resolve, 0));
+    order.push("answered");
+    answer.resolve();
+    await stopped;
+    assertEquals(order, expected);
+  }
+});
+
+Deno.test("OffsetManager.setDefaultOffset moves the position; the original commits -2", async () => {
+  for (
+    const { module, expected } of [{ module: original, expected: ["-2"] }, {
+      module: repaired,
+      expected: [],
+    }]
+  ) {
+    const commits: string[] = [];
+    const OffsetManager = module("consumer/offsetManager");
+    const manager = new OffsetManager({
+      groupId: "g",
+      memberAssignment: { [TOPIC]: PARTITIONS },
+      topicConfigurations: { [TOPIC]: { fromBeginning: true } },
+      coordinator: {
+        isConnected: () => true,
+        offsetCommit: (request: { topics: { partitions: { offset: unknown }[] }[] }) =>
+          commits.push(String(request.topics[0]!.partitions[0]!.offset)),
+      },
+      cluster: {
+        committedOffsets: () => ({}),
+        defaultOffset: ({ fromBeginning }: { fromBeginning: boolean }) => fromBeginning ? -2 : -1,
+        fetchTopicsOffset(topics: unknown) {
+          const partitions = [{ partition: 1 }];
+          assertEquals(topics, [{ topic: TOPIC, partitions, fromBeginning: true }]);
+          return Promise.resolve([{ partitions: [{ partition: 1, offset: "700" }] }]);
+        },
+      },
+    });
+    manager.committedOffsets()[TOPIC] = { 0: "3", 1: "4" };
+    await manager.setDefaultOffset({ topic: TOPIC, partition: 1 });
+    assertEquals(commits, expected);
+    if (module === repaired) {
+      assertEquals(String(manager.nextOffset(TOPIC, 1)), "700");
+      assertEquals(manager.committedOffsets()[TOPIC], { 0: "3", 1: "4" });
+    }
+  }
+});

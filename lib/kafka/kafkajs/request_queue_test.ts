@@ -1,0 +1,114 @@
+import { assert, assertEquals } from "@std/assert";
+import { original, repaired } from "../../../tests/support/kafkajs.ts";
+import { heldTimers } from "../../../tests/support/held_timers.ts";
+
+/** A request queue that records what it sends, and the delays of the timers it sets. */
+function requestQueue(RequestQueue: new (options: unknown) => Queue) {
+  const queue = new RequestQueue({
+    maxInFlightRequests: 1,
+    requestTimeout: 1_000,
+    clientId: "test",
+    broker: "test:9092",
+    logger: { debug() {}, warn() {} },
+  });
+  const sent: number[] = [];
+  const ended: string[] = [];
+  return {
+    queue,
+    sent,
+    ended,
+    push(correlationId: number, apiName = "Produce") {
+      queue.push({
+        entry: {
+          correlationId,
+          apiName,
+          resolve: () => ended.push("answered"),
+          reject: () => ended.push("rejected"),
+        },
+        expectResponse: true,
+        sendRequest: () => sent.push(correlationId),
+      });
+    },
+    answer: (correlationId: number) =>
+      queue.fulfillRequest({ correlationId, payload: null, size: 0 }),
+  };
+}
+
+interface Queue {
+  push(request: unknown): void;
+  fulfillRequest(response: unknown): void;
+  maybeThrottle(ms: number): void;
+  waitForPendingRequests(): Promise<void>;
+}
+
+Deno.test("RequestQueue sets no timer while nothing waits; the original sets one after the other", () => {
+  for (
+    const { module, count } of [{ module: original, count: 3 }, { module: repaired, count: 0 }]
+  ) {
+    using held = heldTimers();
+    const { sent, push, answer } = requestQueue(module("network/requestQueue"));
+    push(1);
+    answer(1);
+    for (let round = 0; round < 2; round++) held.timers.at(-1)?.fire();
+    assertEquals(held.timers.length, count);
+    assertEquals(held.timers.every(({ delayMs }) => delayMs < 0), true);
+    assertEquals(sent, [1]);
+  }
+});
+
+Deno.test("RequestQueue sends what waited for the end of a throttling, in order", () => {
+  using held = heldTimers();
+  const { timers } = held;
+  const { queue, sent, push, answer } = requestQueue(repaired("network/requestQueue"));
+  queue.maybeThrottle(50);
+  push(1);
+  push(2);
+  assertEquals(sent, []);
+  assertEquals(timers.length, 1);
+  assert(timers[0]!.delayMs > 0 && timers[0]!.delayMs <= 50);
+  const { now } = Date;
+  Date.now = () => now() + 100;
+  try {
+    timers[0]!.fire();
+    assertEquals(sent, [1]);
+    // The second waits for the first, as one may be in flight.
+    assertEquals(timers.map(({ delayMs }) => delayMs).slice(1), [10]);
+    answer(1);
+    assertEquals(sent, [1, 2]);
+    timers[1]!.fire();
+    answer(2);
+    assertEquals(timers.length, 2);
+  } finally {
+    Date.now = now;
+  }
+});
+
+Deno.test("RequestQueue.waitForPendingRequests rejects fetches; the original waits for them", async () => {
+  for (
+    const { module, expected } of [{ module: original, expected: ["answered"] }, {
+      module: repaired,
+      expected: ["rejected"],
+    }]
+  ) {
+    using _ = heldTimers();
+    const { queue, answer, ended, push } = requestQueue(module("network/requestQueue"));
+    push(1, "Fetch");
+    const waited = queue.waitForPendingRequests();
+    if (module === original) answer(1);
+    await waited;
+    assertEquals(ended, expected);
+  }
+});
+
+Deno.test("RequestQueue.waitForPendingRequests waits for all but fetches, as the original does", async () => {
+  for (const module of [original, repaired]) {
+    using _ = heldTimers();
+    const { queue, answer, ended, push } = requestQueue(module("network/requestQueue"));
+    push(1, "Produce");
+    const waited = queue.waitForPendingRequests();
+    assertEquals(ended, []);
+    answer(1);
+    await waited;
+    assertEquals(ended, ["answered"]);
+  }
+});
