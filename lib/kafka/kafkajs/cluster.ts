@@ -1,11 +1,11 @@
 /**
- * The requests that kafkajs can make but does not offer: where a log ends with all that is undecided
- * in it, what lies at an offset, a commit for a group that nobody is a member of, and a committed
- * offset that is safe to start from.
+ * Requests that kafkajs can send but does not offer: the end of a log with its open transactions, the
+ * batch at an offset, a commit for a group without members, and a committed offset that is safe to
+ * start from.
  *
- * They go through the cluster object that kafkajs itself makes for each client, so addresses,
- * encryption, login and retries are those of {@linkcode kafkaClient}. It is not part of kafkajs's
- * public API: when it is not there any more, the first use says so.
+ * They use the cluster object that kafkajs creates for each client, so addresses, encryption, login
+ * and retries are those of {@linkcode kafkaClient}. The object is not part of kafkajs's public API; if
+ * it is missing, the first use throws.
  *
  * @module
  */
@@ -13,14 +13,14 @@ import { clientPool } from "../client_pool.ts";
 import { type Connection, kafkaClient } from "../client.ts";
 import { type OffsetFetchRequest, stableOffsetFetch } from "./offset_fetch.ts";
 
-/** A record as a fetch brings it, with what is known of its batch. */
+/** A fetched record with the header of its batch. */
 interface FetchedRecord {
   offset: string;
   isControlRecord: boolean;
   batchContext?: { firstOffset: string; producerId: string; inTransaction: boolean };
 }
 
-/** What kafkajs calls a broker, as far as it is used here. */
+/** kafkajs's broker, as far as it is used here. */
 interface Broker {
   fetch(request: {
     isolationLevel: number;
@@ -39,7 +39,7 @@ interface Broker {
       }[];
     }[];
   }>;
-  /** What the broker speaks: versions by request. */
+  /** The supported versions, by API key. */
   versions: Record<number, { maxVersion: number } | undefined> | null;
   connectionPool: { send(request: OffsetFetchRequest): Promise<bigint | undefined> };
   offsetCommit(request: {
@@ -50,7 +50,7 @@ interface Broker {
   }): Promise<unknown>;
 }
 
-/** What kafkajs calls a cluster, as far as it is used here. */
+/** kafkajs's cluster, as far as it is used here. */
 interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
@@ -67,27 +67,27 @@ interface Cluster {
   }[]): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
 }
 
-/** The batch that holds an offset, to a `read_committed` reader. */
+/** The batch that holds an offset, as a `read_committed` reader sees it. */
 export interface BatchSight {
-  /** Its first offset. */
+  /** The offset of its first record. */
   first: bigint;
-  /** The offset of its last record; `undefined` for transaction markers and aborted records. */
+  /** The offset of its last record; `undefined` if it holds markers or aborted records. */
   lastReadable: bigint | undefined;
 }
 
-/** The requests. */
+/** Sends the requests. */
 export interface ClusterReader {
   /**
-   * The offset of each partition that the next record will get. (kafkajs's own `fetchTopicOffsets`
-   * gives the last stable offset: where the first transaction begins that is not decided.)
+   * The offset that the next record of each partition will get. (kafkajs's own `fetchTopicOffsets`
+   * returns the last stable offset: the beginning of the first open transaction.)
    */
   endOffsets(topic: string): Promise<Map<number, bigint>>;
   /**
-   * The first offset of each partition whose record was sent at that time or later; partitions
-   * without one are missing.
+   * The first offset of each partition whose record has that timestamp or a later one; partitions
+   * without such a record are missing.
    */
   offsetsSince(topic: string, timeMs: number): Promise<Map<number, bigint>>;
-  /** The batch that holds an offset; `undefined` when there is nothing to be read. */
+  /** The batch that holds an offset; `undefined` when there is nothing to read. */
   batchAt(topic: string, partition: number, offset: bigint): Promise<BatchSight | undefined>;
   /**
    * Commits offsets for a group without members, all of them or none. Brokers refuse it with
@@ -95,9 +95,11 @@ export interface ClusterReader {
    */
   commit(group: string, topic: string, offsets: ReadonlyMap<number, bigint>): Promise<void>;
   /**
-   * The group's committed offset of a partition, or `undefined`, after everything that was decided
-   * before: safe to start from. (`committedOffsets` in offsets.ts may tell an older one for a moment
-   * after the group's coordinator has moved.)
+   * The group's committed offset of a partition, or `undefined`, including every commit that was
+   * acknowledged before: safe to start from. (`committedOffsets` in offsets.ts can return an older one
+   * for a moment after the group's coordinator has moved.)
+   *
+   * @throws {Error} With type `UNSUPPORTED_VERSION` when the broker is older than Kafka 2.5.
    */
   stableOffset(group: string, topic: string, partition: number): Promise<bigint | undefined>;
   /** Disconnects. */
@@ -106,12 +108,12 @@ export interface ClusterReader {
 
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
-/** In ListOffsets: the end. */
+/** The timestamp that stands for the end of the log in ListOffsets. */
 const LATEST = -1;
-/** What a member of no generation sends, as Kafka's own admin client does. */
+/** The generation in a commit from outside the group, as Kafka's own admin client sends it. */
 const NO_GENERATION = -1;
 
-/** Makes the requests; connects when it is first used, and again after an error. */
+/** Creates a reader; it connects at its first use, and again after an error. */
 export function clusterReader(connection: Connection): ClusterReader {
   const { use, close } = clientPool(connection, () => createCluster(connection));
 
@@ -146,7 +148,7 @@ export function clusterReader(connection: Connection): ClusterReader {
           isolationLevel: READ_COMMITTED,
           maxWaitTime: 0,
           minBytes: 0,
-          // Brokers always send a whole batch, however large; these ask for no more than one.
+          // Brokers send at least one whole batch, however large; this requests no more than that.
           maxBytes: 1,
           topics: [{
             topic,
@@ -192,8 +194,8 @@ export function clusterReader(connection: Connection): ClusterReader {
 }
 
 /**
- * A batch is aborted when the broker names an aborted transaction of its producer that began before
- * it: it only names those that end after the offset that was asked for.
+ * A batch is aborted if the response names an aborted transaction of its producer that begins at it or
+ * before it: brokers name only those that end after the requested offset.
  */
 function sightOf(
   records: readonly FetchedRecord[],
@@ -219,7 +221,7 @@ function createCluster(connection: Connection): Cluster {
     .find(({ description }) => description === "private:Kafka:createCluster");
   const create = name === undefined ? undefined : kafka[name];
   if (typeof create !== "function") {
-    throw new Error("this version of kafkajs makes its clusters in another way than 2.2.4");
+    throw new Error("kafkajs has no createCluster as in version 2.2.4");
   }
   return create({
     metadataMaxAge: 60_000,
