@@ -12,9 +12,7 @@
  * deno task up --nodes 3
  * ```
  *
- * Permissions: `--allow-run=java,mvn,docker,ps,kill` and `$JAVA_HOME/bin/java`,
- * `--allow-net=127.0.0.1`, `--allow-env=JAVA_HOME`, `--allow-read=.kafka,dev_broker`,
- * `--allow-write=.kafka`.
+ * Permissions: the set `broker` of deno.json, and `--allow-run` as the task `broker` has it.
  *
  * @module
  */

@@ -10,7 +10,8 @@
  * deno task demo --count 50000
  * ```
  *
- * Permissions: those of the three programs and of `broker.ts`, which it starts.
+ * Permissions: the set `demo` of deno.json, `--allow-net` for the brokers, and `--allow-run` for
+ * `deno`, which starts the programs and the broker with the permissions of their tasks.
  *
  * @module
  */
@@ -19,11 +20,13 @@ import { COMMON_FLAGS, flag, type Options, toggle, wholeNumber } from "./lib/cli
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { parseInventoryEvent } from "./lib/inventory_event.ts";
-import { connectAdmin, type Connection, connectionOf, disconnect } from "./lib/kafka/client.ts";
-import { sleep } from "./lib/async.ts";
+import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
+import { delayOrAbort } from "./lib/async.ts";
 import { adminPool } from "./lib/kafka/client_pool.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
-import { groupLag } from "./lib/kafka/offsets.ts";
+import { openLagReader } from "./lib/kafka/lag_reader.ts";
+import { behindBy, groupStatus } from "./lib/lag/verdict.ts";
 import { readTopic } from "./lib/kafka/read_topic.ts";
 import { HOST, usualNodes } from "./dev_broker/config.ts";
 import { answersKafka } from "./lib/kafka/probe.ts";
@@ -50,7 +53,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const prefix = `${options.topicPrefix}demo-${
     new Date().toISOString().slice(0, 19).replace(/\D/g, "")
   }-`;
-  const connection = connectionOf("order-stream-demo", options);
+  const settings = kafkaSettings("order-stream-demo", options, printNote);
   const topics = [
     orderEvents(prefix),
     inventoryEvents(prefix),
@@ -73,8 +76,8 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   ];
 
   try {
-    const admin = await connectAdmin(connection, signal);
-    await createMissingTopics(admin, topics);
+    const admin = await connectAdmin(settings, signal);
+    await createMissingTopics(admin, topics, printNote);
     await disconnect(admin);
 
     const services = startServices();
@@ -86,12 +89,12 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
         `${produced.orders_per_second}/s, 99% of them acknowledged within ` +
         `${produced.ack_latency_ms.p99} ms`,
     );
-    await caughtUp(connection, prefix, running, signal);
+    await caughtUp(settings, prefix, running, signal);
     services.forEach((service) => service.kill("SIGTERM"));
     const [counted, moved] = await Promise.all(
       services.map(async ({ ended }) => JSON.parse((await ended).stdout)),
     );
-    const checks = await reconcile(connection, prefix, { produced, counted, moved }, signal);
+    const checks = await reconcile(settings, prefix, { produced, counted, moved }, signal);
     const adds = checks.every(({ expected, actual }) => expected === actual);
     if (options.json) printResult(JSON.stringify({ report: counted, checks, adds_up: adds }));
     else printResult(`\n${await Deno.readTextFile(OUTPUT)}\n${reconciliationText(checks)}`);
@@ -100,14 +103,14 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       printNote(
         `both services go on with --topic-prefix ${prefix} until Ctrl-C; topics and broker stay`,
       );
-      await sleep(2 ** 31 - 1, signal);
+      await delayOrAbort(2 ** 31 - 1, signal);
     }
     return adds ? 0 : 1;
   } finally {
     running.forEach((program) => program.kill("SIGTERM"));
     await Promise.all([...running].map(({ ended }) => ended));
     if (!options.keep) {
-      await deleteTopics(connection, topics.map(({ name }) => name));
+      await deleteTopics(settings, topics.map(({ name }) => name));
       await stopBroker();
     }
   }
@@ -162,28 +165,25 @@ async function resultOf(name: Name, program: Running, signal: AbortSignal): Prom
 
 /** Waits until both services have committed the end of the orders. */
 async function caughtUp(
-  connection: Connection,
+  settings: KafkaSettings,
   prefix: string,
   running: Set<Running>,
   signal: AbortSignal,
 ): Promise<void> {
-  const admin = adminPool(connection);
   const topic = orderEvents(prefix).name;
+  const reader = openLagReader(settings, { topic, topicPrefix: prefix });
   try {
-    for (let last = ""; running.size === 2; await sleep(200, signal)) {
+    for (let last = ""; running.size === 2; await delayOrAbort(200, signal)) {
       signal.throwIfAborted();
-      const lags = await Promise.all(
-        ["analytics", "inventory"].map(async (name) =>
-          (await admin.use((client) => groupLag(client, prefix + name, topic))).lagRecords
-        ),
-      );
+      const samples = await reader.sample([`${prefix}analytics`, `${prefix}inventory`]);
+      const lags = samples.map((sample) => behindBy(groupStatus([sample])));
       const line = `lag: analytics ${lags[0]}, inventory ${lags[1]}`;
       if (line !== last) printNote(dim(line));
       last = line;
       if (lags.every((lag) => lag === 0)) return;
     }
   } finally {
-    await admin.close();
+    await reader.close();
   }
   throw new Error("a service has ended before its work was done: see above");
 }
@@ -206,7 +206,7 @@ interface Check {
 
 /** Reads the topics again and compares them with what the programs claim. */
 async function reconcile(
-  connection: Connection,
+  settings: KafkaSettings,
   prefix: string,
   { produced, counted, moved }: Claims,
   signal: AbortSignal,
@@ -216,7 +216,7 @@ async function reconcile(
   let unreadableEvents = 0;
   let letters = 0;
   const read = (topic: string, onRecord: (value: Uint8Array | null) => void) =>
-    readTopic(connection, {
+    readTopic(settings, {
       topic,
       group: `${prefix}reconciliation`,
       onRecord: ({ value }) => onRecord(value),
@@ -269,8 +269,8 @@ function reconciliationText(checks: readonly Check[]): string {
   return [bold("RECONCILIATION"), ...lines, bold(verdict)].join("\n");
 }
 
-async function deleteTopics(connection: Connection, topics: string[]): Promise<void> {
-  const admin = adminPool(connection);
+async function deleteTopics(settings: KafkaSettings, topics: string[]): Promise<void> {
+  const admin = adminPool(settings);
   try {
     await admin.use((client) => client.deleteTopics({ topics }));
   } catch {

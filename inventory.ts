@@ -9,8 +9,7 @@
  * deno task inventory --until-end
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`.
+ * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */
@@ -18,13 +17,16 @@ import { COMMON_FLAGS, type Options } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { inventoryEventEncoder } from "./lib/inventory_event.ts";
-import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
+import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { rememberingPartitioner } from "./lib/kafka/partitioner.ts";
-import { runProcessor, type SourceRecord, type Step } from "./lib/kafka/processor.ts";
-import type { TargetRecord } from "./lib/kafka/publisher.ts";
-import { eachOrder } from "./lib/order_batch.ts";
+import { type Step } from "./lib/kafka/partition_session.ts";
+import { runProcessor } from "./lib/kafka/processor.ts";
+import { type SourceRecord } from "./lib/kafka/records.ts";
+import type { TargetRecord } from "./lib/kafka/records.ts";
+import { eachOrder } from "./lib/order.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
 import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";
@@ -35,7 +37,7 @@ export const flags: ReturnType<typeof serviceFlags> & typeof COMMON_FLAGS = {
   ...COMMON_FLAGS,
 };
 
-/** What an instance has done, all of it committed. */
+/** What an instance has committed. */
 export interface InventoryTotals {
   /** Orders turned into movements. */
   orders: number;
@@ -43,7 +45,7 @@ export interface InventoryTotals {
   reserved: number;
   /** Movements of failed orders. */
   released: number;
-  /** Records that are no orders. */
+  /** Records of other kinds. */
   skipped: number;
   /** Dead letters. */
   malformed: number;
@@ -51,14 +53,14 @@ export interface InventoryTotals {
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
-  const connection = connectionOf("order-stream-inventory", options);
+  const settings = kafkaSettings("order-stream-inventory", options, printNote);
   const group = options.topicPrefix + options.group;
   const orders = orderEvents(options.topicPrefix);
   const movements = inventoryEvents(options.topicPrefix);
   const letters = deadLetters(options.topicPrefix);
 
-  const admin = await connectAdmin(connection, signal);
-  const partitions = await createMissingTopics(admin, [orders, movements, letters]);
+  const admin = await connectAdmin(settings, signal);
+  const partitions = await createMissingTopics(admin, [orders, movements, letters], printNote);
   await disconnect(admin);
   const encode = inventoryEventEncoder();
   const partitionOf = rememberingPartitioner(partitions.get(movements.name)!);
@@ -107,7 +109,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   printNote(`group ${group} turns ${orders.name} into ${movements.name}`);
   try {
     await runProcessor({
-      connection,
+      settings,
       group,
       topic: orders.name,
       partitions: partitions.get(orders.name)!,

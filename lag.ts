@@ -10,8 +10,7 @@
  * deno task lag --group analytics --fail-above 1000
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`.
+ * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */
@@ -30,16 +29,11 @@ import {
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
-import {
-  connectAdmin,
-  type Connection,
-  connectionOf,
-  disconnect,
-  explain,
-  isRetriable,
-  seconds,
-} from "./lib/kafka/client.ts";
-import { sleep } from "./lib/async.ts";
+import { formatSeconds } from "./lib/duration.ts";
+import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { explain, isRetriable } from "./lib/kafka/errors.ts";
+import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
+import { delayOrAbort } from "./lib/async.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { grouped, LAG_HELP, lagJson, lagTable } from "./lib/lag/table.ts";
 import { behindBy, type GroupSample, type GroupStatus, groupStatus } from "./lib/lag/verdict.ts";
@@ -86,30 +80,30 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   if (options.watch && options.failAbove !== undefined) {
     throw new UsageError("--fail-above is about one look: it does not go with --watch");
   }
-  const connection = connectionOf("order-stream-lag", options);
+  const settings = kafkaSettings("order-stream-lag", options, printNote);
   const topic = orderEvents(options.topicPrefix).name;
   const { topicPrefix } = options;
 
   // The first contact waits for brokers and says what is wrong when none answers.
-  await disconnect(await connectAdmin(connection, signal));
-  const reader = openLagReader(connection, { topic, topicPrefix });
+  await disconnect(await connectAdmin(settings, signal));
+  const reader = openLagReader(settings, { topic, topicPrefix });
   try {
     await requireTopic(reader, topic);
     const wanted = options.group.map((group) => topicPrefix + group);
     if (wanted.length > 0) await requireGroups(reader, wanted, topicPrefix);
     const look = sampler(reader, topic, wanted);
     if (options.watch) {
-      await watch(look, connection, options, signal);
+      await watch(look, settings, options, signal);
       return 0;
     }
-    await patiently(look, connection, signal);
-    await sleep(options.interval, signal);
-    const sample = await patiently(look, connection, signal);
+    await patiently(look, settings, signal);
+    await delayOrAbort(options.interval, signal);
+    const sample = await patiently(look, settings, signal);
     printResult(options.json ? lagJson(sample) : tableOf(sample, { history: false }));
     return behindExitCode(sample, options.failAbove ?? 0);
   } catch (error) {
     if (error instanceof UsageError || signal.aborted) throw error;
-    throw explain(error, connection);
+    throw explain(error, settings);
   } finally {
     await reader.close();
   }
@@ -157,7 +151,7 @@ function sampler(reader: LagReader, topic: string, wanted: string[]): () => Prom
 /** Tries again on errors that pass, such as a partition that is just getting its leader. */
 async function patiently<T>(
   run: () => Promise<T>,
-  { timeoutMs }: Connection,
+  { timeoutMs }: KafkaSettings,
   signal: AbortSignal,
 ): Promise<T> {
   const startedMs = performance.now();
@@ -167,7 +161,7 @@ async function patiently<T>(
       return await run();
     } catch (error) {
       if (!isRetriable(error) || performance.now() - startedMs > timeoutMs) throw error;
-      await sleep(200, signal);
+      await delayOrAbort(200, signal);
     }
   }
 }
@@ -175,7 +169,7 @@ async function patiently<T>(
 /** Takes samples until the signal is aborted; bears with brokers that are away for a while. */
 async function watch(
   look: () => Promise<Sample>,
-  connection: Connection,
+  settings: KafkaSettings,
   options: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -183,7 +177,7 @@ async function watch(
   let shown = "";
   let answeredMs = performance.now();
   try {
-    for (let sleepMs = 0; !signal.aborted; await sleep(sleepMs, signal)) {
+    for (let sleepMs = 0; !signal.aborted; await delayOrAbort(sleepMs, signal)) {
       const startedMs = performance.now();
       try {
         const sample = await look();
@@ -198,10 +192,10 @@ async function watch(
       } catch (error) {
         if (signal.aborted) break;
         const silentMs = performance.now() - answeredMs;
-        if (!isRetriable(error) || silentMs > connection.timeoutMs) {
-          throw explain(error, connection);
+        if (!isRetriable(error) || silentMs > settings.timeoutMs) {
+          throw explain(error, settings);
         }
-        const note = `no answer from the brokers for ${seconds(silentMs)}, trying on`;
+        const note = `no answer from the brokers for ${formatSeconds(silentMs)}, trying on`;
         if (screen === undefined) printNote(note);
         else screen.show(`${shown}\n\n${note}`);
       }

@@ -10,8 +10,7 @@
  * deno task produce --from orders.ndjson
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`, `--allow-read` for `--from` and `--menu`.
+ * Permissions: the set `produce` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */
@@ -28,15 +27,18 @@ import {
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
-import { connectAdmin, connectionOf, disconnect } from "./lib/kafka/client.ts";
-import { sleep } from "./lib/async.ts";
+import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { kafkaSettings } from "./lib/kafka/settings.ts";
+import { delayOrAbort } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
 import { LatencyHistogram } from "./lib/cli/latency_histogram.ts";
+import { eventTimes } from "./lib/event_times.ts";
+import { MENU, type MenuItem, parseMenu } from "./lib/menu.ts";
 import { readLines } from "./lib/ndjson.ts";
 import { encodeOrder, type OrderPlaced, parseOrderText } from "./lib/order.ts";
 import { parseTimestampMs } from "./lib/timestamp.ts";
-import { MENU, type MenuItem, orderGenerator, parseMenu, rhythm } from "./lib/order_generator.ts";
+import { orderGenerator } from "./lib/order_generator.ts";
 import { atEach } from "./lib/cli/service_flags.ts";
 import { orderEvents } from "./lib/topics.ts";
 
@@ -74,10 +76,7 @@ export const flags = {
   ...COMMON_FLAGS,
 };
 
-/** Whether an order was placed or failed. */
-type Fate = OrderPlaced["status"];
-
-/** What has become of the orders. */
+/** The orders so far. */
 interface Tally {
   acknowledged: number;
   failed: number;
@@ -91,7 +90,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const source = options.from === undefined
     ? await openGenerator(options)
     : await openFile(options, options.from);
-  const connection = connectionOf("order-stream-producer", options);
+  const settings = kafkaSettings("order-stream-producer", options, printNote);
   const topic = orderEvents(options.topicPrefix);
   const tally: Tally = {
     acknowledged: 0,
@@ -101,8 +100,8 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     latencies: new LatencyHistogram(),
   };
 
-  const admin = await connectAdmin(connection, signal);
-  const partitions = (await createMissingTopics(admin, [topic])).get(topic.name)!;
+  const admin = await connectAdmin(settings, signal);
+  const partitions = (await createMissingTopics(admin, [topic], printNote)).get(topic.name)!;
   disconnect(admin);
 
   const startedMs = performance.now();
@@ -112,10 +111,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       `${count} orders acknowledged, ${Math.round(tally.acknowledged / elapsedSeconds())}/s`,
     );
   });
-  const publisher = await openPublisher(connection, {
+  const publisher = await openPublisher(settings, {
     topic: topic.name,
     partitions,
-    onAcknowledged({ about, bytes, latenciesMs }: Acknowledgement<Fate>) {
+    onAcknowledged({ about, bytes, latenciesMs }: Acknowledgement<OrderPlaced["status"]>) {
       tally.acknowledged += about.length;
       tally.failed += about.filter((status) => status === "failed").length;
       tally.bytes += bytes;
@@ -136,17 +135,28 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 }
 
 /** Hands orders to the publisher until there are no more or the signal is aborted. */
-type Source = (publisher: Publisher<Fate>, tally: Tally, signal: AbortSignal) => Promise<number>;
+type Source = (
+  publisher: Publisher<OrderPlaced["status"]>,
+  tally: Tally,
+  signal: AbortSignal,
+) => Promise<number>;
 
 async function openGenerator(options: Options<typeof flags>): Promise<Source> {
   const { count = 10_000, rate, failureRate = 0.05 } = options;
   const menu = options.menu === undefined ? MENU : await readMenu(options.menu);
   const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
-  const order = orderGenerator({
+  const nextOrder = orderGenerator({
     seed,
     failureRate,
     menu,
-    eventTimeMs: eventTimes(options, seed, count),
+    eventTimeMs: eventTimes({
+      seed,
+      count,
+      startMs: options.start,
+      spanMs: options.span,
+      rate,
+      nowMs: Date.now,
+    }),
   });
   if (options.seed === undefined) printNote(`seed ${seed}`);
 
@@ -159,7 +169,8 @@ async function openGenerator(options: Options<typeof flags>): Promise<Source> {
         ? count
         : Math.min(count, Math.floor((performance.now() - startedMs) / 1_000 * rate) + 1);
       while (published < due && !signal.aborted) {
-        const event = order(published++);
+        const event = nextOrder();
+        published++;
         const room = publisher.publish(
           event.order_id,
           encodeOrder(event),
@@ -169,24 +180,11 @@ async function openGenerator(options: Options<typeof flags>): Promise<Source> {
       }
       if (rate !== undefined && published < count) {
         publisher.nudge();
-        await sleep(startedMs + published / rate * 1_000 - performance.now(), signal);
+        await delayOrAbort(startedMs + published / rate * 1_000 - performance.now(), signal);
       }
     }
     return published;
   };
-}
-
-/** Which event time each order gets: see the help of `--start` and `--span`. */
-function eventTimes(
-  { start, span, rate }: Options<typeof flags>,
-  seed: number,
-  count: number,
-): (index: number) => number {
-  if (span !== undefined) {
-    return rhythm({ seed, startMs: start ?? Date.now() - span, spanMs: span, count });
-  }
-  if (start === undefined) return () => Date.now();
-  return rate === undefined ? () => start : (index) => start + Math.floor(index / rate * 1_000);
 }
 
 async function readMenu(path: string): Promise<MenuItem[]> {
@@ -230,7 +228,7 @@ async function openFile(options: Options<typeof flags>, path: string): Promise<S
       if (room !== undefined) await room;
       if (rate !== undefined) {
         publisher.nudge();
-        await sleep(startedMs + published / rate * 1_000 - performance.now(), signal);
+        await delayOrAbort(startedMs + published / rate * 1_000 - performance.now(), signal);
       }
     }
     return published;

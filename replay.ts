@@ -11,8 +11,7 @@
  * deno task replay --group analytics --verify
  * ```
  *
- * Permissions: `--allow-net` for the brokers, `--allow-env` for `KAFKA_BROKERS`, `TOPIC_PREFIX`,
- * `NODE_ENV` and `KAFKAJS_*`.
+ * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
  *
  * @module
  */
@@ -30,23 +29,17 @@ import {
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
-import {
-  connectAdmin,
-  type Connection,
-  connectionOf,
-  disconnect,
-  explain,
-} from "./lib/kafka/client.ts";
+import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { explain } from "./lib/kafka/errors.ts";
+import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import {
   commitMoves,
-  deleteGroup,
   type GroupFacts,
   groupFacts,
   OffsetOutOfRangeError,
   planMoves,
-  readStoredMetrics,
-  recount,
 } from "./lib/kafka/move_offsets.ts";
+import { deleteGroup, readStoredMetrics, recount } from "./lib/kafka/recount.ts";
 import { grouped } from "./lib/lag/table.ts";
 import { type OffsetMove, parseOffsetTarget, TARGET_FORMS } from "./lib/offset_target.ts";
 import { compareMetrics, differenceText } from "./lib/metrics_comparison.ts";
@@ -74,7 +67,7 @@ const USUAL_GROUPS = ["analytics", "inventory"];
 
 /** What the flags ask for, with names in full. */
 interface Job {
-  connection: Connection;
+  settings: KafkaSettings;
   group: string;
   topic: string;
   metricsTopic: string;
@@ -83,23 +76,23 @@ interface Job {
 /** Shows or moves offsets, or verifies metrics; the exit code is 1 when these are not right. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   refuseContradictions(options);
-  const connection = connectionOf("order-stream-replay", options);
+  const settings = kafkaSettings("order-stream-replay", options, printNote);
   const { topicPrefix } = options;
   const group = topicPrefix + options.group;
   const topic = orderEvents(topicPrefix).name;
-  const job: Job = { connection, group, topic, metricsTopic: orderMetrics(group).name };
+  const job: Job = { settings, group, topic, metricsTopic: orderMetrics(group).name };
 
   // The first contact waits for brokers and says what is wrong when none answers.
-  await disconnect(await connectAdmin(connection, signal));
+  await disconnect(await connectAdmin(settings, signal));
   try {
-    const facts = await groupFacts(connection, { ...job, topicPrefix });
+    const facts = await groupFacts(settings, { ...job, topicPrefix });
     requireGroup(job, facts, options);
     return options.verify
       ? await verify(job, facts, options, signal)
       : await move(job, facts, options, signal);
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;
-    throw explain(error, connection);
+    throw explain(error, settings);
   }
 }
 
@@ -142,7 +135,7 @@ async function move(
   options: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<number> {
-  const { connection, group, topic } = job;
+  const { settings, group, topic } = job;
   const { text, target } = options.to!;
   const { execute } = options;
   const unknown = options.partition.find((partition) => !facts.partitions.includes(partition));
@@ -159,12 +152,12 @@ async function move(
     .filter((partition) => options.partition.length === 0 || options.partition.includes(partition));
   let moves: OffsetMove[];
   try {
-    moves = await planMoves(connection, { group, topic, target, partitions });
+    moves = await planMoves(settings, { group, topic, target, partitions });
   } catch (error) {
     if (!(error instanceof OffsetOutOfRangeError)) throw error;
     throw new UsageError(`--to "${text}" is ${error.message}`, { cause: undefined });
   }
-  if (execute) await commitMoves(connection, { group, topic, moves }, signal);
+  if (execute) await commitMoves(settings, { group, topic, moves }, signal);
 
   const again = sum(moves, ({ again }) => again);
   const passed = sum(moves, ({ passed }) => passed);
@@ -260,22 +253,22 @@ async function verify(
   { json }: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<number> {
-  const { connection, group, topic, metricsTopic } = job;
+  const { settings, group, topic, metricsTopic } = job;
   if (!hasMetrics) {
     throw new Error(`group ${group} has no stored metrics: there is no topic ${metricsTopic}`);
   }
-  const throwAway = `${group}-verify-${crypto.randomUUID()}`;
+  const temporaryGroup = `${group}-verify-${crypto.randomUUID()}`;
   const startedMs = performance.now();
   let stored;
   let replayed;
   try {
-    stored = await readStoredMetrics(connection, { ...job, throwAway }, signal);
+    stored = await readStoredMetrics(settings, { ...job, temporaryGroup }, signal);
     if (stored.ranges.size + stored.gone.size === 0) {
       throw new Error(`group ${group} has not counted anything yet`);
     }
-    replayed = await recount(connection, { topic, ranges: stored.ranges, throwAway }, signal);
+    replayed = await recount(settings, { topic, ranges: stored.ranges, temporaryGroup }, signal);
   } finally {
-    await deleteGroup(connection, throwAway);
+    await deleteGroup(settings, temporaryGroup);
   }
   const elapsedSeconds = (performance.now() - startedMs) / 1_000;
   const { ranges, gone } = stored;

@@ -1,8 +1,8 @@
 /**
- * The benchmark: our programs beside the same jobs written with other clients, on one broker.
+ * The benchmark: compares our programs with the same jobs written with other clients, on one broker.
  *
- * Whole processes with their start, in pairs, every result checked. What is measured, and how to
- * read it, is in bench/README.md.
+ * It measures whole processes including their start, in pairs, and checks every result.
+ * bench/README.md explains what is measured and how to read it.
  *
  * ```sh
  * deno task bench --quick
@@ -10,33 +10,31 @@
  * deno task bench --jobs memory,limits,scale,startup
  * ```
  *
- * Permissions: `--allow-run` for `sh`, which starts the programs and the peers, for `ps`, and for
- * those of dev_broker/cluster.ts; `--allow-net` for the brokers; `--allow-sys` to describe the machine;
- * `--allow-read` and `--allow-write` for `bench` and `.kafka`; `--allow-env` as the programs have it.
+ * Permissions: the set `bench` of deno.json, `--allow-net` for the brokers, and `--allow-run` as the
+ * task has it: `sh` starts the programs and the peers.
  *
  * @module
  */
-import {
-  brokerList,
-  flag,
-  nonEmpty,
-  oneOf,
-  type Options,
-  toggle,
-  wholeNumber,
-} from "../lib/cli/flags.ts";
+import { brokerList, flag, oneOf, type Options, toggle, wholeNumber } from "../lib/cli/flags.ts";
 import { main } from "../lib/cli/main.ts";
 import { describeError, printNote, printResult, printWarning } from "../lib/cli/output.ts";
 import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
 import { HOST, usualNodes } from "../dev_broker/config.ts";
 import { removeIfThere, ROOT } from "../dev_broker/java.ts";
-import { connectAdmin, connectionOf, disconnect } from "../lib/kafka/client.ts";
+import { connectAdmin, disconnect } from "../lib/kafka/client.ts";
+import { kafkaSettings } from "../lib/kafka/settings.ts";
 import { answersKafka } from "../lib/kafka/probe.ts";
 import { encodeOrder } from "../lib/order.ts";
 import { orderGenerator } from "../lib/order_generator.ts";
 import { freeNodes } from "../dev_broker/free_ports.ts";
-import { chartSvg } from "./chart.ts";
-import { compare, fill, type JobResult, openWorkshop, type Orders, type Workshop } from "./jobs.ts";
+import {
+  type BenchContext,
+  compare,
+  fill,
+  type JobResult,
+  openContext,
+  type Orders,
+} from "./jobs.ts";
 import { type Limits, measureLimits, type Share, sharesOf } from "./limits.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { type Client, JOBS, type PeerName, PEERS, preparePeer } from "./peers.ts";
@@ -52,51 +50,48 @@ import {
   type RestoreResult,
   type StartupResult,
 } from "./programs.ts";
+import { speedChart } from "./publish.ts";
 import * as tables from "./tables.ts";
 
-/** What makes its own topics; `scale` also uses the one with the most orders. */
+/** Measurements that create their own topics; `scale` also uses the one with the most orders. */
 const ALONE = ["startup", "scale", "memory"] as const;
-/** All that `--jobs` takes: what is compared with peers, then what is about our programs alone. */
+/** The values of `--jobs`: the jobs compared with peers, then those about our programs alone. */
 const ALL_JOBS = [...JOBS, "limits", ...ALONE] as const;
 
 /** The flags of the benchmark. */
 export const flags = {
   orders: flag({
     value: "N,…",
-    help: "how many orders; each job runs once for each (default 10000,500000)",
+    help: "numbers of orders; each job is measured at each of them (default 10000,500000)",
   }, listOf(wholeNumber({ min: 1 }))),
   pairs: flag({
     value: "N",
-    help: "how often ours and a peer's run follow each other (default 5)",
+    help: "runs of ours and of each peer, in turn (default 5)",
   }, wholeNumber({ min: 1 })),
   jobs: flag({
     value: "JOB,…",
     default: JOBS.join(","),
-    help: `which of ${ALL_JOBS.join(", ")}`,
+    help: `jobs to measure: ${ALL_JOBS.join(", ")}`,
   }, listOf(oneOf(...ALL_JOBS))),
   peers: flag({
     value: "PEER,…",
     default: PEERS.join(","),
-    help: "which peers; none for our programs alone",
+    help: "peers to compare with, or none",
   }, (text) => text === "none" ? [] : listOf(oneOf(...PEERS))(text)),
   brokers: flag({
     value: "HOST:PORT,…",
     env: "KAFKA_BROKERS",
-    help: "the Kafka brokers (default the one at 127.0.0.1:9092, else one is started for the time)",
+    help: "the Kafka brokers (default 127.0.0.1:9092; if none answers there, one is started)",
   }, brokerList),
-  out: flag({
-    value: "DIR",
-    default: "bench/results",
-    help: "where the figures and the chart go",
-  }, nonEmpty),
-  quick: toggle("10,000 and 50,000 orders, one pair: to see that everything works"),
+  quick: toggle("10,000 and 50,000 orders, one pair: checks that everything works"),
 };
 
-/** The heap of a broker that is started for the benchmark: enough never to be what is measured. */
+const RESULTS_DIR = `${ROOT}/bench/results`;
+/** Heap of a broker started for the benchmark: large enough not to affect the results. */
 const BROKER_HEAP = "1g";
-/** How many different orders the tool that sends ready-made records chooses from. */
+/** Number of different orders that Kafka's `ProducerPerformance` chooses from. */
 const PAYLOADS = 10_000;
-/** The sizes of what is about our programs alone; the last span is a year, a row for a minute. */
+/** Sizes for the jobs about our programs alone; 365 days have up to 525,600 minutes. */
 const FULL = {
   growth: [100_000, 500_000, 1_000_000, 5_000_000],
   restore: [
@@ -112,7 +107,7 @@ const QUICK: typeof FULL = {
   memory: [10_000, 50_000],
 };
 
-/** What is written as JSON. */
+/** The content of a results file. */
 interface Results {
   machine: Machine;
   options: { orders: number[]; pairs: number; jobs: string[] };
@@ -125,16 +120,16 @@ interface Results {
   restore?: RestoreResult[];
   startup?: StartupResult[];
   memory?: MemoryResult[];
-  /** What could not be measured, and why. */
+  /** Measurements that failed, with the reason. */
   failed: string[];
 }
 
-/** Measures something and returns its table; when it fails, the rest is measured all the same. */
+/** Runs a measurement and prints the table it returns; an error is recorded and does not propagate. */
 type Attempt = (what: string, measure: () => Promise<string>) => Promise<void>;
 
-/** What the parts of a run share. */
-interface Bench {
-  workshop: Workshop;
+/** Passed to every measurement of a run. */
+interface BenchRun {
+  context: BenchContext;
   results: Results;
   attempt: Attempt;
   sizes: typeof FULL;
@@ -152,94 +147,93 @@ function attempts({ failed }: Results, signal: AbortSignal): Attempt {
   };
 }
 
-/** Measures what was asked for, prints tables, writes figures and a chart. */
+/** Measures the chosen jobs, prints tables, writes the results file and the chart. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
-  const orders = options.orders ?? (options.quick ? [10_000, 50_000] : [10_000, 500_000]);
-  const pairs = options.pairs ?? (options.quick ? 1 : 5);
-  const jobs = options.jobs;
-
   await Deno.mkdir(`${ROOT}/.kafka`, { recursive: true });
-  await Deno.mkdir(options.out, { recursive: true });
+  await Deno.mkdir(RESULTS_DIR, { recursive: true });
   const directory = await Deno.makeTempDir({ dir: `${ROOT}/.kafka`, prefix: "bench-" });
-  let workshop: Workshop | undefined;
+  let context: BenchContext | undefined;
   let stop = () => Promise.resolve();
   try {
     const broker = await openBroker(options.brokers, { directory, signal });
     stop = broker.stop;
-    const connection = connectionOf("order-stream-bench", {
+    const settings = kafkaSettings("order-stream-bench", {
       brokers: broker.brokers,
       timeout: 30_000,
       verbose: false,
-    });
-    await disconnect(await connectAdmin(connection, signal));
+    }, () => {});
+    await disconnect(await connectAdmin(settings, signal));
     const prefix = `bench-${crypto.randomUUID().slice(0, 8)}-`;
-    workshop = openWorkshop({ connection, directory, prefix, signal, note: printNote });
-
-    const compared = JOBS.filter((job) => jobs.includes(job));
-    const { clients, missing } = compared.length === 0
-      ? { clients: [], missing: [] }
-      : await preparePeers(options.peers, workshop);
-    const machine = await describeMachine(broker.kind);
-    const results: Results = {
-      machine,
-      options: { orders, pairs, jobs: [...jobs] },
-      missing,
-      jobs: [],
-      failed: [],
-    };
-    printResult(machineText(machine) + missing.map(missingText).join(""));
-
-    const bench: Bench = {
-      workshop,
-      results,
-      attempt: attempts(results, signal),
-      sizes: options.quick ? QUICK : FULL,
-    };
-
-    const shared = jobs.some((job) => job !== "startup" && job !== "memory");
-    for (const count of shared ? orders : []) {
-      const input = await fill(workshop, { name: `orders-${count}`, count });
-      for (const job of compared) {
-        await bench.attempt(`${job}, ${count} orders`, async () => {
-          const result = await compare(bench.workshop, {
-            job,
-            orders: input,
-            pairs,
-            peers: clients,
-          });
-          results.jobs.push(result);
-          return tables.jobTable(result);
-        });
-      }
-      if (count === Math.max(...orders)) await measureOnLargest(bench, input);
-    }
-    for (const job of ALONE.filter((job) => jobs.includes(job))) {
-      await measureAlone(bench, job);
-    }
-    await write(options.out, results);
+    context = openContext({ settings, directory, prefix, signal, note: printNote });
+    const results = await measure(context, {
+      options,
+      machine: await describeMachine(broker.kind),
+    });
+    await write(results);
     const dropped = results.jobs.some(({ clients }) =>
       clients.some(({ dropped }) => dropped.length > 0)
     );
     return dropped || results.failed.length > 0 ? 1 : 0;
   } finally {
-    await workshop?.close().catch((error) => printNote(`topics could not be deleted: ${error}`));
+    await context?.close().catch((error) =>
+      printWarning(`the benchmark's topics were not deleted: ${describeError(error)}`)
+    );
     await stop();
     await removeIfThere(directory);
   }
 }
 
-/** What is measured on the topic with the most orders. */
+async function measure(
+  context: BenchContext,
+  { options, machine }: { options: Options<typeof flags>; machine: Machine },
+): Promise<Results> {
+  const { jobs, quick } = options;
+  const orders = options.orders ?? (quick ? [10_000, 50_000] : [10_000, 500_000]);
+  const pairs = options.pairs ?? (quick ? 1 : 5);
+  const compared = JOBS.filter((job) => jobs.includes(job));
+  const { clients, missing } = await preparePeers(
+    compared.length === 0 ? [] : options.peers,
+    context,
+  );
+  const results: Results = {
+    machine,
+    options: { orders, pairs, jobs },
+    missing,
+    jobs: [],
+    failed: [],
+  };
+  printResult(machineText(machine) + missing.map(missingText).join(""));
+
+  const attempt = attempts(results, context.signal);
+  const bench: BenchRun = { context, results, attempt, sizes: quick ? QUICK : FULL };
+  const needsOrders = jobs.some((job) => job !== "startup" && job !== "memory");
+  for (const count of needsOrders ? orders : []) {
+    const input = await fill(context, { name: `orders-${count}`, count });
+    for (const job of compared) {
+      await attempt(`${job}, ${count} orders`, async () => {
+        const result = await compare(context, { job, orders: input, pairs, peers: clients });
+        results.jobs.push(result);
+        return tables.jobTable(result);
+      });
+    }
+    if (count === Math.max(...orders)) await measureOnLargest(bench, input);
+  }
+  for (const job of ALONE.filter((job) => jobs.includes(job))) await measureAlone(bench, job);
+  return results;
+}
+
+/** Measurements on the topic with the most orders. */
 async function measureOnLargest(
-  { workshop, results, attempt }: Bench,
+  { context, results, attempt }: BenchRun,
   input: Orders,
 ): Promise<void> {
   const { jobs } = results.options;
   if (jobs.includes("limits")) {
     await attempt("limits", async () => {
-      results.limits = await measureLimits(workshop, input);
+      results.limits = await measureLimits(context, input);
       const alone: JobResult[] = [];
       for (const job of JOBS.filter((job) => !jobs.includes(job))) {
-        alone.push(await compare(workshop, { job, orders: input, pairs: 1, peers: [] }));
+        alone.push(await compare(context, { job, orders: input, pairs: 1, peers: [] }));
       }
       results.shares = sharesOf(results.limits, [...results.jobs, ...alone]);
       return tables.limitsTable(results.limits, results.shares);
@@ -247,41 +241,40 @@ async function measureOnLargest(
   }
   if (jobs.includes("scale")) {
     await attempt("instances", async () => {
-      results.instances = await measureInstances(workshop, input);
+      results.instances = await measureInstances(context, input);
       return tables.instancesTable(results.instances);
     });
   }
 }
 
-/** What makes its own topics. */
 async function measureAlone(
-  { workshop, results, attempt, sizes }: Bench,
+  { context, results, attempt, sizes }: BenchRun,
   job: typeof ALONE[number],
 ): Promise<void> {
   switch (job) {
     case "startup":
       return await attempt("startup", async () => {
-        results.startup = await measureStartup(workshop);
+        results.startup = await measureStartup(context);
         return tables.startupTable(results.startup);
       });
     case "scale":
       await attempt("growth", async () => {
-        results.growth = await measureGrowth(workshop, sizes.growth);
+        results.growth = await measureGrowth(context, sizes.growth);
         return tables.growthTable(results.growth);
       });
       return await attempt("restart", async () => {
-        results.restore = await measureRestore(workshop, sizes.restore);
+        results.restore = await measureRestore(context, sizes.restore);
         return tables.restoreTable(results.restore);
       });
     case "memory":
       return await attempt("memory", async () => {
-        results.memory = await measureMemory(workshop, sizes.memory);
+        results.memory = await measureMemory(context, sizes.memory);
         return tables.memoryTable(results.memory);
       });
   }
 }
 
-/** The broker that was named, the one that runs, or one that is started and stopped again. */
+/** Uses the given brokers, else the running development broker, else starts one for this run. */
 async function openBroker(
   named: string[] | undefined,
   { directory, signal }: { directory: string; signal: AbortSignal },
@@ -292,11 +285,10 @@ async function openBroker(
   if (await answersKafka(HOST, port) === "kafka") {
     return { brokers: [`${HOST}:${port}`], kind: "running", stop };
   }
-  printNote("no broker answers: starting one for the time");
+  printNote("no broker answers: starting one for this run");
   const dataDir = `${directory}/broker`;
-  const nodes = freeNodes(1);
   const { brokers } = await startBroker(dataDir, {
-    nodes,
+    nodes: freeNodes(1),
     heap: BROKER_HEAP,
     signal,
     note: printNote,
@@ -312,11 +304,11 @@ async function openBroker(
 
 async function preparePeers(
   names: readonly PeerName[],
-  { directory, signal }: Workshop,
+  { directory, signal }: BenchContext,
 ): Promise<{ clients: Client[]; missing: Results["missing"] }> {
   const payloadFile = `${directory}/orders.ndjson`;
-  const order = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
-  const lines = Array.from({ length: PAYLOADS }, (_, index) => encodeOrder(order(index)));
+  const nextOrder = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
+  const lines = Array.from({ length: PAYLOADS }, () => encodeOrder(nextOrder()));
   await Deno.writeTextFile(payloadFile, lines.join("\n"));
   const clients: Client[] = [];
   const missing: Results["missing"] = [];
@@ -343,20 +335,15 @@ function missingText({ peer, reason }: Results["missing"][number]): string {
   return `\nmissing: ${peer}: ${reason}`;
 }
 
-async function write(out: string, results: Results): Promise<void> {
-  const { date, cpu, cores, deno } = results.machine;
-  const name = `${out}/${date.slice(0, 19).replaceAll(":", "")}`;
+async function write(results: Results): Promise<void> {
+  const name = `${RESULTS_DIR}/${results.machine.date.slice(0, 19).replaceAll(":", "")}`;
   await Deno.writeTextFile(`${name}.json`, JSON.stringify(results, null, 2) + "\n");
-  printNote(`\nfigures in ${name}.json`);
-  const groups = tables.chartGroups(results.jobs);
-  if (groups.length === 0) return;
-  const svg = chartSvg(groups, {
-    title: "Orders per second, whole processes: more is better",
-    subtitle: `${cpu}, ${cores} cores, the broker beside it; Deno ${deno}; ${date.slice(0, 10)}`,
-  });
+  printNote(`\nfigures in ${name}.json; bench/README.md describes how to publish them`);
+  if (results.missing.length > 0) printWarning("some peers are missing");
+  const svg = speedChart(results);
+  if (svg === undefined) return;
   await Deno.writeTextFile(`${name}.svg`, svg);
   printNote(`chart in ${name}.svg`);
-  if (results.missing.length > 0) printWarning("not all peers were there");
 }
 
 function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
@@ -366,7 +353,7 @@ function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
 if (import.meta.main) {
   main({
     usage: "deno task bench",
-    summary: "Measures the programs beside the same jobs written with other clients.",
+    summary: "Compares the programs with the same jobs written with other clients.",
     flags,
     run,
   });

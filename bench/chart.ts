@@ -1,27 +1,27 @@
 /**
- * A bar chart as SVG: figures in, text out. Readable on light and dark screens.
+ * Draws a bar chart as SVG that is readable on light and dark screens.
  *
  * @module
  */
 import type { Spread } from "./measure.ts";
 
-/** Bars that are compared with each other. */
+/** Bars with a common scale. */
 export interface ChartGroup {
-  /** What they are about. */
+  /** Heading above the bars. */
   title: string;
-  /** From top to bottom. */
+  /** The bars from top to bottom. */
   bars: ChartBar[];
 }
 
-/** A bar. */
+/** A bar with its label and figure. */
 export interface ChartBar {
-  /** Whose it is. */
+  /** Text to the left of the bar. */
   label: string;
-  /** Its length, with the range as a thin line. */
-  value: Spread;
-  /** Whether it stands out. */
+  /** The median is the length of the bar; the range is drawn as a thin line. */
+  value: Pick<Spread, "median" | "min" | "max">;
+  /** Whether the bar is highlighted. */
   ours: boolean;
-  /** What stands behind its figure. */
+  /** Text after the figure. */
   note?: string | undefined;
 }
 
@@ -29,7 +29,7 @@ const WIDTH = 860;
 const MARGIN = 24;
 const LABEL_WIDTH = 236;
 const BAR_LEFT = MARGIN + LABEL_WIDTH;
-/** As much as the figure and the note of the longest bar need on its right. */
+/** Leaves room on the right for the figure and the note of the longest bar. */
 const BAR_MAX = 300;
 const BAR_HEIGHT = 16;
 const ROW_HEIGHT = 25;
@@ -56,9 +56,9 @@ const STYLE = `
     }`;
 
 /**
- * Draws groups of horizontal bars; each group has its own scale, from 0.
+ * Draws groups of horizontal bars; each group has its own scale, which starts at 0.
  *
- * @param subtitle What holds for all figures, such as the machine.
+ * @param subtitle Describes all figures, such as the machine and the date.
  */
 export function chartSvg(
   groups: readonly ChartGroup[],

@@ -18,13 +18,13 @@ Deno.test("chartSvg draws bars in proportion to their medians, each group on its
   assertEquals(widths, [300, 150, 300, 100]);
 });
 
-Deno.test("chartSvg marks ours, and the range when there is one", () => {
+Deno.test("chartSvg highlights our bars and draws a range if there is one", () => {
   const svg = chartSvg([{ title: "t", bars: [bar("ours", 80, 100), bar("theirs", 50)] }], HEAD);
   assertEquals(svg.match(/<rect class="ours"/g)?.length, 1);
   assertEquals(svg.match(/<line class="range"/g)?.length, 1);
 });
 
-Deno.test("chartSvg escapes what would be markup, and groups the digits of figures", () => {
+Deno.test("chartSvg escapes markup and separates thousands", () => {
   const svg = chartSvg([{ title: "a < b & c", bars: [bar("<them>", 1234567)] }], HEAD);
   assertStringIncludes(svg, "a &lt; b &amp; c");
   assertStringIncludes(svg, "&lt;them&gt;");
@@ -32,7 +32,7 @@ Deno.test("chartSvg escapes what would be markup, and groups the digits of figur
   assert(!svg.includes("<them>"));
 });
 
-Deno.test("chartSvg has colours for dark screens, and a height that fits", () => {
+Deno.test("chartSvg has colours for dark screens and a height that fits its bars", () => {
   const svg = chartSvg([{ title: "t", bars: [bar("ours", 1)] }], HEAD);
   assertMatch(svg, /@media \(prefers-color-scheme: dark\)/);
   assertMatch(svg, /height="137" viewBox="0 0 860 137"/);

@@ -1,13 +1,13 @@
 /**
- * The three jobs, client against client: on the same broker and the same orders, in turn.
+ * The three jobs, client against client: on the same broker, with the same orders, in turn.
  *
- * Everything that a run needs exists before it: topics, orders, an empty topic for its results. A run
- * whose results are not right gives no figure, only the reason.
+ * Topics, orders and an empty topic for results are created before a run. A run with wrong results
+ * gives no figure; the reason is reported instead.
  *
  * @module
  */
 import { type AdminPool, adminPool } from "../lib/kafka/client_pool.ts";
-import type { Connection } from "../lib/kafka/client.ts";
+import type { KafkaSettings } from "../lib/kafka/settings.ts";
 import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
 import { readTopic } from "../lib/kafka/read_topic.ts";
 import { minuteOf } from "../lib/minute_window.ts";
@@ -23,42 +23,42 @@ import {
 } from "./measure.ts";
 import { type Client, type Job, ORDER_STREAM, program, type Report, type Work } from "./peers.ts";
 
-/** What all measurements work with. */
-export interface Workshop {
-  /** Where the brokers are. */
-  connection: Connection;
-  /** As `--brokers` takes it. */
+/** The context that all measurements share. */
+export interface BenchContext {
+  /** How to reach the brokers. */
+  settings: KafkaSettings;
+  /** The brokers in the form of `--brokers`. */
   brokers: string;
-  /** What all topics and groups of this benchmark begin with. */
+  /** Prefix of all topics and groups of this run. */
   prefix: string;
-  /** A directory for files. */
+  /** Directory for temporary files. */
   directory: string;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
-  /** Tells the user what is being done. */
+  /** Prints a line of progress. */
   note(line: string): void;
-  /** For topics and offsets. */
+  /** Admin clients, for topics and offsets. */
   admin: AdminPool;
-  /** Starts a process that ends with the benchmark at the latest. */
+  /** Starts a process; it is stopped on Ctrl-C and by `close`. */
   start(command: Command, onLine?: (line: string) => void): Running;
-  /** Runs a process to its end. */
+  /** Runs a process and waits until it exits. */
   run(command: Command): Promise<Measurement>;
-  /** Ends what runs and deletes all topics and groups. */
+  /** Stops running processes and deletes all topics and groups of this run. */
   close(): Promise<void>;
 }
 
-/** Opens a workshop on a broker that answers. */
-export function openWorkshop(
-  { connection, directory, prefix, signal, note }: Pick<
-    Workshop,
-    "connection" | "directory" | "prefix" | "signal" | "note"
+/** Opens a context; the brokers must be reachable. */
+export function openContext(
+  { settings, directory, prefix, signal, note }: Pick<
+    BenchContext,
+    "settings" | "directory" | "prefix" | "signal" | "note"
   >,
-): Workshop {
-  const admin = adminPool(connection);
+): BenchContext {
+  const admin = adminPool(settings);
   const running = new Set<Running>();
-  const workshop: Workshop = {
-    connection,
-    brokers: connection.brokers.join(","),
+  const context: BenchContext = {
+    settings,
+    brokers: settings.brokers.join(","),
     prefix,
     directory,
     signal,
@@ -72,7 +72,7 @@ export function openWorkshop(
       return process;
     },
     async run(command) {
-      const measurement = await workshop.start(command).ended;
+      const measurement = await context.start(command).ended;
       signal.throwIfAborted();
       return measurement;
     },
@@ -86,40 +86,40 @@ export function openWorkshop(
   };
   const stopAll = () => running.forEach((process) => process.stop());
   signal.addEventListener("abort", stopAll);
-  return workshop;
+  return context;
 }
 
 /** Deletes the topics and groups that begin with the prefix. */
-export async function deleteAll(admin: AdminPool, prefix: string): Promise<void> {
+async function deleteAll(admin: AdminPool, prefix: string): Promise<void> {
   await admin.use(async (client) => {
     const topics = (await client.listTopics()).filter((topic) => topic.startsWith(prefix));
     if (topics.length > 0) await client.deleteTopics({ topics });
     const { groups } = await client.listGroups();
     const ours = groups.map(({ groupId }) => groupId).filter((group) => group.startsWith(prefix));
-    // A group whose member was killed has it for a few seconds more; it goes by itself later.
+    // Kafka refuses while a group still has a killed member, and removes an empty group itself later.
     if (ours.length > 0) await client.deleteGroups(ours).catch(() => {});
   });
 }
 
-/** A topic of orders, and what is in it. */
+/** A topic of orders, and the totals that its contents must lead to. */
 export interface Orders {
-  /** The prefix of its topics. */
+  /** Prefix of its topics. */
   prefix: string;
-  /** How many there are. */
+  /** Number of orders. */
   count: number;
-  /** How many of them failed. */
+  /** Number of orders with status `failed`. */
   failed: number;
-  /** How many stock movements follow from them. */
+  /** Number of stock movements that follow from the orders. */
   movements: number;
-  /** In how many minutes they lie. */
+  /** Number of different minutes of event time. */
   minutes: number;
-  /** How many pairs of partition and minute have orders. */
+  /** Number of pairs of partition and minute that have orders. */
   rows: number;
 }
 
-/** Creates the topics that a job needs and that are not there, or those of all jobs. */
+/** Creates the missing topics of a job, or those of all jobs. */
 export async function createTopics(
-  { admin }: Workshop,
+  { admin }: BenchContext,
   { prefix, group = "analytics", job }: { prefix: string; group?: string; job?: Job },
 ): Promise<void> {
   const isFor = (name: Job) => job === undefined || job === name;
@@ -142,42 +142,42 @@ export async function createTopics(
 }
 
 /**
- * Fills topics with orders by producer.ts and reads them once.
+ * Creates a topic, fills it with producer.ts and reads it once.
  *
- * @param span Over how much time the event times are spread.
+ * @param span Duration over which the event times are spread, as `--span` takes it.
  */
 export async function fill(
-  workshop: Workshop,
+  context: BenchContext,
   { name, count, span = "1h" }: { name: string; count: number; span?: string },
 ): Promise<Orders> {
-  const prefix = `${workshop.prefix}${name}-`;
-  await createTopics(workshop, { prefix });
-  await produce(workshop, { prefix, count, span });
-  return await readOrders(workshop, prefix);
+  const prefix = `${context.prefix}${name}-`;
+  await createTopics(context, { prefix });
+  await produce(context, { prefix, count, span });
+  return await readOrders(context, prefix);
 }
 
-/** Adds orders to a topic by producer.ts. */
+/** Adds orders to a topic with producer.ts. */
 export async function produce(
-  workshop: Workshop,
+  context: BenchContext,
   { prefix, count, span = "1h" }: { prefix: string; count: number; span?: string },
 ): Promise<void> {
   const flags = ["--topic-prefix", prefix, "--count", String(count), "--span", span];
-  const { exitCode, stderr } = await workshop.run(program("producer.ts", workshop, flags));
+  const { exitCode, stderr } = await context.run(program("producer.ts", context, flags));
   if (exitCode !== 0) throw new Error(`producing ${count} orders failed: ${lastLine(stderr)}`);
 }
 
-/** Reads all orders of a topic; anything else in it is an error. */
-export async function readOrders(workshop: Workshop, prefix: string): Promise<Orders> {
+/** Reads all orders of a topic; throws when a record is not an order. */
+async function readOrders(context: BenchContext, prefix: string): Promise<Orders> {
   const orders: Orders = { prefix, count: 0, failed: 0, movements: 0, minutes: 0, rows: 0 };
   const minutes = new Set<number>();
   const rows = new Set<string>();
-  await readTopic(workshop.connection, {
+  await readTopic(context.settings, {
     topic: orderEvents(prefix).name,
     group: `${prefix}check`,
     onRecord({ value, offset }, partition) {
       const parsed = value === null ? undefined : parseOrder(value);
       if (parsed?.kind !== "order") {
-        throw new Error(`the record at ${partition}/${offset} is no order`);
+        throw new Error(`the record at ${partition}/${offset} is not an order`);
       }
       orders.count++;
       orders.movements += parsed.order.items.length;
@@ -186,63 +186,63 @@ export async function readOrders(workshop: Workshop, prefix: string): Promise<Or
       minutes.add(minute);
       rows.add(`${partition}/${minute}`);
     },
-  }, workshop.signal);
+  }, context.signal);
   return { ...orders, minutes: minutes.size, rows: rows.size };
 }
 
 /** One client's figures in one job. */
 export interface ClientResult {
-  /** The client. */
+  /** Name and version. */
   client: string;
-  /** What makes its figures another kind of figure. */
+  /** Why its figures are not directly comparable. */
   remark?: string | undefined;
-  /** Orders each second, whole process. */
+  /** Throughput of the whole process, including its start. */
   ordersPerSecond: Spread | undefined;
-  /** Wall-clock time of the whole process. */
+  /** Wall-clock time of the whole process, including its start. */
   seconds: Spread | undefined;
-  /** Orders each second by the program's own clock, once it had started, if it says so. */
+  /** Throughput after start-up, by the program's own clock; `undefined` if it does not report it. */
   workingOrdersPerSecond: Spread | undefined;
-  /** Processor time of the whole process. */
+  /** User and system time of the whole process. */
   cpuSeconds: Spread | undefined;
-  /** Its time divided by ours, pair by pair: above 1 we are faster. */
+  /** Its time divided by ours, pair by pair; above 1 ours is faster. */
   ratio: Spread | undefined;
-  /** Why runs have no figure. */
+  /** A reason for each run without a figure. */
   dropped: string[];
 }
 
-/** One job at one size. */
+/** The results of one job at one number of orders. */
 export interface JobResult {
-  /** The job. */
+  /** The job that was measured. */
   job: Job;
-  /** How many orders. */
+  /** Number of orders in the topic. */
   orders: number;
-  /** Ours first, over all pairs; then each peer. */
+  /** Ours first, with the runs of all pairs; then each peer. */
   clients: ClientResult[];
 }
 
 /** Runs ours and each peer in pairs: ours, peer, ours, peer, … */
 export async function compare(
-  workshop: Workshop,
+  context: BenchContext,
   { job, orders, pairs, peers }: { job: Job; orders: Orders; pairs: number; peers: Client[] },
 ): Promise<JobResult> {
   const ours = newFigures();
   const clients: ClientResult[] = [];
-  // Not measured: it wakes the broker and fills the caches of files.
-  await runOnce(workshop, { client: ORDER_STREAM, job, orders });
+  // Not counted: warms up the broker and the file cache.
+  await runOnce(context, { client: ORDER_STREAM, job, orders });
   const rivals = peers.filter((peer) => peer.jobs.includes(job));
   for (const peer of rivals) {
     const theirs = newFigures();
     const ratios: number[] = [];
     for (let pair = 1; pair <= pairs; pair++) {
-      workshop.note(`${job}, ${orders.count} orders: pair ${pair} of ${pairs} with ${peer.name}`);
-      const a = keep(ours, await runOnce(workshop, { client: ORDER_STREAM, job, orders }));
-      const b = keep(theirs, await runOnce(workshop, { client: peer, job, orders }));
+      context.note(`${job}, ${orders.count} orders: pair ${pair} of ${pairs} with ${peer.name}`);
+      const a = keep(ours, await runOnce(context, { client: ORDER_STREAM, job, orders }));
+      const b = keep(theirs, await runOnce(context, { client: peer, job, orders }));
       if (a !== undefined && b !== undefined) ratios.push(b.seconds / a.seconds);
     }
     clients.push(resultOf(peer, { job, orders: orders.count, figures: theirs, ratios }));
   }
   for (let run = 0; run < (rivals.length === 0 ? pairs : 0); run++) {
-    keep(ours, await runOnce(workshop, { client: ORDER_STREAM, job, orders }));
+    keep(ours, await runOnce(context, { client: ORDER_STREAM, job, orders }));
   }
   const first = resultOf(ORDER_STREAM, { job, orders: orders.count, figures: ours, ratios: [] });
   return { job, orders: orders.count, clients: [first, ...clients] };
@@ -257,12 +257,12 @@ function newFigures(): Figures {
   return { runs: [], dropped: [] };
 }
 
-/** A run whose results are right. */
+/** A run with correct results. */
 interface Run extends Measurement {
   workingSeconds: number | undefined;
 }
 
-/** A run, or why it has no figure. */
+/** A run, or the reason why it has no figure. */
 type Outcome = Run | { problem: string };
 
 function keep(figures: Figures, outcome: Outcome): Run | undefined {
@@ -303,27 +303,27 @@ function resultOf(
 let runNumber = 0;
 
 async function runOnce(
-  workshop: Workshop,
+  context: BenchContext,
   { client, job, orders }: { client: Client; job: Job; orders: Orders },
 ): Promise<Outcome> {
   const group = `run-${++runNumber}`;
-  const prefix = job === "produce" ? `${workshop.prefix}${group}-` : orders.prefix;
+  const prefix = job === "produce" ? `${context.prefix}${group}-` : orders.prefix;
   const work: Work = {
     job,
     orders: orders.count,
-    brokers: workshop.brokers,
+    brokers: context.brokers,
     prefix,
     group,
-    directory: workshop.directory,
+    directory: context.directory,
   };
-  await createTopics(workshop, { prefix, group, job });
-  if (job === "inventory") await empty(workshop, inventoryEvents(prefix).name);
-  const measurement = await workshop.run(client.command(work));
+  await createTopics(context, { prefix, group, job });
+  if (job === "inventory") await empty(context, inventoryEvents(prefix).name);
+  const measurement = await context.run(client.command(work));
   const report = reportOf(measurement, { client, job });
   const problem = "problem" in report
     ? undefined
-    : await problemOf(workshop, { work, orders, report });
-  if (job === "produce") await deleteAll(workshop.admin, prefix);
+    : await problemOf(context, { work, orders, report });
+  if (job === "produce") await deleteAll(context.admin, prefix);
   if ("problem" in report) return report;
   if (problem !== undefined) return { problem };
   return { ...measurement, workingSeconds: report.workingSeconds };
@@ -338,12 +338,12 @@ function reportOf(
   try {
     return client.report(job, measurement);
   } catch {
-    return { problem: `reported nothing that can be read: ${lastLine(stdout)}` };
+    return { problem: `printed an unreadable report: ${lastLine(stdout)}` };
   }
 }
 
 /** Deletes all records of a topic. */
-async function empty({ admin }: Workshop, topic: string): Promise<void> {
+async function empty({ admin }: BenchContext, topic: string): Promise<void> {
   await admin.use(async (client) => {
     const partitions = (await client.fetchTopicOffsets(topic))
       .filter(({ low, high }) => low !== high)
@@ -352,9 +352,9 @@ async function empty({ admin }: Workshop, topic: string): Promise<void> {
   });
 }
 
-/** What is wrong with the results of a run; `undefined` when they are right. */
+/** Describes what is wrong with the results of a run; `undefined` if they are correct. */
 async function problemOf(
-  workshop: Workshop,
+  context: BenchContext,
   { work, orders, report }: { work: Work; orders: Orders; report: Report },
 ): Promise<string | undefined> {
   if (report.orders !== orders.count) {
@@ -362,7 +362,7 @@ async function problemOf(
   }
   switch (work.job) {
     case "produce": {
-      const { count } = await readOrders(workshop, work.prefix);
+      const { count } = await readOrders(context, work.prefix);
       return count === orders.count ? undefined : `stored ${count} orders, not ${orders.count}`;
     }
     case "analytics":
@@ -370,9 +370,9 @@ async function problemOf(
         ? undefined
         : `counted ${report.failed} failed orders instead of ${orders.failed}`;
     case "inventory": {
-      const left = await lag(workshop, work);
-      if (left !== 0n) return `${left} orders are not committed by its group`;
-      const events = await countRecords(workshop, inventoryEvents(work.prefix).name);
+      const left = await lag(context, work);
+      if (left !== 0n) return `its group has not committed ${left} orders`;
+      const events = await countRecords(context, inventoryEvents(work.prefix).name);
       return events === orders.movements
         ? undefined
         : `wrote ${events} committed stock movements instead of ${orders.movements}`;
@@ -380,7 +380,7 @@ async function problemOf(
   }
 }
 
-async function lag({ admin }: Workshop, { prefix, group }: Work): Promise<bigint> {
+async function lag({ admin }: BenchContext, { prefix, group }: Work): Promise<bigint> {
   const topic = orderEvents(prefix).name;
   return await admin.use(async (client) => {
     const committed = await committedOffsets(client, prefix + group, topic);
@@ -392,18 +392,18 @@ async function lag({ admin }: Workshop, { prefix, group }: Work): Promise<bigint
   });
 }
 
-async function countRecords(workshop: Workshop, topic: string): Promise<number> {
+async function countRecords(context: BenchContext, topic: string): Promise<number> {
   let records = 0;
-  const group = `${workshop.prefix}check-${++runNumber}`;
+  const group = `${context.prefix}check-${++runNumber}`;
   await readTopic(
-    workshop.connection,
+    context.settings,
     { topic, group, onRecord: () => records++ },
-    workshop.signal,
+    context.signal,
   );
   return records;
 }
 
-/** The last line of a program's output that says something. */
+/** The last line of a program's output that is not blank. */
 export function lastLine(text: string): string {
   return text.trim().split("\n").at(-1)?.trim() ?? "";
 }
@@ -411,15 +411,16 @@ export function lastLine(text: string): string {
 /**
  * Starts a program, waits for a line on its stderr and stops the program.
  *
- * @returns The seconds from its start until the line.
+ * @returns The seconds from start to line.
+ * @throws {Error} When the program exits before it prints the line.
  */
 export async function timeUntilLine(
-  workshop: Workshop,
+  context: BenchContext,
   { command, line }: { command: Command; line: RegExp },
 ): Promise<number> {
   const startedMs = performance.now();
   const seen = Promise.withResolvers<number>();
-  const process = workshop.start(command, (text) => {
+  const process = context.start(command, (text) => {
     if (line.test(text)) seen.resolve((performance.now() - startedMs) / 1_000);
   });
   process.ended.then(({ stderr }) =>
@@ -428,6 +429,6 @@ export async function timeUntilLine(
   const seconds = await seen.promise;
   process.stop();
   await process.ended;
-  workshop.signal.throwIfAborted();
+  context.signal.throwIfAborted();
   return seconds;
 }

@@ -1,5 +1,5 @@
 /**
- * What one process can do here at all, step by step, and what share of it the programs reach.
+ * The throughput of each step alone in one process, and the share of it that the programs reach.
  *
  * @module
  */
@@ -10,47 +10,47 @@ import { encodeOrder, type OrderPlaced, parseOrder } from "../lib/order.ts";
 import { orderGenerator } from "../lib/order_generator.ts";
 import { stockMovements } from "../lib/stock_movements.ts";
 import { orderEvents } from "../lib/topics.ts";
-import type { JobResult, Orders, Workshop } from "./jobs.ts";
+import type { BenchContext, JobResult, Orders } from "./jobs.ts";
 import { inSeries } from "./measure.ts";
 import type { Job } from "./peers.ts";
 
-/** How many orders each second a step can do, alone. */
+/** Throughput of each step alone, in orders per second. */
 export interface Limits {
-  /** Making orders from a seed. */
+  /** `orderGenerator`. */
   generate: number;
-  /** `JSON.stringify`. */
+  /** `JSON.stringify`, to compare with `encode`. */
   stringify: number;
-  /** `encodeOrder`. */
+  /** `encodeOrder`, as the producer encodes. */
   encode: number;
-  /** `JSON.parse` of bytes. */
+  /** Decoding bytes and `JSON.parse`, to compare with `parse`. */
   jsonParse: number;
-  /** `parseOrder`: with everything that is checked. */
+  /** `parseOrder`, including all checks. */
   parse: number;
-  /** Making and encoding the stock movements. */
+  /** `stockMovements` and encoding them. */
   movements: number;
-  /** Fetching from Kafka through `lib/kafka`, without looking at the records. */
+  /** Fetching from Kafka through `lib/kafka`, without parsing. */
   fetch: number;
 }
 
 const SAMPLE = 50_000;
-const AT_LEAST_MS = 1_500;
+const MEASURED_MS = 1_500;
 
-/** Measures each step for a second and a half; the fetching on the given topic. */
-export async function measureLimits(workshop: Workshop, orders: Orders): Promise<Limits> {
-  workshop.note("in-process limits");
-  const next = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
-  const events = Array.from({ length: SAMPLE }, (_, index) => next(index));
+/** Measures each step for 1.5 seconds; `fetch` reads the given topic once. */
+export async function measureLimits(context: BenchContext, orders: Orders): Promise<Limits> {
+  context.note("in-process limits");
+  const nextOrder = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
+  const events = Array.from({ length: SAMPLE }, nextOrder);
   const bytes = events.map((event) => Buffer.from(encodeOrder(event)));
   const decoder = new TextDecoder();
   const timestampMs = Date.now();
   return {
-    generate: perSecond((index) => next(index)),
+    generate: perSecond(nextOrder),
     stringify: perSecond((index) => JSON.stringify(events[index])),
     encode: perSecond((index) => encodeOrder(events[index]!)),
     jsonParse: perSecond((index) => JSON.parse(decoder.decode(bytes[index]))),
     parse: perSecond((index) => parseOrder(bytes[index]!)),
     movements: perSecond((index) => movementsOf(events[index]!, timestampMs)),
-    fetch: await fetchPerSecond(workshop, orders),
+    fetch: await fetchPerSecond(context, orders),
   };
 }
 
@@ -59,12 +59,12 @@ function movementsOf(order: OrderPlaced, timestampMs: number): string[] {
 }
 
 function perSecond(step: (index: number) => unknown): number {
-  // The first round is for the compiler.
+  // Warms up the JIT compiler.
   for (let index = 0; index < SAMPLE; index++) step(index);
   const startedMs = performance.now();
   let done = 0;
   let elapsedMs = 0;
-  while (elapsedMs < AT_LEAST_MS) {
+  while (elapsedMs < MEASURED_MS) {
     for (let index = 0; index < SAMPLE; index++) step(index);
     done += SAMPLE;
     elapsedMs = performance.now() - startedMs;
@@ -72,17 +72,17 @@ function perSecond(step: (index: number) => unknown): number {
   return done / elapsedMs * 1_000;
 }
 
-/** From the assignment of the partitions to the last batch. */
-async function fetchPerSecond(workshop: Workshop, { prefix }: Orders): Promise<number> {
+/** Measured from the assignment of the partitions to the last batch. */
+async function fetchPerSecond(context: BenchContext, { prefix }: Orders): Promise<number> {
   const topic = orderEvents(prefix).name;
-  const ranges = await workshop.admin.use((client) => logRanges(client, topic));
+  const ranges = await context.admin.use((client) => logRanges(client, topic));
   const open = new Map([...ranges].filter(([, { start, end }]) => start < end));
   const finished = new AbortController();
   let startedMs = 0;
   let fetched = 0;
   let elapsedMs = 0;
   await consume({
-    connection: workshop.connection,
+    settings: context.settings,
     topic,
     group: `${prefix}fetch`,
     concurrency: ranges.size,
@@ -100,26 +100,26 @@ async function fetchPerSecond(workshop: Workshop, { prefix }: Orders): Promise<n
       if (open.size === 0) finished.abort();
       return Promise.resolve();
     },
-  }, AbortSignal.any([workshop.signal, finished.signal]));
-  workshop.signal.throwIfAborted();
+  }, AbortSignal.any([context.signal, finished.signal]));
+  context.signal.throwIfAborted();
   return fetched / elapsedMs * 1_000;
 }
 
-/** What a program reaches of what its steps allow in series. */
+/** Compares a program with the limit that its steps set when run one after the other. */
 export interface Share {
-  /** The job. */
+  /** The job of the program. */
   job: Job;
-  /** The steps. */
+  /** The steps that the job cannot do without. */
   steps: (keyof Limits)[];
-  /** Orders each second that the steps allow, one after the other. */
+  /** Orders per second that the steps allow in series. */
   limit: number;
-  /** What the program reaches as a whole process, with its start. */
+  /** Orders per second of the whole process, including its start. */
   whole: number;
-  /** What it reaches by its own clock, once it has started. */
+  /** Orders per second after start-up, by the program's own clock. */
   working: number;
 }
 
-/** The steps that each job cannot do without. */
+/** Steps of each job; analytics twice, with `JSON.parse` and with our parser. */
 const STEPS: [Job, (keyof Limits)[]][] = [
   ["produce", ["generate", "encode"]],
   ["analytics", ["fetch", "jsonParse"]],
@@ -127,7 +127,7 @@ const STEPS: [Job, (keyof Limits)[]][] = [
   ["inventory", ["fetch", "parse", "movements"]],
 ];
 
-/** Compares the limits with the medians of our programs at the largest size. */
+/** Compares the limits with the medians of our programs at the largest number of orders. */
 export function sharesOf(limits: Limits, results: readonly JobResult[]): Share[] {
   return STEPS.flatMap(([job, steps]) => {
     const largest = results.filter((result) => result.job === job)

@@ -1,5 +1,5 @@
 /**
- * The machine and the versions that figures hold for.
+ * The machine and the versions that figures were measured with.
  *
  * Permissions: `--allow-sys=cpus,systemMemoryInfo,osRelease`, `--allow-run=sh,java`,
  * `--allow-env=JAVA_HOME`.
@@ -11,32 +11,32 @@ import { findJava } from "../dev_broker/java.ts";
 import { KAFKA_VERSION } from "../dev_broker/config.ts";
 import { start } from "./measure.ts";
 
-/** What figures depend on. */
+/** Hardware and versions that figures depend on. */
 export interface Machine {
-  /** When they were measured. */
+  /** Time of the measurement, ISO 8601. */
   date: string;
-  /** What was measured; with `+` when files differ from the commit. */
+  /** Short hash of the measured commit; ends with `+` if files differ from it. */
   commit: string;
-  /** The processor. */
+  /** Model name of the processor. */
   cpu: string;
-  /** How many of its cores there are. */
+  /** Number of logical cores. */
   cores: number;
   /** Memory in GB (10^9 bytes). */
   memoryGb: number;
-  /** The operating system. */
+  /** Operating system, its release and architecture. */
   os: string;
-  /** Deno. */
+  /** Version of Deno. */
   deno: string;
-  /** Where the broker comes from. */
+  /** Version of Kafka if the benchmark started it, and where it runs. */
   broker: string;
-  /** Java, which runs Kafka and its tools. */
+  /** First line of `java -version`; Java runs Kafka and its tools. */
   java: string;
 }
 
 /**
- * Looks at the machine.
+ * Describes this machine.
  *
- * @param broker Where the broker comes from.
+ * @param broker Whether the benchmark started the broker or found it running.
  */
 export async function describeMachine(broker: "own" | "running"): Promise<Machine> {
   const processors = cpus();
@@ -49,8 +49,8 @@ export async function describeMachine(broker: "own" | "running"): Promise<Machin
     os: `${Deno.build.os} ${Deno.osRelease()} ${Deno.build.arch}`,
     deno: Deno.version.deno,
     broker: broker === "own"
-      ? `Apache Kafka ${KAFKA_VERSION}, one node, beside it`
-      : "already running",
+      ? `Apache Kafka ${KAFKA_VERSION} on the same machine`
+      : "a broker that was already running",
     java: await findJava().then(({ version }) => version.split("\n")[0]!, () => "none"),
   };
 }

@@ -1,8 +1,8 @@
 /**
- * Measuring whole processes: how long they take with their start, how much processor time and memory.
+ * Measures whole processes: wall-clock time including the start, processor time and memory.
  *
- * Every process runs under the same few lines of shell, which report its processor time at the end
- * and pass SIGTERM on.
+ * Every process runs under a small shell script that prints its processor time at the end and forwards
+ * SIGTERM.
  *
  * Permissions: `--allow-run=sh,ps`.
  *
@@ -10,41 +10,39 @@
  */
 import { collect } from "../lib/cli/launch.ts";
 
-/** What is run. */
+/** A program with its arguments. */
 export interface Command {
-  /** The program. */
+  /** Path or name of the executable. */
   program: string;
-  /** Its words. */
+  /** Arguments after the executable. */
   args: string[];
-  /** Variables besides those that the benchmark itself has. */
-  env?: Record<string, string>;
 }
 
 /** How a process ended. */
 export interface Measurement {
-  /** From just before its start until just after its end. */
+  /** Wall-clock time from just before its start until just after its end. */
   seconds: number;
-  /** Its processor time, that of the system for it included. */
+  /** User and system time; NaN if the shell did not report it. */
   cpuSeconds: number;
-  /** 0 when it was content. */
+  /** 0 on success. */
   exitCode: number;
-  /** What it wrote. */
+  /** All output to stdout. */
   stdout: string;
-  /** What else it wrote. */
+  /** All output to stderr. */
   stderr: string;
 }
 
-/** A process that runs. */
+/** A running process. */
 export interface Running {
-  /** The shell that is its parent. */
+  /** Process id of the shell that is its parent. */
   shellPid: number;
-  /** Asks it to end; does nothing once it has. */
+  /** Sends SIGTERM; does nothing after it has exited. */
   stop(): void;
-  /** How it ended. */
+  /** Resolves when it has exited. */
   ended: Promise<Measurement>;
 }
 
-/** A child in the background, as a shell that waits for one in the foreground hears no signal. */
+/** The child runs in the background: a shell runs traps only after a foreground child has exited. */
 const SHELL = `
 "$@" & child=$!
 trap 'kill -TERM "$child" 2>/dev/null' TERM INT
@@ -56,16 +54,15 @@ exit "$code"`;
 /**
  * Starts a process.
  *
- * @param onLine Called for each line that it writes to stderr, as it comes.
+ * @param onLine Called with each line of stderr as it is written.
  */
 export function start(
-  { program, args, env = {} }: Command,
+  { program, args }: Command,
   onLine: (line: string) => void = () => {},
 ): Running {
   const startedMs = performance.now();
   const child = new Deno.Command("sh", {
     args: ["-c", SHELL, "sh", program, ...args],
-    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -82,7 +79,7 @@ export function start(
   return { shellPid: child.pid, stop: () => running && child.kill("SIGTERM"), ended };
 }
 
-/** Takes the two lines of the shell's `times` from the end of stderr; the second is the child's. */
+/** Splits the two lines of the shell's `times` from the end of stderr; the second is the child's. */
 export function splitTimes(stderr: string): { text: string; cpuSeconds: number } {
   const time = String.raw`(\d+)m([\d.]+)s (\d+)m([\d.]+)s`;
   const match = new RegExp(String.raw`(?:^|\n)${time}\n${time}\s*$`).exec(stderr);
@@ -102,7 +99,7 @@ export interface Memory {
   steadyMb: number;
 }
 
-/** Looks at the resident memory of a process four times a second until it ends. */
+/** Samples the resident memory of a process four times a second until it exits. */
 export async function watchMemory({ shellPid, ended }: Running): Promise<Memory | undefined> {
   let running = true;
   ended.finally(() => running = false);
@@ -119,26 +116,26 @@ export async function watchMemory({ shellPid, ended }: Running): Promise<Memory 
   return memoryOf(samplesMb);
 }
 
-/** Peak and steady state of samples; `undefined` when there are none. */
+/** Peak and steady state of samples; `undefined` if there are none. */
 export function memoryOf(samplesMb: readonly number[]): Memory | undefined {
   if (samplesMb.length === 0) return undefined;
   const secondHalf = samplesMb.slice(Math.floor(samplesMb.length / 2));
   return { peakMb: Math.max(...samplesMb), steadyMb: spreadOf(secondHalf)!.median };
 }
 
-/** What several measurements of one thing say. */
+/** Median and range of several measurements. */
 export interface Spread {
-  /** The middle one; between the two middle ones of an even number. */
+  /** The middle value, or the mean of the two middle values. */
   median: number;
-  /** The smallest. */
+  /** The smallest value. */
   min: number;
-  /** The largest. */
+  /** The largest value. */
   max: number;
-  /** How many there are. */
+  /** Number of measurements. */
   count: number;
 }
 
-/** The spread of some numbers; `undefined` when there are none. */
+/** Median and range of the values; `undefined` if there are none. */
 export function spreadOf(values: readonly number[]): Spread | undefined {
   if (values.length === 0) return undefined;
   const sorted = [...values].sort((a, b) => a - b);
@@ -149,7 +146,7 @@ export function spreadOf(values: readonly number[]): Spread | undefined {
   return { median, min: sorted[0]!, max: sorted.at(-1)!, count: sorted.length };
 }
 
-/** How much can be done each second when each step takes its own time, one after the other. */
+/** Combined rate of steps that run one after the other. */
 export function inSeries(...perSecond: number[]): number {
   return 1 / perSecond.reduce((sum, rate) => sum + 1 / rate, 0);
 }

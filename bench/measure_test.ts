@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { inSeries, memoryOf, splitTimes, spreadOf } from "./measure.ts";
 
-Deno.test("spreadOf takes the middle, or between the two middles", () => {
+Deno.test("spreadOf takes the middle value, or the mean of the two middle values", () => {
   assertEquals(spreadOf([3, 1, 2]), { median: 2, min: 1, max: 3, count: 3 });
   assertEquals(spreadOf([4, 1, 2, 10]), { median: 3, min: 1, max: 10, count: 4 });
   assertEquals(spreadOf([]), undefined);
 });
 
-Deno.test("spreadOf leaves its argument as it is", () => {
+Deno.test("spreadOf does not change its argument", () => {
   const values = [2, 1];
   spreadOf(values);
   assertEquals(values, [2, 1]);
@@ -25,12 +25,12 @@ Deno.test("splitTimes understands the form of bash, and leaves other text alone"
   assertEquals(splitTimes("killed\n"), { text: "killed\n", cpuSeconds: NaN });
 });
 
-Deno.test("memoryOf tells the peak of all samples and the median of the later half", () => {
+Deno.test("memoryOf returns the peak of all samples and the median of the later half", () => {
   assertEquals(memoryOf([10, 90, 50, 52]), { peakMb: 90, steadyMb: 51 });
   assertEquals(memoryOf([]), undefined);
 });
 
-Deno.test("inSeries adds up the times of the steps", () => {
+Deno.test("inSeries adds the times of the steps", () => {
   assertEquals(inSeries(100, 100), 50);
   assertEquals(Math.round(inSeries(520_000, 630_000)), 284_870);
 });

@@ -1,8 +1,8 @@
 /**
- * The clients that are compared: how each is made ready, started, and what it reports.
+ * The clients that are compared: how to install each, how to start it and how to read its report.
  *
- * The peers' programs are in `bench/peers/`. What a client needs and cannot get on this machine makes
- * it missing, with a reason; the others are measured all the same.
+ * The peers' programs are in `bench/peers/`. A client that cannot be installed on this machine is
+ * reported as missing, with the reason; the others are still measured.
  *
  * Permissions: `--allow-run=sh,java,mvn`, `--allow-net=127.0.0.1`, `--allow-env=JAVA_HOME`,
  * `--allow-read`, `--allow-write` for `bench/.venv` and `.kafka`.
@@ -19,56 +19,56 @@ import { type Command, start } from "./measure.ts";
 /** The jobs that clients are compared in. */
 export const JOBS = ["produce", "analytics", "inventory"] as const;
 
-/** One of them. */
+/** A job that clients are compared in. */
 export type Job = typeof JOBS[number];
 
-/** The peers, by the names that `--peers` takes. */
+/** The values of `--peers`. */
 export const PEERS = ["confluent-kafka", "kafka-python", "platformatic", "java"] as const;
 
-/** One of them. */
+/** A peer, by the name that `--peers` takes. */
 export type PeerName = typeof PEERS[number];
 
-/** What a client has to do in one run. */
+/** The task of a client in one run. */
 export interface Work {
-  /** The job. */
+  /** Which of the three jobs to do. */
   job: Job;
-  /** How many orders. */
+  /** Number of orders to produce or to read. */
   orders: number;
-  /** Where the brokers are, as `--brokers` takes it. */
+  /** The brokers in the form of `--brokers`. */
   brokers: string;
-  /** The prefix of topics and groups; the topics exist. */
+  /** Prefix of topics and groups; the topics exist. */
   prefix: string;
-  /** The consumer group without the prefix; nobody has used it. */
+  /** Consumer group without the prefix; it has no committed offsets. */
   group: string;
-  /** A directory for files. */
+  /** Directory for temporary files. */
   directory: string;
 }
 
-/** What a client says it has done. */
+/** What a client reports at its end. */
 export interface Report {
-  /** How many orders. */
+  /** Number of orders it processed. */
   orders: number;
-  /** How many of them failed, if it says so. */
+  /** Number of failed orders; `undefined` if it does not report it. */
   failed?: number | undefined;
-  /** How long it worked by its own clock, once it had started, if it says so. */
+  /** Time after start-up, by its own clock; `undefined` if it does not report it. */
   workingSeconds?: number | undefined;
 }
 
-/** A client that is there. */
+/** An installed client. */
 export interface Client {
-  /** What tables and charts call it. */
+  /** Name and version for tables and charts. */
   name: string;
-  /** What makes its figures another kind of figure, per job. */
+  /** Per job, why its figures are not directly comparable. */
   remarks: Partial<Record<Job, string>>;
-  /** What it does. */
+  /** The jobs it can do. */
   jobs: readonly Job[];
-  /** How it is started. */
+  /** The command that does the work. */
   command(work: Work): Command;
-  /** Reads its report from what it wrote. */
+  /** Reads its report from its output; throws if there is none. */
   report(job: Job, written: { stdout: string; stderr: string }): Report;
 }
 
-/** Our own programs, with the permissions that their tasks have. */
+/** Our own programs, with the permissions of their tasks. */
 export const ORDER_STREAM: Client = {
   name: "Order Stream",
   jobs: JOBS,
@@ -106,23 +106,23 @@ export const ORDER_STREAM: Client = {
   },
 };
 
-/** One of our programs as a process. */
+/** The command that starts one of our programs. */
 export function program(
   script: Script,
-  { brokers, directory }: Pick<Work, "brokers" | "directory">,
+  { brokers }: Pick<Work, "brokers">,
   ...flags: string[][]
 ): Command {
   return {
     program: Deno.execPath(),
-    args: [...commandOf(script, { brokers, files: [directory] }), ...flags.flat()],
+    args: [...commandOf(script, brokers), ...flags.flat()],
   };
 }
 
 /**
- * Makes a peer ready.
+ * Installs a peer.
  *
- * @param payloadFile Orders, one a line, for the tool that sends ready-made records.
- * @throws {Error} With the reason when it cannot be had here.
+ * @param payloadFile Orders, one per line, for Kafka's `ProducerPerformance`.
+ * @throws {Error} When it cannot be installed here, with the reason.
  */
 export function preparePeer(
   name: PeerName,
@@ -153,7 +153,7 @@ const VENV = `${ROOT}/bench/.venv`;
 const PYTHON = `${VENV}/bin/python`;
 const REQUIREMENTS = `${PEERS_DIR}/requirements.txt`;
 
-/** The words that all peer programs take. */
+/** The arguments that all peer programs take. */
 function peerFlags(work: Work): string[] {
   const { name: topic } = orderEvents(work.prefix);
   const common = [work.job, "--brokers", work.brokers, "--topic", topic];
@@ -190,12 +190,12 @@ async function pythonPeer(
   };
 }
 
-/** Makes the virtual environment with the pinned packages, unless it is there. */
+/** Creates the virtual environment with the pinned packages, unless it exists. */
 async function installPython(note: (line: string) => void): Promise<void> {
   const wanted = await Deno.readTextFile(REQUIREMENTS);
   const installed = `${VENV}/requirements.txt`;
   if (await exists(installed) && await Deno.readTextFile(installed) === wanted) return;
-  note("installing the Python clients into bench/.venv, only this once");
+  note("installing the Python clients into bench/.venv");
   await output("python3", ["-m", "venv", VENV]);
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
   await output(PYTHON, [...pip, "--only-binary", ":all:", "--requirement", REQUIREMENTS]);
@@ -221,7 +221,7 @@ async function platformaticPeer(): Promise<Client> {
         "--allow-env",
         "--allow-read",
         "--allow-sys",
-        // For the ready-built native CRC32C that comes with it; without it WebAssembly is used.
+        // For its prebuilt native CRC32C; without this permission it uses WebAssembly.
         "--allow-ffi",
         script,
         ...peerFlags(work),
@@ -231,7 +231,7 @@ async function platformaticPeer(): Promise<Client> {
   };
 }
 
-/** Kafka's own measuring tools: a yardstick, as they neither generate nor read JSON. */
+/** Kafka's own performance tools: a yardstick, because they neither generate nor parse JSON. */
 async function javaPeer(payloadFile: string): Promise<Client> {
   const { command: java } = await findJava();
   const tool = (name: string, args: string[]): Command => ({
@@ -267,7 +267,7 @@ async function javaPeer(payloadFile: string): Promise<Client> {
   };
 }
 
-/** Runs a command and returns what it prints, without the line end. */
+/** Runs a command and returns its trimmed stdout; throws when it fails. */
 async function output(program: string, args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await start({ program, args }).ended;
   if (exitCode === 0) return stdout.trim();

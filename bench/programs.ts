@@ -1,9 +1,10 @@
 /**
- * Our own programs alone: memory, several instances, growing topics, and the time until they work.
+ * Measures our own programs alone: memory, several instances, growing topics, start-up.
  *
  * @module
  */
 import {
+  type BenchContext,
   compare,
   createTopics,
   fill,
@@ -11,42 +12,41 @@ import {
   type Orders,
   produce,
   timeUntilLine,
-  type Workshop,
 } from "./jobs.ts";
 import { type Memory, type Spread, spreadOf, watchMemory } from "./measure.ts";
 import { type Job, JOBS, ORDER_STREAM, program } from "./peers.ts";
 
-/** Resident memory of a program while it works through a topic. */
+/** Resident memory of a program while it processes a topic. */
 export interface MemoryResult extends Partial<Memory> {
-  /** What it does. */
+  /** The job of the program. */
   job: Job;
-  /** How many orders. */
+  /** Number of orders in the topic. */
   orders: number;
 }
 
-/** Watches the resident memory of each program at each number of orders. */
+/** Measures the resident memory of each program at each number of orders. */
 export async function measureMemory(
-  workshop: Workshop,
+  context: BenchContext,
   counts: readonly number[],
 ): Promise<MemoryResult[]> {
   const results: MemoryResult[] = [];
   for (const count of counts) {
-    const prefix = `${workshop.prefix}memory-${count}-`;
-    await createTopics(workshop, { prefix });
+    const prefix = `${context.prefix}memory-${count}-`;
+    await createTopics(context, { prefix });
     for (const job of JOBS) {
-      workshop.note(`memory of ${job} with ${count} orders`);
+      context.note(`memory of ${job} with ${count} orders`);
       const command = ORDER_STREAM.command({
         job,
         orders: count,
-        brokers: workshop.brokers,
+        brokers: context.brokers,
         prefix,
         group: job,
-        directory: workshop.directory,
+        directory: context.directory,
       });
-      const process = workshop.start(command);
+      const process = context.start(command);
       const memory = await watchMemory(process);
       const { exitCode, stderr } = await process.ended;
-      workshop.signal.throwIfAborted();
+      context.signal.throwIfAborted();
       if (exitCode !== 0) throw new Error(`${job} with ${count} orders: ${lastLine(stderr)}`);
       results.push({ job, orders: count, ...memory });
     }
@@ -54,36 +54,36 @@ export async function measureMemory(
   return results;
 }
 
-/** How fast several instances are together. */
+/** Time that several instances need together. */
 export interface InstancesResult {
-  /** What they do. */
+  /** The job of the instances. */
   job: Job;
-  /** How many there are. */
+  /** Number of instances. */
   instances: number;
-  /** How many orders. */
+  /** Number of orders in the topic. */
   orders: number;
-  /** From the start of all until the last one has ended. */
+  /** From the start of all instances until the last one has exited. */
   seconds: number;
 }
 
-/** Lets one, two and three instances share a topic. */
+/** Measures one, two and three instances that share a topic. */
 export async function measureInstances(
-  workshop: Workshop,
+  context: BenchContext,
   orders: Orders,
 ): Promise<InstancesResult[]> {
   const results: InstancesResult[] = [];
   for (const job of ["analytics", "inventory"] as const) {
     for (const instances of [1, 2, 3]) {
-      workshop.note(`${instances} × ${job}, ${orders.count} orders`);
+      context.note(`${instances} × ${job}, ${orders.count} orders`);
       const group = `${job}-${instances}`;
-      await createTopics(workshop, { prefix: orders.prefix, group, job });
+      await createTopics(context, { prefix: orders.prefix, group, job });
       const startedMs = performance.now();
       const ended = await Promise.all(
         Array.from({ length: instances }, (_, index) => {
-          const output = `${workshop.directory}/report-${index}.txt`;
+          const output = `${context.directory}/report-${index}.txt`;
           const flags = ["--until-end", "--group", group, "--topic-prefix", orders.prefix];
           const own = job === "analytics" ? ["--output", output] : [];
-          return workshop.run(program(`${job}.ts`, workshop, flags, own));
+          return context.run(program(`${job}.ts`, context, flags, own));
         }),
       );
       const seconds = (performance.now() - startedMs) / 1_000;
@@ -95,27 +95,27 @@ export async function measureInstances(
   return results;
 }
 
-/** What an order costs in a topic of some size. */
+/** Cost of an order in a topic of a given size. */
 export interface GrowthResult {
-  /** What is done. */
+  /** The job that was measured. */
   job: Job;
-  /** How many orders. */
+  /** Number of orders in the topic. */
   orders: number;
-  /** Time of the whole process for each order. */
+  /** Time of the whole process divided by the number of orders. */
   microsecondsPerOrder: number | undefined;
 }
 
-/** Works through topics of growing size, once each. */
+/** Runs each job once on topics of growing size. */
 export async function measureGrowth(
-  workshop: Workshop,
+  context: BenchContext,
   counts: readonly number[],
 ): Promise<GrowthResult[]> {
   const results: GrowthResult[] = [];
   for (const count of counts) {
-    workshop.note(`cost of an order among ${count}`);
-    const orders = await fill(workshop, { name: `growth-${count}`, count });
+    context.note(`cost of an order among ${count}`);
+    const orders = await fill(context, { name: `growth-${count}`, count });
     for (const job of JOBS) {
-      const { clients } = await compare(workshop, { job, orders, pairs: 1, peers: [] });
+      const { clients } = await compare(context, { job, orders, pairs: 1, peers: [] });
       const seconds = clients[0]?.seconds?.median;
       const microsecondsPerOrder = seconds === undefined ? undefined : seconds / count * 1e6;
       results.push({ job, orders: count, microsecondsPerOrder });
@@ -124,36 +124,36 @@ export async function measureGrowth(
   return results;
 }
 
-/** How long analytics takes to come back with the metrics of so many minutes. */
+/** Time that analytics needs to restart with stored metrics. */
 export interface RestoreResult {
-  /** Minutes that have orders. */
+  /** Number of minutes that have orders. */
   minutes: number;
-  /** Rows in the metrics topic: one per minute and partition that have orders. */
+  /** Rows in the metrics topic: one for each pair of partition and minute with orders. */
   rows: number;
   /** From its start until it has counted the next order. */
   seconds: number;
 }
 
-/** Restarts analytics with the metrics of more and more minutes. */
+/** Restarts analytics with stored metrics of growing size. */
 export async function measureRestore(
-  workshop: Workshop,
+  context: BenchContext,
   spans: readonly { span: string; count: number }[],
 ): Promise<RestoreResult[]> {
   const results: RestoreResult[] = [];
   for (const { span, count } of spans) {
-    workshop.note(`restart of analytics after ${count} orders over ${span}`);
-    const { prefix, minutes, rows } = await fill(workshop, {
+    context.note(`restart of analytics after ${count} orders over ${span}`);
+    const { prefix, minutes, rows } = await fill(context, {
       name: `restore-${span}`,
       count,
       span,
     });
-    const output = ["--output", `${workshop.directory}/report.txt`];
+    const output = ["--output", `${context.directory}/report.txt`];
     const flags = ["--topic-prefix", prefix, ...output];
-    const first = await workshop.run(program("analytics.ts", workshop, flags, ["--until-end"]));
+    const first = await context.run(program("analytics.ts", context, flags, ["--until-end"]));
     if (first.exitCode !== 0) throw new Error(`analytics over ${span}: ${lastLine(first.stderr)}`);
-    await produce(workshop, { prefix, count: 1, span });
-    const again = program("analytics.ts", workshop, flags, ["--report-every", "1"]);
-    const seconds = await timeUntilLine(workshop, {
+    await produce(context, { prefix, count: 1, span });
+    const again = program("analytics.ts", context, flags, ["--report-every", "1"]);
+    const seconds = await timeUntilLine(context, {
       command: again,
       line: /^1 orders counted/,
     });
@@ -162,59 +162,59 @@ export async function measureRestore(
   return results;
 }
 
-/** How long a program takes until something. */
+/** Time from the start of a program to an event. */
 export interface StartupResult {
-  /** The program. */
+  /** File name of the program. */
   script: string;
-  /** Until what. */
+  /** The event that ends the measurement. */
   until: string;
-  /** In milliseconds. */
+  /** Milliseconds; `undefined` if there was no run. */
   ms: Spread | undefined;
 }
 
 const HELP_RUNS = 10;
 const FIRST_RECORD_RUNS = 5;
 
-/** Starts each program again and again: `--help`, and until the first records are through. */
-export async function measureStartup(workshop: Workshop): Promise<StartupResult[]> {
+/** Measures the start of each program: `--help`, and until its first records are processed. */
+export async function measureStartup(context: BenchContext): Promise<StartupResult[]> {
   const results: StartupResult[] = [];
   const scripts = ["producer.ts", "inventory.ts", "analytics.ts"] as const;
   for (const script of scripts) {
-    workshop.note(`start of ${script}`);
+    context.note(`start of ${script}`);
     const ms: number[] = [];
     for (let run = 0; run < HELP_RUNS; run++) {
-      const command = program(script, workshop, ["--help"]);
-      ms.push((await workshop.run(command)).seconds * 1_000);
+      const command = program(script, context, ["--help"]);
+      ms.push((await context.run(command)).seconds * 1_000);
     }
-    results.push({ script, until: "--help has ended", ms: spreadOf(ms) });
+    results.push({ script, until: "--help exits", ms: spreadOf(ms) });
   }
 
-  const prefix = `${workshop.prefix}startup-`;
-  await createTopics(workshop, { prefix });
+  const prefix = `${context.prefix}startup-`;
+  await createTopics(context, { prefix });
   const topics = ["--topic-prefix", prefix];
-  const output = ["--output", `${workshop.directory}/report.txt`];
+  const output = ["--output", `${context.directory}/report.txt`];
   const lines = [
     {
       until: "1,000 orders are acknowledged",
-      command: program("producer.ts", workshop, topics, ["--count", "1000"]),
+      command: program("producer.ts", context, topics, ["--count", "1000"]),
       line: /^1000 orders acknowledged/,
     },
     {
-      until: "1,000 orders are turned into movements",
-      command: program("inventory.ts", workshop, topics),
+      until: "1,000 orders are processed",
+      command: program("inventory.ts", context, topics),
       line: /^1000 orders turned/,
     },
     {
       until: "the first order is counted",
-      command: program("analytics.ts", workshop, topics, output, ["--report-every", "1"]),
+      command: program("analytics.ts", context, topics, output, ["--report-every", "1"]),
       line: /^1 orders counted/,
     },
   ];
   for (const [index, { until, command, line }] of lines.entries()) {
     const ms: number[] = [];
     for (let run = 0; run < FIRST_RECORD_RUNS; run++) {
-      if (index > 0) await produce(workshop, { prefix, count: 1_000 });
-      ms.push(await timeUntilLine(workshop, { command, line }) * 1_000);
+      if (index > 0) await produce(context, { prefix, count: 1_000 });
+      ms.push(await timeUntilLine(context, { command, line }) * 1_000);
     }
     results.push({ script: scripts[index]!, until, ms: spreadOf(ms) });
   }

@@ -1,9 +1,8 @@
 /**
- * Results as text for a terminal: data in, lines out.
+ * Formats results as text for a terminal.
  *
  * @module
  */
-import type { ChartGroup } from "./chart.ts";
 import type { JobResult } from "./jobs.ts";
 import type { Limits, Share } from "./limits.ts";
 import type { Spread } from "./measure.ts";
@@ -16,7 +15,7 @@ import type {
   StartupResult,
 } from "./programs.ts";
 
-/** Lines up cells; the first column to the left, the others to the right. */
+/** Aligns cells: the first column to the left, the others to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
@@ -27,7 +26,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   ).join("\n");
 }
 
-function whole(value: number): string {
+/** Formats a number without decimals and with thousands separators. */
+export function whole(value: number): string {
   return Math.round(value).toLocaleString("en");
 }
 
@@ -39,14 +39,14 @@ function range(spread: Spread | undefined, format: (value: number) => string): s
 
 const fixed = (digits: number) => (value: number) => value.toFixed(digits);
 
-/** What a job is called. */
+/** Headings of the jobs. */
 export const TITLES: Record<Job, string> = {
   produce: "Produce",
   analytics: "Analytics, catching up",
   inventory: "Inventory, exactly once",
 };
 
-/** One job at one size: median (min–max). */
+/** One job at one number of orders; each figure as median (min–max). */
 export function jobTable({ job, orders, clients }: JobResult): string {
   const rows = clients.map(({ client, ordersPerSecond, seconds, cpuSeconds, ratio }) => [
     client,
@@ -57,13 +57,13 @@ export function jobTable({ job, orders, clients }: JobResult): string {
   ]);
   const remarks = clients.flatMap(({ client, remark, dropped }) => [
     ...(remark === undefined ? [] : [`  ${client}: ${remark}`]),
-    ...dropped.map((reason) => `  ${client}: a run was dropped: ${reason}`),
+    ...dropped.map((reason) => `  ${client}: a run gave no figure: ${reason}`),
   ]);
   const head = ["", "orders/s", "seconds", "CPU seconds", "its time ÷ ours"];
   return [`${TITLES[job]}: ${whole(orders)} orders`, table(head, rows), ...remarks].join("\n");
 }
 
-/** Memory of the programs. */
+/** The resident memory of each program at each number of orders. */
 export function memoryTable(results: readonly MemoryResult[]): string {
   const rows = results.map(({ job, orders, peakMb, steadyMb }) => [
     job,
@@ -74,7 +74,7 @@ export function memoryTable(results: readonly MemoryResult[]): string {
   return `Memory\n${table(["", "orders", "peak MB", "steady MB"], rows)}`;
 }
 
-/** Several instances. */
+/** The throughput of one, two and three instances. */
 export function instancesTable(results: readonly InstancesResult[]): string {
   const rows = results.map(({ job, instances, orders, seconds }) => [
     job,
@@ -86,7 +86,7 @@ export function instancesTable(results: readonly InstancesResult[]): string {
   return `Instances\n${table(["", "instances", "orders", "seconds", "orders/s"], rows)}`;
 }
 
-/** Growing topics. */
+/** The cost of an order by the size of the topic. */
 export function growthTable(results: readonly GrowthResult[]): string {
   const rows = results.map(({ job, orders, microsecondsPerOrder }) => [
     job,
@@ -96,23 +96,25 @@ export function growthTable(results: readonly GrowthResult[]): string {
   return `Cost of an order\n${table(["", "orders in the topic", "µs per order"], rows)}`;
 }
 
-/** Restarts of analytics. */
+/** The restart time of analytics by the number of stored rows. */
 export function restoreTable(results: readonly RestoreResult[]): string {
   const rows = results.map(({ minutes, rows, seconds }) => [
     whole(minutes),
     whole(rows),
     seconds.toFixed(2),
   ]);
-  return `Restart of analytics\n${table(["minutes", "rows", "seconds to next order"], rows)}`;
+  return `Restart of analytics\n${
+    table(["minutes", "rows", "seconds until the next order is counted"], rows)
+  }`;
 }
 
-/** Start-up. */
+/** The start-up time of each program. */
 export function startupTable(results: readonly StartupResult[]): string {
   const rows = results.map(({ script, until, ms }) => [script, until, range(ms, whole)]);
-  return `Start\n${table(["", "until", "ms"], rows)}`;
+  return `Start-up\n${table(["", "until", "ms"], rows)}`;
 }
 
-/** In-process limits, and what share the programs reach. */
+/** The in-process limits, and the share of them that the programs reach. */
 export function limitsTable(limits: Limits, shares: readonly Share[]): string {
   const rows = Object.entries(limits).map(([step, perSecond]) => [step, whole(perSecond)]);
   const percent = (share: number) => `${Math.round(share * 100)} %`;
@@ -131,30 +133,11 @@ export function limitsTable(limits: Limits, shares: readonly Share[]): string {
     "orders/s",
     "whole process",
     "share",
-    "once started",
+    "after start-up",
     "share",
   ];
   return [
     `In one process\n${table(["step", "orders/s"], rows)}`,
     ...(shares.length === 0 ? [] : [table(shareHead, shareRows)]),
   ].join("\n\n");
-}
-
-/** The groups of the chart: each job at its largest size. */
-export function chartGroups(results: readonly JobResult[]): ChartGroup[] {
-  const largest = new Map<Job, JobResult>();
-  for (const result of results) {
-    if (result.orders > (largest.get(result.job)?.orders ?? 0)) largest.set(result.job, result);
-  }
-  return [...largest.values()].map(({ job, orders, clients }) => ({
-    title: `${TITLES[job]}: ${whole(orders)} orders`,
-    bars: clients.flatMap(({ client, ordersPerSecond, remark }, index) =>
-      ordersPerSecond === undefined ? [] : [{
-        label: client,
-        value: ordersPerSecond,
-        ours: index === 0,
-        note: remark?.replace(/^yardstick: /, ""),
-      }]
-    ),
-  }));
 }

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { JobResult } from "./jobs.ts";
 import { sharesOf } from "./limits.ts";
 import { spreadOf } from "./measure.ts";
-import { chartGroups, jobTable, table } from "./tables.ts";
+import { jobTable, table } from "./tables.ts";
 
 function result(orders: number, perSecond: number): JobResult {
   const client = (name: string, rate: number) => ({
@@ -24,28 +24,22 @@ function result(orders: number, perSecond: number): JobResult {
   };
 }
 
-Deno.test("table lines up its columns", () => {
+Deno.test("table aligns its columns", () => {
   assertEquals(table(["", "n"], [["a", "10"], ["bcd", "5"]]), "      n\na    10\nbcd   5");
 });
 
-Deno.test("jobTable shows medians, ranges and the reasons of dropped runs", () => {
+Deno.test("jobTable shows medians, ranges and why a run gave no figure", () => {
   const text = jobTable(result(10_000, 50_000));
   assertStringIncludes(text, "Produce: 10,000 orders");
   assertStringIncludes(text, "2.00 (1.90–2.20)");
-  assertStringIncludes(text, "theirs: a run was dropped: it fell");
+  assertStringIncludes(text, "theirs: a run gave no figure: it fell");
 });
 
-Deno.test("jobTable has a dash for a client without any figure", () => {
+Deno.test("jobTable shows a dash for a client without figures", () => {
   const { job, orders, clients } = result(10, 5);
   const none = { seconds: undefined, ordersPerSecond: undefined, cpuSeconds: undefined };
   const text = jobTable({ job, orders, clients: [{ ...clients[0]!, ...none }] });
   assertEquals(text.split("\n").at(-1)!.trim().split(/\s+/), ["ours", "–", "–", "–", "–"]);
-});
-
-Deno.test("chartGroups takes each job at its largest size", () => {
-  const groups = chartGroups([result(10_000, 20_000), result(500_000, 100_000)]);
-  assertEquals(groups.map(({ title }) => title), ["Produce: 500,000 orders"]);
-  assertEquals(groups[0]!.bars.map(({ ours }) => ours), [true, false]);
 });
 
 Deno.test("sharesOf compares the median of our program with its steps in series", () => {

@@ -27,3 +27,8 @@ export function positiveDurationMs(text: string): number {
   if (ms < 1) throw new Error("expected a duration above 0, such as 500ms, 30s or 1h30m");
   return ms;
 }
+
+/** `30 s`, `0.5 s`. */
+export function formatSeconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { type Metrics, metricsReport } from "./metrics_report.ts";
-import type { MetricsRows } from "./metrics_rows.ts";
+import { type Metrics, metricsReport, sumOfMetrics } from "./metrics_report.ts";
+import { metricsOf, type MetricsRows } from "./metrics_rows.ts";
 import { countOrder, formatMinute, type MinuteCount } from "./minute_window.ts";
-import { eachOrder } from "./order_batch.ts";
+import { eachOrder } from "./order.ts";
 
 /** Counts orders in memory, partition by partition. */
 export class Recount {
@@ -64,17 +64,15 @@ export function compareMetrics(
   replayed: Recount,
   partitions: readonly number[],
 ): Comparison {
-  const storedOf = (partition: number): Metrics => {
-    const { minutes, progress } = stored.partition(partition);
-    return { minutes, malformed: progress?.malformed ?? 0, skipped: progress?.skipped ?? 0 };
-  };
+  const storedOf = (partition: number) => metricsOf(stored.partition(partition));
   const differences = partitions.flatMap((partition) =>
     differencesOf(partition, storedOf(partition), replayed.partition(partition))
   );
   return {
-    storedDigest: metricsReport(together(partitions.map(storedOf))).digest,
+    storedDigest: metricsReport(sumOfMetrics(partitions.map(storedOf))).digest,
     replayedDigest:
-      metricsReport(together(partitions.map((partition) => replayed.partition(partition)))).digest,
+      metricsReport(sumOfMetrics(partitions.map((partition) => replayed.partition(partition))))
+        .digest,
     // Minutes begin with a digit, and digits come before letters.
     differences: differences.sort((a, b) =>
       a.what < b.what ? -1 : a.what > b.what ? 1 : a.partition - b.partition
@@ -103,19 +101,6 @@ function differencesOf(partition: number, stored: Metrics, replayed: Metrics): D
   return pairs.filter(({ stored, replayed }) =>
     stored.total !== replayed.total || stored.failed !== replayed.failed
   );
-}
-
-function together(parts: readonly Metrics[]): Metrics {
-  const sum: Metrics = { minutes: new Map(), malformed: 0, skipped: 0 };
-  for (const { minutes, malformed, skipped } of parts) {
-    for (const [minute, { total, failed }] of minutes) {
-      const count = sum.minutes.get(minute) ?? NONE;
-      sum.minutes.set(minute, { total: count.total + total, failed: count.failed + failed });
-    }
-    sum.malformed += malformed;
-    sum.skipped += skipped;
-  }
-  return sum;
 }
 
 /** A difference in words. */

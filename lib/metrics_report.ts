@@ -18,6 +18,24 @@ export interface Metrics {
   skipped: number;
 }
 
+/** Adds up the metrics of several partitions. */
+export function sumOfMetrics(parts: Iterable<Metrics>): Metrics {
+  const sum: Metrics = { minutes: new Map(), malformed: 0, skipped: 0 };
+  for (const { minutes, malformed, skipped } of parts) {
+    for (const [minute, { total, failed }] of minutes) {
+      const count = sum.minutes.get(minute);
+      if (count === undefined) sum.minutes.set(minute, { total, failed });
+      else {
+        count.total += total;
+        count.failed += failed;
+      }
+    }
+    sum.malformed += malformed;
+    sum.skipped += skipped;
+  }
+  return sum;
+}
+
 /** The report, with the names that it has in JSON. */
 export interface MetricsReport {
   /** All orders. */

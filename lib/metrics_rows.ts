@@ -1,16 +1,22 @@
 /**
- * The rows of a metrics topic: what analytics keeps of each input partition, and how it changes.
+ * The rows of a metrics topic: what analytics keeps of each input partition.
  *
  * Partition p of the metrics topic holds, for partition p of the orders, one row per minute
  * (`<p>/<minute>`: how many orders, how many of them failed), one row `<p>/progress` (the offset of
  * the first order that was counted, that of the next, and how many records were no orders) and one
- * row `<p>/barrier` (whoever has written it and has read up to its offset has seen everything that
- * was written before). The progress comes last in each transaction.
+ * row `<p>/barrier` (its writer has seen everything that was written before it once it has read up to
+ * its offset). The progress comes last in each transaction.
  *
  * @module
  */
-import { formatMinute, type Minute, type MinuteCounts, parseMinute } from "./minute_window.ts";
-import type { Metrics } from "./metrics_report.ts";
+import {
+  formatMinute,
+  type Minute,
+  type MinuteCount,
+  type MinuteCounts,
+  parseMinute,
+} from "./minute_window.ts";
+import { type Metrics, sumOfMetrics } from "./metrics_report.ts";
 
 /** How far the counting of a partition has come. */
 export interface Progress {
@@ -43,11 +49,11 @@ export interface Row {
   value: string | null;
 }
 
-/** The row of a minute. */
-export function minuteRow(partition: number, minute: Minute, total: number, failed: number): Row {
+/** The row of a minute; a tombstone when there is no count. */
+export function minuteRow(partition: number, minute: Minute, count: MinuteCount | null): Row {
   return {
     key: `${partition}/${formatMinute(minute)}`,
-    value: `{"total":${total},"failed":${failed}}`,
+    value: count === null ? null : `{"total":${count.total},"failed":${count.failed}}`,
   };
 }
 
@@ -119,23 +125,13 @@ export class MetricsRows {
 
   /** The metrics of all partitions together. */
   metrics(): Metrics {
-    const minutes: MinuteCounts = new Map();
-    let malformed = 0;
-    let skipped = 0;
-    for (const rows of this.#partitions.values()) {
-      for (const [minute, { total, failed }] of rows.minutes) {
-        const sum = minutes.get(minute);
-        if (sum === undefined) minutes.set(minute, { total, failed });
-        else {
-          sum.total += total;
-          sum.failed += failed;
-        }
-      }
-      malformed += rows.progress?.malformed ?? 0;
-      skipped += rows.progress?.skipped ?? 0;
-    }
-    return { minutes, malformed, skipped };
+    return sumOfMetrics([...this.#partitions.values()].map(metricsOf));
   }
+}
+
+/** The metrics of one partition. */
+export function metricsOf({ minutes, progress }: PartitionRows): Metrics {
+  return { minutes, malformed: progress?.malformed ?? 0, skipped: progress?.skipped ?? 0 };
 }
 
 /** The value of a progress row. */
@@ -174,83 +170,10 @@ function parseValue<T>(key: string, value: string, isValid: (content: T) => bool
     const content: T = JSON.parse(value);
     if (isValid(content)) return content;
   } catch {
-    // Said below.
+    // Not JSON: the error below quotes it.
   }
   throw new Error(
-    `the metrics row "${key}" holds ${
-      JSON.stringify(value)
-    }, which is not what analytics writes: ` +
-      "the metrics topic belongs to its group alone",
+    `the metrics row "${key}" holds ${JSON.stringify(value)}, which analytics does not write; ` +
+      "only its own group may write to a metrics topic",
   );
-}
-
-/** The counting of one partition, from the offset at which it was assigned. */
-export interface PartitionCounter {
-  /** Whether rows have to be written even though no record has come. */
-  readonly pending: boolean;
-  /**
-   * The rows that change with what a batch holds; `committed` must be called once they are written.
-   */
-  count(batch: Metrics, nextOffset: bigint): { rows: Row[]; committed(): void };
-}
-
-/**
- * Continues the counting of a partition.
- *
- * The stored rows hold for the offset in their progress. When the group's committed offset is
- * another one, somebody has moved the group: the rows no longer hold, they are deleted with the
- * first transaction, and the counting starts from zero at the committed offset.
- *
- * @param committed The group's committed offset, if there is one.
- * @param start The offset of the first record that will be counted.
- */
-export function continueCounting(
-  partition: number,
-  stored: PartitionRows,
-  { committed, start }: { committed: bigint | undefined; start: bigint },
-): PartitionCounter {
-  const holds = stored.progress?.nextOffset === committed;
-  const minutes: MinuteCounts = new Map();
-  if (holds) stored.minutes.forEach((count, minute) => minutes.set(minute, { ...count }));
-  let progress: Progress = holds && stored.progress !== undefined
-    ? stored.progress
-    : { startOffset: start, nextOffset: start, malformed: 0, skipped: 0 };
-  let stale = holds ? [] : [...stored.minutes.keys()];
-  let pending = !holds || (committed !== undefined && committed !== start);
-
-  return {
-    get pending() {
-      return pending;
-    },
-    count({ minutes: added, malformed, skipped }, nextOffset) {
-      const next: Progress = {
-        startOffset: progress.startOffset,
-        nextOffset,
-        malformed: progress.malformed + malformed,
-        skipped: progress.skipped + skipped,
-      };
-      const rows: Row[] = stale.filter((minute) => !added.has(minute))
-        .map((minute) => ({ key: `${partition}/${formatMinute(minute)}`, value: null }));
-      const changes: MinuteCounts = new Map();
-      for (const [minute, { total, failed }] of added) {
-        const before = minutes.get(minute);
-        const after = {
-          total: total + (before?.total ?? 0),
-          failed: failed + (before?.failed ?? 0),
-        };
-        changes.set(minute, after);
-        rows.push(minuteRow(partition, minute, after.total, after.failed));
-      }
-      rows.push(progressRow(partition, next));
-      return {
-        rows,
-        committed() {
-          changes.forEach((count, minute) => minutes.set(minute, count));
-          progress = next;
-          stale = [];
-          pending = false;
-        },
-      };
-    },
-  };
 }

@@ -153,6 +153,38 @@ function timeOf(timestamp: string): number {
   throw refusal("timestamp", "ISO 8601 such as 2024-01-15T10:30:00", timestamp);
 }
 
+/** The records that are not orders. */
+export interface NotOrders<R> {
+  /** How many are valid, but not orders: other events, and tombstones. */
+  skipped: number;
+  /** Records that are not valid, each with the reason. */
+  malformed: { record: R; reason: string }[];
+}
+
+/**
+ * Reads each record's value as an order and hands it over, in the order of the records.
+ *
+ * Orders are handed over one by one, not as a list: a list of thousands lives long enough to cost the
+ * garbage collector a tenth of a program's time.
+ */
+export function eachOrder<R extends { value: Uint8Array | null }>(
+  records: Iterable<R>,
+  onOrder: (order: OrderPlaced, timestampMs: number) => void,
+): NotOrders<R> {
+  const rest: NotOrders<R> = { skipped: 0, malformed: [] };
+  for (const record of records) {
+    if (record.value === null) {
+      rest.skipped++;
+      continue;
+    }
+    const parsed = parseOrder(record.value);
+    if (parsed.kind === "order") onOrder(parsed.order, parsed.timestampMs);
+    else if (parsed.kind === "other") rest.skipped++;
+    else rest.malformed.push({ record, reason: parsed.reason });
+  }
+  return rest;
+}
+
 /** Writes an order as JSON, the known fields in the documented order. */
 export function encodeOrder(order: OrderPlaced): string {
   // By hand it is faster than JSON.stringify, and the fields come in order whoever made the object.

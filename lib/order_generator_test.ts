@@ -1,26 +1,18 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { minuteOf } from "./minute_window.ts";
+import { MENU } from "./menu.ts";
 import { encodeOrder, type OrderPlaced, parseOrderText } from "./order.ts";
-import { parseTimestampMs } from "./timestamp.ts";
-import {
-  type GeneratorOptions,
-  MENU,
-  orderGenerator,
-  parseMenu,
-  rhythm,
-} from "./order_generator.ts";
+import { type GeneratorOptions, orderGenerator } from "./order_generator.ts";
 
 const START_MS = Date.UTC(2026, 1, 17);
-const DAY_MS = 86_400_000;
 
 function generate(count: number, options: Partial<GeneratorOptions> = {}): OrderPlaced[] {
-  const next = orderGenerator({
+  const nextOrder = orderGenerator({
     seed: 7,
     failureRate: 0.05,
     eventTimeMs: (index) => START_MS + index,
     ...options,
   });
-  return Array.from({ length: count }, (_, index) => next(index));
+  return Array.from({ length: count }, nextOrder);
 }
 
 function textOf(orders: OrderPlaced[]): string {
@@ -58,8 +50,6 @@ Deno.test("orderGenerator names the seed and the number of the order in its id",
     "order_0_000002",
   ]);
   assertEquals(generate(1, { seed: 0xffff_ffff })[0]!.order_id, "order_1z141z3_000001");
-  const next = orderGenerator({ seed: 1, failureRate: 0, eventTimeMs: () => 0 });
-  assertEquals(next(9_999_999).order_id, "order_1_10000000");
 });
 
 Deno.test("orderGenerator refuses a seed that is not an unsigned whole number of 32 bits", () => {
@@ -130,120 +120,4 @@ Deno.test("orderGenerator orders no more items than a small menu has", () => {
   const two = [...menu, { "item_id": "salad", name: "Salad", price: 7 }];
   const sizes = new Set(generate(100, { menu: two }).map((order) => order.items.length));
   assertEquals([...sizes].sort(), [1, 2]);
-});
-
-Deno.test("MENU is a menu that parseMenu accepts", () => {
-  assert(MENU.length >= 12);
-  assertEquals(parseMenu(JSON.stringify(MENU)), MENU);
-});
-
-Deno.test("parseMenu takes prices from 0 and leaves out other fields", () => {
-  const text = '[{"item_id":"water","name":"Water","price":0,"vegan":true}]';
-  assertEquals(parseMenu(text), [{ "item_id": "water", name: "Water", price: 0 }]);
-});
-
-Deno.test("parseMenu says which item and field is wrong", () => {
-  const soup = '{"item_id":"soup","name":"Soup","price":5.6}';
-  const cases: [string, string][] = [
-    ["", "expected a JSON array of items: "],
-    ["{", "expected a JSON array of items: "],
-    ["{}", "expected a JSON array of at least one item"],
-    ["[]", "expected a JSON array of at least one item"],
-    [`[${soup},null]`, "item 1: expected an object"],
-    [`[${soup},[]]`, "item 1: expected an object"],
-    ['[{"name":"Soup","price":1}]', "item 0: item_id: expected a text that is not empty"],
-    [
-      '[{"item_id":"","name":"Soup","price":1}]',
-      "item 0: item_id: expected a text that is not empty",
-    ],
-    ['[{"item_id":"soup","price":1}]', "item 0: name: expected a text that is not empty"],
-    ['[{"item_id":"a","name":"A"}]', "item 0: price: expected a number from 0"],
-    ['[{"item_id":"a","name":"A","price":"5"}]', 'at most two decimals, got "5"'],
-    ['[{"item_id":"a","name":"A","price":-1}]', "at most two decimals, got -1"],
-    ['[{"item_id":"a","name":"A","price":1.005}]', "at most two decimals, got 1.005"],
-    ['[{"item_id":"a","name":"A","price":1e300}]', "at most two decimals, got 1e+300"],
-    [`[${soup},${soup}]`, 'item 1: item_id: "soup" is that of item 0 already'],
-  ];
-  for (const [text, message] of cases) assertThrows(() => parseMenu(text), Error, message);
-});
-
-Deno.test("parseMenu takes every price of two decimals", () => {
-  for (let cents = 0; cents <= 20_000; cents++) {
-    const text = `[{"item_id":"a","name":"A","price":${(cents / 100).toFixed(2)}}]`;
-    assertEquals(parseMenu(text)[0]!.price, cents / 100);
-  }
-});
-
-Deno.test("rhythm stays within the span, in whole milliseconds, and never goes back", () => {
-  for (
-    const [spanMs, count] of [
-      [1, 10],
-      [999, 5_000],
-      [60_000, 1],
-      [60_001, 100],
-      [600_000, 10_000],
-      [90_000.5, 1_000],
-      [90 * DAY_MS, 20_000],
-    ] as const
-  ) {
-    const time = rhythm({ seed: 7, startMs: START_MS + 1, spanMs, count });
-    let last = START_MS + 1;
-    for (let index = 0; index < count; index++) {
-      const ms = time(index);
-      assert(Number.isSafeInteger(ms), `${ms}`);
-      assert(
-        ms >= last && ms < START_MS + 1 + spanMs,
-        `order ${index} of ${count} in ${spanMs} ms`,
-      );
-      last = ms;
-    }
-  }
-});
-
-Deno.test("rhythm without a span gives the start", () => {
-  const time = rhythm({ seed: 7, startMs: START_MS, spanMs: 0, count: 10 });
-  assertEquals([time(0), time(9)], [START_MS, START_MS]);
-});
-
-Deno.test("rhythm depends on the seed and the index alone", () => {
-  const options = { seed: 7, startMs: START_MS, spanMs: 600_000, count: 100 };
-  const times = (seed: number) => {
-    const time = rhythm({ ...options, seed });
-    return Array.from({ length: 100 }, (_, index) => time(index));
-  };
-  assertEquals(times(7), times(7));
-  assertNotEquals(times(7), times(8));
-  assertEquals(rhythm(options)(42), times(7)[42]);
-});
-
-Deno.test("rhythm is busy at lunch and dinner, quiet at night, and ripples by the minute", () => {
-  const count = 100_000;
-  const time = rhythm({ seed: 7, startMs: START_MS, spanMs: DAY_MS, count });
-  const byHour = new Array<number>(24).fill(0);
-  const byMinute = new Map<number, number>();
-  for (let index = 0; index < count; index++) {
-    const ms = time(index);
-    byHour[new Date(ms).getUTCHours()]!++;
-    byMinute.set(minuteOf(ms), (byMinute.get(minuteOf(ms)) ?? 0) + 1);
-  }
-  assertEquals(byHour.reduce((sum, orders) => sum + orders), count);
-  const [night, lunch, afternoon, dinner] = [byHour[3]!, byHour[12]!, byHour[15]!, byHour[19]!];
-  assert(lunch > 3 * afternoon && dinner > lunch && night < lunch / 10 && night > 0);
-  const counts = [...byMinute.values()];
-  assert(counts.length > 1_300 && new Set(counts).size > 50);
-});
-
-Deno.test("rhythm keeps its rhythm on days before 1970", () => {
-  const time = rhythm({ seed: 7, startMs: -DAY_MS, spanMs: DAY_MS, count: 1_000 });
-  const hours = Array.from({ length: 1_000 }, (_, index) => new Date(time(index)).getUTCHours());
-  assert(
-    hours.filter((hour) => hour === 19).length > 10 * hours.filter((hour) => hour < 5).length / 5,
-  );
-});
-
-Deno.test("rhythm and orderGenerator together give times that can be read back", () => {
-  const eventTimeMs = rhythm({ seed: 7, startMs: START_MS, spanMs: 600_000, count: 50 });
-  generate(50, { eventTimeMs }).forEach((order, index) => {
-    assertEquals(parseTimestampMs(order.timestamp), eventTimeMs(index));
-  });
 });

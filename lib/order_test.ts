@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import { encodeOrder, type OrderPlaced, parseOrder, parseOrderText } from "./order.ts";
+import { eachOrder, encodeOrder, type OrderPlaced, parseOrder, parseOrderText } from "./order.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 const encoder = new TextEncoder();
@@ -299,4 +299,21 @@ Deno.test("encodeOrder gives what JSON.stringify gives, and parseOrder reads it 
     assertEquals(encoded, JSON.stringify(order));
     assertEquals(orderOf(encoded), order);
   }
+});
+
+Deno.test("eachOrder hands over orders in their order, counts other records and gives reasons", () => {
+  const values = [
+    DOCUMENTED,
+    null,
+    '{"event_type":"InventoryEvent"}',
+    "{",
+    DOCUMENTED.replace("order_000001", "order_000002"),
+  ];
+  const records = values.map((value) => ({ value: value === null ? null : encoder.encode(value) }));
+  const ids: string[] = [];
+  const { skipped, malformed } = eachOrder(records, (order) => ids.push(order.order_id));
+  assertEquals(ids, ["order_000001", "order_000002"]);
+  assertEquals(skipped, 2);
+  assertEquals(malformed.map(({ record }) => record), [records[3]]);
+  assert(malformed[0]!.reason.startsWith("not JSON: "));
 });

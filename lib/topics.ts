@@ -69,13 +69,14 @@ export function orderMetrics(group: string, partitions: number = PARTITIONS): To
 }
 
 /**
- * The transactional id of whoever works on a partition of the orders for a group: there is one for
- * each, so that a new owner shuts out the former one.
+ * The transactional id of a group's work on one partition of a topic: every owner of the partition
+ * uses the same, so that a new one shuts out the former one.
  *
  * @param group The consumer group, prefix included.
+ * @param topic The topic, prefix included.
  */
-export function transactionalId(group: string, partition: number): string {
-  return `${group}-order-events-${partition}`;
+export function transactionalId(group: string, topic: string, partition: number): string {
+  return `${group}-${topic}-${partition}`;
 }
 
 /** Groups that read a topic once, to check it, and commit nothing. */
@@ -87,7 +88,7 @@ const CHECKING_GROUPS = ["reconciliation", "ledger", "check"];
  *
  * @param group The consumer group, prefix included.
  */
-export function isThrowAwayGroup(group: string, prefix: string): boolean {
+export function isTemporaryGroup(group: string, prefix: string): boolean {
   return /-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(group) ||
     CHECKING_GROUPS.some((name) => group === prefix + name);
 }

@@ -10,8 +10,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { adminPool } from "../lib/kafka/client_pool.ts";
-import { groupLag } from "../lib/kafka/offsets.ts";
+import { openLagReader } from "../lib/kafka/lag_reader.ts";
+import { behindBy, groupStatus } from "../lib/lag/verdict.ts";
 import { type LagArc, lagArc, lagPlot } from "./support/lag_plot.ts";
 import { orderEvents } from "../lib/topics.ts";
 import { eventually, testRun } from "./support/run.ts";
@@ -26,15 +26,15 @@ Deno.test("a throttled analytics.ts falls behind, catches up and counts each ord
   const topic = orderEvents(run.prefix).name;
   const output = `metrics_lag_${run.prefix}.txt`;
   const analytics = run.start("analytics.ts", ["--throttle", "10", "--output", output, "--json"]);
-  const admin = adminPool(run.connection);
+  const reader = openLagReader(run.settings, { topic, topicPrefix: run.prefix });
   let startedMs = performance.now();
   const curve: { ms: number; end: number; lag: number }[] = [];
 
   /** The group's lag by the broker's own offsets: the committed first, then the ends. */
   async function sampleLag(): Promise<number> {
-    const { lagRecords: lag, endRecords: end } = await admin.use((client) =>
-      groupLag(client, `${run.prefix}analytics`, topic)
-    );
+    const [sample] = await reader.sample([`${run.prefix}analytics`]);
+    const lag = behindBy(groupStatus([sample!]));
+    const end = sample!.partitions.reduce((sum, { end }) => sum + Number(end), 0);
     curve.push({ ms: performance.now() - startedMs, end, lag });
     return lag;
   }
@@ -79,7 +79,7 @@ Deno.test("a throttled analytics.ts falls behind, catches up and counts each ord
     assertEquals(JSON.parse(stdout).total_orders, COUNT, "every order is counted once");
     assertEquals(exitCode, 143);
   } finally {
-    await admin.close();
+    await reader.close();
     await Deno.remove(output).catch(() => {});
   }
 });

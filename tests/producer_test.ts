@@ -24,7 +24,7 @@ Deno.test("producer.ts stores exactly 10,000 valid orders, about 5 % of them fai
 
   const orders: OrderPlaced[] = [];
   const problems: unknown[] = [];
-  await readTopic(run.connection, {
+  await readTopic(run.settings, {
     topic: orderEvents(run.prefix).name,
     group: `${run.prefix}check`,
     onRecord({ key, value, offset }, partition) {

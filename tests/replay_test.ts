@@ -7,7 +7,8 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../lib/kafka/client_pool.ts";
-import { committedOffsets, resetToBeginning } from "../lib/kafka/offsets.ts";
+import { moveToBeginning } from "../lib/kafka/move_offsets.ts";
+import { committedOffsets } from "../lib/kafka/offsets.ts";
 import { orderEvents } from "../lib/topics.ts";
 import { testRun } from "./support/run.ts";
 
@@ -32,8 +33,8 @@ Deno.test("a replay from the first offset gives the same report, byte for byte",
   });
 
   await t.step("the group's offsets are reset to the beginning", async () => {
-    const admin = adminPool(run.connection);
-    await admin.use((client) => resetToBeginning(run.connection, client, { group, topic }));
+    await moveToBeginning(run.settings, { group, topic, partitions: 6 }, run.signal);
+    const admin = adminPool(run.settings);
     const committed = await admin.use((client) => committedOffsets(client, group, topic));
     await admin.close();
     assertEquals([...committed.values()], Array(6).fill(0n));

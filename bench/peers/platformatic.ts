@@ -16,7 +16,7 @@ import {
   stringSerializers,
 } from "@platformatic/kafka";
 import { parseArgs } from "node:util";
-import { MENU, orderGenerator } from "../../lib/order_generator.ts";
+import { orderGenerator } from "../../lib/order_generator.ts";
 import type { OrderPlaced } from "../../lib/order.ts";
 
 /** Orders per send of the producer. */
@@ -45,12 +45,12 @@ async function produce({ brokers, topic, orders, seed }: Arguments) {
     acks: ProduceAcks.ALL,
     serializers: stringSerializers,
   });
-  const order = orderGenerator({ seed, failureRate: 0.05, menu: MENU, eventTimeMs: Date.now });
+  const nextOrder = orderGenerator({ seed, failureRate: 0.05, eventTimeMs: Date.now });
   const sends = new Set<Promise<void>>();
   let acknowledged = 0;
   for (let from = 0; from < orders; from += BATCH) {
-    const messages = Array.from({ length: Math.min(BATCH, orders - from) }, (_, index) => {
-      const event = order(from + index);
+    const messages = Array.from({ length: Math.min(BATCH, orders - from) }, () => {
+      const event = nextOrder();
       return { topic, key: event.order_id, value: JSON.stringify(event) };
     });
     const send = producer.send({ messages }).then(() => {

@@ -40,7 +40,7 @@ export type Options<F extends Flags> = {
 
 /** Wrong use of a program: `main` prints the message, points to `--help` and exits with 2. */
 export class UsageError extends Error {
-  /** The name that tells it from other errors. */
+  /** Its name in messages. */
   override name = "UsageError";
 }
 

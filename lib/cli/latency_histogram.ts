@@ -7,7 +7,7 @@
 /** Bucket n holds what lies within 1 % of 1.01ⁿ microseconds. */
 const GROWTH = Math.log(1.01);
 
-/** Collects latencies and tells their percentiles. */
+/** Collects latencies and computes their percentiles. */
 export class LatencyHistogram {
   #counts = new Map<number, number>();
   #total = 0;

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { LatencyHistogram } from "./latency_histogram.ts";
 
-Deno.test("LatencyHistogram tells percentiles within 1 %", () => {
+Deno.test("LatencyHistogram computes percentiles within 1 %", () => {
   const histogram = new LatencyHistogram();
   histogram.add(Array.from({ length: 1_000 }, (_, index) => (index + 1) / 10));
   for (const [share, ms] of [[0.5, 50], [0.95, 95], [0.99, 99]] as const) {

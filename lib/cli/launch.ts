@@ -1,9 +1,10 @@
 /**
- * Starting the programs as processes of their own, with the permissions that their tasks have.
+ * Starting the programs as separate processes, with the command lines of their tasks in deno.json.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
+import config from "../../deno.json" with { type: "json" };
 import { netPermission } from "./net_permission.ts";
 
 /** The programs that can be started. */
@@ -16,7 +17,6 @@ export type Script =
 
 /** A program that runs. */
 export interface Running {
-  /** Its process id. */
   pid: number;
   /** Sends a signal; does nothing once it has ended. */
   kill(signal: Deno.Signal): void;
@@ -24,40 +24,18 @@ export interface Running {
   ended: Promise<{ exitCode: number; stdout: string; stderr: string }>;
 }
 
-/**
- * Limits of the heap, in MB, for programs whose memory does not grow with what they have seen. Far
- * above what they need, but the garbage collector looks sooner: 220 MB resident instead of 280.
- */
-const HEAP_LIMITS_MB: Partial<Record<Script, number>> = {
-  "producer.ts": 1024,
-  "inventory.ts": 512,
-};
 const ROOT = new URL("../../", import.meta.url);
-const ENVIRONMENT = "KAFKA_BROKERS,TOPIC_PREFIX,NODE_ENV,KAFKAJS_*";
 
 /**
- * The arguments of `deno` that run a program with the permissions that its task has; those of the
- * program itself follow.
+ * The arguments of `deno` that run a program as its task does; those of the program follow.
  *
- * @param files What it may read, and write if it writes at all.
+ * @param brokers Where the program connects, instead of `KAFKA_BROKERS`.
  */
-export function commandOf(
-  script: Script,
-  { brokers, files }: { brokers: string; files: string[] },
-): string[] {
-  const limitMb = HEAP_LIMITS_MB[script];
-  return [
-    "run",
-    "--no-prompt",
-    `--allow-net=${netPermission(brokers)}`,
-    `--allow-env=${ENVIRONMENT}`,
-    `--allow-read=${files.join(",")}`,
-    ...(script === "analytics.ts" ? [`--allow-write=${files.join(",")}`] : []),
-    ...(limitMb === undefined ? [] : [`--v8-flags=--max-old-space-size=${limitMb}`]),
-    fileURLToPath(new URL(script, ROOT)),
-    "--brokers",
-    brokers,
-  ];
+export function commandOf(script: Script, brokers: string): string[] {
+  const task = Object.values(config.tasks).find(({ command }) => command.endsWith(` ${script}`))!;
+  const [, ...args] = task.command.replace(/\$\(.*\)/, () => netPermission(brokers))
+    .replaceAll('"', "").split(" ");
+  return [...args.slice(0, -1), fileURLToPath(new URL(script, ROOT)), "--brokers", brokers];
 }
 
 /**
@@ -68,15 +46,11 @@ export function commandOf(
 export function launch(
   script: Script,
   args: readonly string[],
-  { brokers, files = ["."], onLine = () => {} }: {
-    brokers: string;
-    files?: string[];
-    onLine?: (line: string) => void;
-  },
+  { brokers, onLine = () => {} }: { brokers: string; onLine?: (line: string) => void },
 ): Running {
   const child = new Deno.Command(Deno.execPath(), {
     cwd: ROOT,
-    args: [...commandOf(script, { brokers, files }), ...args],
+    args: [...commandOf(script, brokers), ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -1,11 +1,11 @@
 /**
  * Which hosts a task may connect to: loopback, and the brokers that `KAFKA_BROKERS` names.
  *
- * The tasks in deno.json run this file to make the value of their `--allow-net`, because their
- * shell cannot leave out an empty variable, and an empty host is an error there. A name that is no
- * `host:port` is left out; the program itself then says what is wrong with it.
+ * A permission set in deno.json cannot hold a variable, so the tasks print the value of their
+ * `--allow-net` with this file. Anything that is not `host:port` is left out: nothing else in
+ * `KAFKA_BROKERS` reaches the command line, and the program reports what is wrong with it.
  *
- * Permissions: `--allow-env=KAFKA_BROKERS`.
+ * Permissions: the set `net` of deno.json.
  *
  * @module
  */

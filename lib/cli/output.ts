@@ -29,7 +29,7 @@ function writeLine(to: typeof Deno.stdout, line: string): void {
       written += to.writeSync(bytes.subarray(written));
     }
   } catch (error) {
-    // The reader went away, as in `… | head`: what is left to say has nobody to hear it.
+    // The reader has closed the pipe, as `… | head` does; drop the output.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }

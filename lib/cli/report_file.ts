@@ -16,7 +16,7 @@ export async function writeWhole(path: string, text: string): Promise<void> {
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
-    throw new Error(`cannot write ${path}: ${reason(error)}`, { cause: undefined });
+    throw new Error(`cannot write ${path}: ${reason(error)}`);
   }
 }
 

@@ -22,10 +22,10 @@ export function serviceFlags(defaultGroup: string): {
   };
 }
 
-/** Returns a function that is told a growing count and calls `tell` at each multiple of `step`. */
-export function atEach(step: number, tell: (count: number) => void): (count: number) => void {
-  let told = 0;
+/** Returns a function that takes a growing count and calls `report` at each multiple of `step`. */
+export function atEach(step: number, report: (count: number) => void): (count: number) => void {
+  let reported = 0;
   return (count) => {
-    for (; told + step <= count; told += step) tell(told + step);
+    for (; reported + step <= count; reported += step) report(reported + step);
   };
 }

@@ -5,22 +5,33 @@
  * @module
  */
 import type { Admin } from "kafkajs";
-import { type Connection, disconnect, kafkaClient, within } from "./client.ts";
+import { deadline } from "../async.ts";
+import { connect, disconnect, kafkaClient } from "./client.ts";
+import { isAnswer } from "./errors.ts";
+import type { KafkaSettings } from "./settings.ts";
 
 /** Lends a client that connects when it is first used. */
 export interface ClientPool<T> {
-  /** Runs the function with a connected client; its error is passed on and ends that client. */
+  /**
+   * Runs the function with a connected client and passes its error on. An error that is not a
+   * broker's answer retires the client: the next call gets a new one, and this one is disconnected
+   * once nobody uses it any more.
+   */
   use<R>(run: (client: T) => Promise<R>): Promise<R>;
-  /** Disconnects. */
   close(): Promise<void>;
 }
 
 /** Lends an admin client. */
 export type AdminPool = ClientPool<Admin>;
 
-/** Admin clients. */
-export function adminPool(connection: Connection): AdminPool {
-  return clientPool(connection, () => kafkaClient(connection).admin());
+export function adminPool(settings: KafkaSettings): AdminPool {
+  return clientPool(settings, () => kafkaClient(settings).admin());
+}
+
+/** A client and how many calls use it now. */
+interface Lent<T> {
+  connected: Promise<T>;
+  users: number;
 }
 
 /**
@@ -29,34 +40,40 @@ export function adminPool(connection: Connection): AdminPool {
  * @param create Makes one that is not connected yet.
  */
 export function clientPool<T extends { connect(): Promise<void>; disconnect(): Promise<void> }>(
-  connection: Connection,
+  settings: KafkaSettings,
   create: () => T,
 ): ClientPool<T> {
-  let current: Promise<T> | undefined;
+  let current: Lent<T> | undefined;
 
-  async function connect(): Promise<T> {
+  function lend(): Lent<T> {
     const client = create();
-    await within(connection.timeoutMs, undefined, client.connect());
-    return client;
+    const connected = connect(client, settings).then(() => client);
+    connected.catch(() => {});
+    return { connected, users: 0 };
   }
 
-  async function discard(client: Promise<T>): Promise<void> {
-    if (current === client) current = undefined;
-    await client.then((connected) => disconnect(connected), () => {});
+  async function end({ connected }: Lent<T>): Promise<void> {
+    await connected.then((client) => disconnect(client), () => {});
   }
 
   return {
     async use(run) {
-      const client = current ??= connect();
+      const lent = current ??= lend();
+      lent.users++;
       try {
-        return await within(connection.timeoutMs, undefined, run(await client));
+        return await deadline(lent.connected.then(run), settings.timeoutMs);
       } catch (error) {
-        discard(client);
+        if (current === lent && !isAnswer(error)) current = undefined;
         throw error;
+      } finally {
+        lent.users--;
+        if (current !== lent && lent.users === 0) end(lent);
       }
     },
     async close() {
-      if (current !== undefined) await discard(current);
+      const last = current;
+      current = undefined;
+      if (last !== undefined) await end(last);
     },
   };
 }

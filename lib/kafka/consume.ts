@@ -2,32 +2,26 @@
  * A consumer that is rebuilt when it crashes.
  *
  * kafkajs gives a consumer up for good on errors that pass, such as a coordinator that moves or is
- * still loading: then this module throws it away and makes a new one, until the signal is aborted,
- * an error is final, or no broker has answered for the connection's `timeoutMs`.
+ * still loading: then this module discards it and makes a new one, until the signal is aborted, an
+ * error is final, or no broker has answered for the settings' `timeoutMs`.
  *
  * @module
  */
 import type { Consumer, EachBatchPayload } from "kafkajs";
-import {
-  type Connection,
-  disconnect,
-  explain,
-  isRetriable,
-  kafkaClient,
-  within,
-} from "./client.ts";
-import { sleep } from "../async.ts";
+import { aborted, deadline, delayOrAbort } from "../async.ts";
+import { disconnect, kafkaClient } from "./client.ts";
+import { explain, isRetriable } from "./errors.ts";
 import type { FetchedBatch } from "./kafkajs/fetched_batch.ts";
 import { watchOutage } from "./outage.ts";
+import type { KafkaSettings } from "./settings.ts";
 
 /** A batch, and what its handler may do. */
 export type BatchPayload = EachBatchPayload & { batch: Pick<FetchedBatch, "fetchedOffset"> };
 
-/** What to consume, and who is told. */
+/** What to consume, and the functions that are called on the way. */
 export interface Consumption {
   /** Where the brokers are. */
-  connection: Connection;
-  /** The consumer group. */
+  settings: KafkaSettings;
   group: string;
   /** The topic, read from its beginning unless an offset is committed or sought. */
   topic: string;
@@ -50,25 +44,25 @@ export interface Consumption {
 }
 
 /**
- * What a fetch brings of a partition at most, in bytes. Twice as much is no faster and takes half as
- * much memory again.
+ * The most that a fetch brings of one partition, in bytes. Twice as much is no faster and takes half
+ * as much memory again.
  */
 const FETCH_BYTES = 524_288;
 /** How long each step of a stop may take, in milliseconds. */
 const STOP_LIMIT_MS = 6_000;
 /** How long a stop waits for a join that is under way, in milliseconds. */
 const JOIN_STOP_LIMIT_MS = 1_000;
-/** Waits before a consumer is rebuilt, in milliseconds. */
+/** The wait before a consumer is rebuilt, in milliseconds. */
 const REBUILD_DELAY_MS = 500;
 /** How long a member may stay silent before its partitions go to others, in milliseconds. */
 const SESSION_LIMIT_MS = 6_000;
 /** How long the group waits for members that do not join again, in milliseconds. */
 const REBALANCE_LIMIT_MS = 12_000;
-/** So long a broker may rightly be silent to a member that joins, and some more. */
+/** How long a broker may rightly be silent to a member that joins, with some reserve. */
 const JOIN_LIMIT_MS = 15_000;
-/** How often the silence of the brokers is looked at, in milliseconds. */
+/** How often the silence of the brokers is checked, in milliseconds. */
 const WATCH_INTERVAL_MS = 250;
-/** From when on a user is told of the silence, in milliseconds. */
+/** The silence after which it is reported, in milliseconds. */
 const SILENCE_NOTE_MS = 3_000;
 
 /**
@@ -77,87 +71,149 @@ const SILENCE_NOTE_MS = 3_000;
  * @throws {Error} When an error is final, or no broker answered for `timeoutMs`.
  */
 export async function consume(consumption: Consumption, signal: AbortSignal): Promise<void> {
-  const { connection } = consumption;
-  let lastContactMs = performance.now();
-  const outage = watchOutage(connection);
-  const onContact = () => {
-    lastContactMs = performance.now();
-    outage.over();
-  };
-  /** Since when the consumer crashes though brokers answer, with nothing done in between. */
-  let failingSinceMs: number | undefined;
-  let fault: { error: unknown } | undefined;
-  let joining = false;
-  const silenceMs = () => performance.now() - lastContactMs - (joining ? JOIN_LIMIT_MS : 0);
-
-  while (!signal.aborted) {
-    const consumer = buildConsumer(consumption);
-    joining = false;
-    const crashed = Promise.withResolvers<never>();
-    crashed.promise.catch(() => {});
-    consumer.on(consumer.events.CRASH, ({ payload }) => crashed.reject(payload.error));
-    consumer.on(consumer.events.REQUEST, onContact);
-    consumer.on(consumer.events.HEARTBEAT, () => {
-      failingSinceMs = undefined;
-      consumption.onHeartbeat?.();
-    });
-    consumer.on(consumer.events.CONNECT, () => joining = true);
-    consumer.on(consumer.events.REBALANCING, () => joining = true);
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-      joining = false;
-      consumption.onAssigned(consumer, payload.memberAssignment[consumption.topic] ?? []);
-    });
-    const watch = setInterval(() => {
-      if (silenceMs() > connection.timeoutMs) {
-        crashed.reject(new DOMException("no broker answers", "TimeoutError"));
-      } else if (silenceMs() > SILENCE_NOTE_MS) {
-        outage.noticed();
-      }
-    }, WATCH_INTERVAL_MS);
-
-    const onBatch = async (payload: BatchPayload) => {
+  const { settings } = consumption;
+  const contact = new Contact(settings);
+  try {
+    while (!signal.aborted) {
       try {
-        await consumption.onBatch(payload);
-        failingSinceMs = undefined;
+        await runConsumer(consumption, contact, signal);
       } catch (error) {
-        fault ??= { error };
-        crashed.reject(error);
+        if (error instanceof HandlerError) throw error.cause;
+        if (!isRetriable(error) || contact.failedForMs() > settings.timeoutMs) {
+          throw explain(error, settings);
+        }
       }
-    };
-
-    const stopped = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-    const starting = start(consumer, { ...consumption, onBatch }, signal);
-    starting.catch(() => {});
-    try {
-      await Promise.race([crashed.promise, stopped, starting]);
-      await Promise.race([crashed.promise, stopped]);
-    } catch (error) {
-      if (fault !== undefined) throw fault.error;
-      const now = performance.now();
-      failingSinceMs = silenceMs() > SILENCE_NOTE_MS ? undefined : failingSinceMs ?? now;
-      const failingMs = Math.max(silenceMs(), now - (failingSinceMs ?? now));
-      if (!isRetriable(error) || failingMs > connection.timeoutMs) throw explain(error, connection);
-    } finally {
-      clearInterval(watch);
-      if (signal.aborted) {
-        const stopping = Promise.resolve(consumption.onStop?.());
-        await within(STOP_LIMIT_MS, undefined, stopping).catch(() => {});
-        // A member that is just joining can only leave once it is one.
-        await within(JOIN_STOP_LIMIT_MS, undefined, starting).catch(() => {});
-      } else consumption.onLost();
-      await disconnect(consumer, STOP_LIMIT_MS);
-      if (signal.aborted) consumption.onLost();
+      await delayOrAbort(REBUILD_DELAY_MS, signal);
     }
-    await sleep(REBUILD_DELAY_MS, signal);
+  } finally {
+    contact.close();
   }
 }
 
-function buildConsumer(consumption: Consumption): Consumer {
-  const { connection, group } = consumption;
-  return kafkaClient(connection).consumer({
+/** An error of the batch handler, which is not to be confused with one of the client. */
+class HandlerError extends Error {}
+
+/** When the brokers last answered, and since when a consumer keeps crashing although they do. */
+class Contact {
+  #settings: KafkaSettings;
+  #outage;
+  #answeredMs = performance.now();
+  #failingSinceMs: number | undefined;
+  /** Whether a join is under way, during which brokers are silent. */
+  joining = false;
+
+  constructor(settings: KafkaSettings) {
+    this.#settings = settings;
+    this.#outage = watchOutage(settings);
+  }
+
+  /** A broker has answered. */
+  answered(): void {
+    this.#answeredMs = performance.now();
+    this.#outage.over();
+  }
+
+  /** The consumer does its work. */
+  works(): void {
+    this.#failingSinceMs = undefined;
+  }
+
+  /** How long the consumer has not worked, counted from the first crash or the last answer. */
+  failedForMs(): number {
+    const nowMs = performance.now();
+    const silenceMs = this.#silenceMs();
+    this.#failingSinceMs = silenceMs > SILENCE_NOTE_MS ? undefined : this.#failingSinceMs ?? nowMs;
+    return Math.max(silenceMs, nowMs - (this.#failingSinceMs ?? nowMs));
+  }
+
+  /** @throws {DOMException} When the brokers have been silent for too long. */
+  check(): void {
+    const silenceMs = this.#silenceMs();
+    if (silenceMs > this.#settings.timeoutMs) {
+      throw new DOMException("no broker answers", "TimeoutError");
+    }
+    if (silenceMs > SILENCE_NOTE_MS) this.#outage.noticed();
+  }
+
+  close(): void {
+    this.#outage.closed();
+  }
+
+  #silenceMs(): number {
+    return performance.now() - this.#answeredMs - (this.joining ? JOIN_LIMIT_MS : 0);
+  }
+}
+
+/** One consumer from its start until the signal is aborted; throws when it crashes. */
+async function runConsumer(
+  consumption: Consumption,
+  contact: Contact,
+  signal: AbortSignal,
+): Promise<void> {
+  const consumer = buildConsumer(consumption);
+  const crashed = Promise.withResolvers<never>();
+  crashed.promise.catch(() => {});
+  listen(consumer, { consumption, contact, crashed: crashed.reject });
+  const watch = setInterval(() => {
+    try {
+      contact.check();
+    } catch (error) {
+      crashed.reject(error);
+    }
+  }, WATCH_INTERVAL_MS);
+  const onBatch = async (payload: BatchPayload) => {
+    try {
+      await consumption.onBatch(payload);
+      contact.works();
+    } catch (error) {
+      crashed.reject(new HandlerError("handling a batch", { cause: error }));
+    }
+  };
+
+  const stopped = aborted(signal);
+  const starting = start(consumer, { ...consumption, onBatch }, signal);
+  starting.catch(() => {});
+  try {
+    await Promise.race([crashed.promise, stopped, starting]);
+    await Promise.race([crashed.promise, stopped]);
+  } finally {
+    clearInterval(watch);
+    if (signal.aborted) {
+      const stopping = Promise.resolve(consumption.onStop?.());
+      await deadline(stopping, STOP_LIMIT_MS).catch(() => {});
+      // A member that is just joining can only leave once it is one.
+      await deadline(starting, JOIN_STOP_LIMIT_MS).catch(() => {});
+    } else consumption.onLost();
+    await disconnect(consumer, STOP_LIMIT_MS);
+    if (signal.aborted) consumption.onLost();
+  }
+}
+
+function listen(
+  consumer: Consumer,
+  { consumption, contact, crashed }: {
+    consumption: Consumption;
+    contact: Contact;
+    crashed: (error: unknown) => void;
+  },
+): void {
+  contact.joining = false;
+  consumer.on(consumer.events.CRASH, ({ payload }) => crashed(payload.error));
+  consumer.on(consumer.events.REQUEST, () => contact.answered());
+  consumer.on(consumer.events.HEARTBEAT, () => {
+    contact.works();
+    consumption.onHeartbeat?.();
+  });
+  consumer.on(consumer.events.CONNECT, () => contact.joining = true);
+  consumer.on(consumer.events.REBALANCING, () => contact.joining = true);
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    contact.joining = false;
+    consumption.onAssigned(consumer, payload.memberAssignment[consumption.topic] ?? []);
+  });
+}
+
+function buildConsumer({ settings, group }: Consumption): Consumer {
+  return kafkaClient(settings).consumer({
     groupId: group,
     sessionTimeout: SESSION_LIMIT_MS,
     heartbeatInterval: 1_000,
@@ -172,17 +228,16 @@ function buildConsumer(consumption: Consumption): Consumer {
 
 async function start(
   consumer: Consumer,
-  consumption: Consumption,
+  { settings, topic, concurrency, onBatch }: Consumption,
   signal: AbortSignal,
 ): Promise<void> {
-  const { connection, topic, concurrency } = consumption;
-  await within(connection.timeoutMs, signal, consumer.connect());
+  await deadline(consumer.connect(), settings.timeoutMs, { signal });
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   if (signal.aborted) return;
   await consumer.run({
     autoCommit: false,
     eachBatchAutoResolve: false,
     partitionsConsumedConcurrently: concurrency,
-    eachBatch: (payload) => consumption.onBatch(payload as BatchPayload),
+    eachBatch: (payload) => onBatch(payload as BatchPayload),
   });
 }

@@ -4,31 +4,37 @@
  * @module
  */
 import type { Admin, ITopicMetadata } from "kafkajs";
-import { printNote } from "../cli/output.ts";
+import { retry } from "../async.ts";
 import type { TopicSpec } from "../topics.ts";
-import { sleep } from "../async.ts";
 
-/** How often, and with which pauses, a new topic is asked for its leaders. */
-const LEADER_TRIES = 100;
-const LEADER_PAUSE_MS = 50;
+/** How long a new topic may take to get its leaders, in milliseconds. */
+const LEADER_LIMIT_MS = 10_000;
 
 /**
- * Creates the topics that do not exist, says so, and returns how many partitions each one has.
+ * Creates the topics that do not exist, reports it through `note`, and returns how many partitions
+ * each one has.
  *
  * Replication factor 3 with `min.insync.replicas=2` where the cluster has three brokers or more,
  * else 1. Two programs may create the same topic at once; one of them finds it there.
+ *
+ * @throws {Error} When a topic cannot be created, or gets no leaders.
  */
 export async function createMissingTopics(
   admin: Admin,
   specs: readonly TopicSpec[],
+  note: (line: string) => void = () => {},
 ): Promise<Map<string, number>> {
   const { topics: existing } = await admin.fetchTopicMetadata();
   const missing = specs.filter((spec) => !existing.some(({ name }) => name === spec.name));
-  if (missing.length > 0) await createTopics(admin, missing);
+  if (missing.length > 0) await createTopics(admin, missing, note);
   return partitionCounts(existing, specs) ?? await untilLed(admin, specs);
 }
 
-async function createTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
+async function createTopics(
+  admin: Admin,
+  specs: readonly TopicSpec[],
+  note: (line: string) => void,
+): Promise<void> {
   const { brokers } = await admin.describeCluster();
   const replicated = brokers.length >= 3;
   for (const { name, partitions, settings } of specs) {
@@ -43,7 +49,7 @@ async function createTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<
       }],
     });
     if (created) {
-      printNote(`created topic ${name} (${partitions} partition${partitions === 1 ? "" : "s"})`);
+      note(`created topic ${name} (${partitions} partition${partitions === 1 ? "" : "s"})`);
     }
   }
 }
@@ -65,18 +71,13 @@ function partitionCounts(
 /** As {@linkcode partitionCounts}, once all partitions have a leader. */
 async function untilLed(admin: Admin, specs: readonly TopicSpec[]): Promise<Map<string, number>> {
   const names = specs.map(({ name }) => name);
-  for (let attempt = 0;; attempt++) {
-    try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: names });
-      const counts = partitionCounts(topics, specs);
-      if (counts !== undefined) return counts;
-    } catch (error) {
-      // Right after the creation a broker may not know the topic yet.
-      if (attempt >= LEADER_TRIES) throw error;
+  return await retry(async () => {
+    // Right after the creation a broker may not know the topic yet.
+    const { topics } = await admin.fetchTopicMetadata({ topics: names });
+    const counts = partitionCounts(topics, specs);
+    if (counts === undefined) {
+      throw new Error(`topics ${names.join(", ")} have partitions without a leader`);
     }
-    if (attempt >= LEADER_TRIES) {
-      throw new Error(`topics ${names.join(", ")} have partitions without leader`);
-    }
-    await sleep(LEADER_PAUSE_MS);
-  }
+    return counts;
+  }, { minTimeout: 50, multiplier: 1, jitter: 0.5, limitMs: LEADER_LIMIT_MS });
 }

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { SourceRecord } from "./processor.ts";
-import type { TargetRecord } from "./publisher.ts";
+import type { SourceRecord, TargetRecord } from "./records.ts";
 
 /** Where a record came from and why it could not be read. */
 export interface DeadLetterOrigin {

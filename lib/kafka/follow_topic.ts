@@ -1,21 +1,21 @@
 /**
- * A view: follows a compacted topic from its beginning and tells what it says.
+ * A view: follows a compacted topic from its beginning and passes on what it says.
  *
- * The view reads `read_committed` and as the only member of a group of its own, so it sees every
- * partition. How far it has come is told by the offsets of whole batches, not of records: compaction
+ * The view reads `read_committed` and as the only member of its own group, so it sees every
+ * partition. How far it has come is known from the offsets of whole batches, not of records: compaction
  * and transaction markers leave gaps between records, but a batch keeps its last offset.
  *
  * After each rejoin the topic is read from its beginning again, and `onReset` says so.
  *
  * @module
  */
-import type { Connection } from "./client.ts";
 import { consume } from "./consume.ts";
+import type { KafkaSettings } from "./settings.ts";
 
-/** Which topic to follow, and who is told. */
+/** Which topic to follow, and the functions that are called. */
 export interface ViewOptions {
   /** Where the brokers are. */
-  connection: Connection;
+  settings: KafkaSettings;
   /** The topic, prefix included. */
   topic: string;
   /** The view's own consumer group starts with this; a random part follows. */
@@ -26,7 +26,7 @@ export interface ViewOptions {
   onReset(): void;
   /** A record; a `null` value is a tombstone. */
   onRecord(key: string, value: string | null): void;
-  /** All that stands before this offset of the partition has been told. */
+  /** All that stands before this offset of the partition has been passed on. */
   onPosition(partition: number, nextOffset: bigint): void;
 }
 
@@ -36,9 +36,9 @@ export interface ViewOptions {
  * @throws {Error} As {@linkcode consume}.
  */
 export async function followTopic(options: ViewOptions, signal: AbortSignal): Promise<void> {
-  const { connection, topic, groupPrefix, partitions } = options;
+  const { settings, topic, groupPrefix, partitions } = options;
   await consume({
-    connection,
+    settings,
     topic,
     group: `${groupPrefix}-${crypto.randomUUID()}`,
     concurrency: partitions,

@@ -11,13 +11,13 @@
  * @module
  */
 import type { Admin } from "kafkajs";
-import { AssignerProtocol } from "./kafkajs/mod.ts";
 import type { GroupSample, Member, PartitionSample } from "../lag/verdict.ts";
-import { isThrowAwayGroup } from "../topics.ts";
+import { isTemporaryGroup } from "../topics.ts";
 import { adminPool } from "./client_pool.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
-import type { Connection } from "./client.ts";
+import { AssignerProtocol } from "./kafkajs/mod.ts";
 import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
+import type { KafkaSettings } from "./settings.ts";
 
 /** Reads the lag of groups on one topic. */
 export interface LagReader {
@@ -46,11 +46,11 @@ const CONCURRENT_GROUPS = 20;
 
 /** Reads the lag of groups on a topic; connects when it is first used. */
 export function openLagReader(
-  connection: Connection,
+  settings: KafkaSettings,
   { topic, topicPrefix }: { topic: string; topicPrefix: string },
 ): LagReader {
-  const admin = adminPool(connection);
-  const cluster = clusterReader(connection);
+  const admin = adminPool(settings);
+  const cluster = clusterReader(settings);
   const readableEnds = readableEndReader(cluster, topic);
 
   return {
@@ -59,7 +59,7 @@ export function openLagReader(
     groupsOfTopic: () =>
       admin.use(async (client) => {
         const groups = (await consumerGroups(client))
-          .filter((group) => !isThrowAwayGroup(group, topicPrefix));
+          .filter((group) => !isTemporaryGroup(group, topicPrefix));
         const descriptions = await describe(client, groups, topic);
         const found = await forEach(groups, async (group) =>
           descriptions.get(group)?.subscribed === true ||

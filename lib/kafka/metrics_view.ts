@@ -2,133 +2,162 @@
  * The view of a metrics topic: what all instances of an analytics group have counted together.
  *
  * The view is complete up to a moment once it has read a barrier that was written at that moment, or
- * anything behind it: {@linkcode MetricsView.readWhole} writes one to each partition and waits until
- * the view is past the offset that it got. Because the view reads `read_committed`, a barrier comes
+ * anything after it: {@linkcode MetricsView.readUpToBarrier} writes one to each partition and waits
+ * until the view is past the offset that it got. Because the view reads `read_committed`, a barrier comes
  * after everything that was committed before it.
  *
  * @module
  */
+import type { Producer } from "kafkajs";
+import { deadline, Pulse, retry } from "../async.ts";
 import { barrierRow, MetricsRows } from "../metrics_rows.ts";
-import {
-  type Connection,
-  disconnect,
-  explain,
-  isRetriable,
-  kafkaClient,
-  within,
-} from "./client.ts";
-import { sleep } from "../async.ts";
-import { chosenPartition, connect, requireAcknowledged } from "./publisher.ts";
+import { connect, disconnect, kafkaClient } from "./client.ts";
+import { explain, isRetriable } from "./errors.ts";
 import { followTopic } from "./follow_topic.ts";
+import { chosenPartition, requireAcknowledged } from "./producers.ts";
+import type { KafkaSettings } from "./settings.ts";
 
-/** A metrics topic, followed. */
-export interface MetricsView {
-  /** The rows as far as they are read. */
-  readonly rows: MetricsRows;
-  /** Counts up each time that the topic is read from its beginning, with no rows at first. */
-  readonly reading: number;
-  /** The numbers of all partitions. */
-  readonly allPartitions: number[];
-  /**
-   * Reads the rows once those of the partitions hold all that is committed now. The view may begin
-   * anew at any time, even before a caller that waits for a promise goes on: so the reading is done
-   * here, at the moment at which they are whole.
-   *
-   * @throws The signal's reason, once it is aborted.
-   */
-  readWhole<T>(partitions: readonly number[], signal: AbortSignal, read: () => T): Promise<T>;
-  /** Resolves when the view has ended, after its signal was aborted. */
-  readonly closed: Promise<void>;
+/** Which topic to follow. */
+export interface MetricsViewOptions {
+  /** Where the brokers are. */
+  settings: KafkaSettings;
+  /** The metrics topic, prefix included. */
+  topic: string;
+  /** The consumer group whose counts these are, prefix included. */
+  group: string;
+  /** How many partitions the topic has. */
+  partitions: number;
+  /** Takes the error when the topic cannot be followed any more. */
+  onFailure: (error: Error) => void;
 }
 
-/** Between two tries to write a barrier, in milliseconds. */
+/** The wait between two tries to write a barrier, in milliseconds. */
 const RETRY_MS = 250;
 
-/** Follows the metrics topic of a group until the signal is aborted. */
-export function openMetricsView(
-  { connection, topic, group, partitions, onFailure }: {
-    connection: Connection;
-    topic: string;
-    group: string;
-    partitions: number;
-    onFailure: (error: Error) => void;
-  },
-  signal: AbortSignal,
-): MetricsView {
-  const rows = new MetricsRows();
-  let positions = new Map<number, bigint>();
-  let waiting: (() => void)[] = [];
-  let reading = 0;
-  // Not idempotent, which can get stuck for good: a barrier written twice does no harm.
-  const producer = kafkaClient(connection).producer({
-    allowAutoTopicCreation: false,
-    createPartitioner: chosenPartition,
-  });
-  let connecting: Promise<void> | undefined;
-  const connected = () =>
-    connecting ??= connect(producer, connection).catch((error) => {
-      connecting = undefined;
-      throw error;
-    });
-  connected().catch(() => {});
+/** A metrics topic, followed until the signal is aborted. */
+export class MetricsView {
+  /** The rows as far as they are read. */
+  readonly rows: MetricsRows = new MetricsRows();
+  /** The numbers of all partitions. */
+  readonly allPartitions: number[];
+  /** Resolves when the view has ended, after its signal was aborted. */
+  readonly closed: Promise<void>;
+  #options: MetricsViewOptions;
+  #generation = 0;
+  #positions = new Map<number, bigint>();
+  #advanced = new Pulse();
+  #barriers: BarrierWriter;
 
-  const following = followTopic({
-    connection,
-    topic,
-    groupPrefix: `${group}-view`,
-    partitions,
-    onReset() {
-      reading++;
-      rows.clear();
-      positions = new Map();
-    },
-    onRecord: (key, value) => rows.apply({ key, value }),
-    onPosition(partition, nextOffset) {
-      positions.set(partition, nextOffset);
-      const woken = waiting;
-      waiting = [];
-      woken.forEach((resolve) => resolve());
-    },
-  }, signal).catch(onFailure);
+  /** Starts to follow the topic. */
+  constructor(options: MetricsViewOptions, signal: AbortSignal) {
+    const { settings, topic, group, partitions, onFailure } = options;
+    this.#options = options;
+    this.allPartitions = Array.from({ length: partitions }, (_, partition) => partition);
+    this.#barriers = new BarrierWriter(settings, topic);
+    const following = followTopic({
+      settings,
+      topic,
+      groupPrefix: `${group}-view`,
+      partitions,
+      onReset: () => {
+        this.#generation++;
+        this.rows.clear();
+        this.#positions.clear();
+      },
+      onRecord: (key, value) => this.rows.apply({ key, value }),
+      onPosition: (partition, nextOffset) => {
+        this.#positions.set(partition, nextOffset);
+        this.#advanced.fire();
+      },
+    }, signal);
+    this.closed = following.catch(onFailure).then(() => this.#barriers.close());
+  }
 
-  /** Writes a barrier and returns its offset; one partition per send, see produce.ts. */
-  async function writeBarrier(partition: number, until: AbortSignal): Promise<bigint> {
-    const messages = [{ partition, ...barrierRow(partition) }];
-    const deadline = performance.now() + connection.timeoutMs;
+  /** Counts up each time that the topic is read from its beginning, with no rows at first. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * Calls `read` once the rows of the partitions hold all that is committed now. The view may be reset
+   * at any time, even before a caller that waits for a promise goes on: so the reading is done here,
+   * at the moment at which the rows are complete.
+   *
+   * @throws The signal's reason, once it is aborted.
+   * @throws {Error} When a barrier cannot be written, or is not read within the settings' `timeoutMs`.
+   */
+  async readUpToBarrier<T>(
+    partitions: readonly number[],
+    signal: AbortSignal,
+    read: () => T,
+  ): Promise<T> {
+    const barriers = await Promise.all(partitions.map(async (partition) => ({
+      partition,
+      offset: await this.#barriers.write(partition, signal),
+    })));
+    const isPast = ({ partition, offset }: { partition: number; offset: bigint }) =>
+      (this.#positions.get(partition) ?? 0n) > offset;
     for (;;) {
-      try {
-        await connected();
-        const sent = producer.send({ topic, acks: -1, messages });
-        const result = await within(deadline - performance.now(), until, sent);
+      const advanced = this.#advanced.next();
+      if (barriers.every(isPast)) return read();
+      await deadline(advanced, this.#options.settings.timeoutMs, { signal });
+    }
+  }
+}
+
+/** Writes barriers, with a producer that connects in the background. */
+class BarrierWriter {
+  #settings: KafkaSettings;
+  #topic: string;
+  #producer: Producer;
+  #connecting: Promise<void> | undefined;
+
+  constructor(settings: KafkaSettings, topic: string) {
+    this.#settings = settings;
+    this.#topic = topic;
+    // Not idempotent, which can get stuck for good: a barrier written twice does no harm.
+    this.#producer = kafkaClient(settings).producer({
+      allowAutoTopicCreation: false,
+      createPartitioner: chosenPartition,
+    });
+    this.#connect().catch(() => {});
+  }
+
+  /** Writes a barrier to a partition and returns its offset. One partition per send: see publisher.ts. */
+  async write(partition: number, signal: AbortSignal): Promise<bigint> {
+    const topic = this.#topic;
+    const { timeoutMs } = this.#settings;
+    const messages = [{ partition, ...barrierRow(partition) }];
+    const deadlineMs = performance.now() + timeoutMs;
+    try {
+      return await retry(async () => {
+        await this.#connect();
+        const sent = this.#producer.send({ topic, acks: -1, messages });
+        const result = await deadline(sent, deadlineMs - performance.now(), { signal });
         requireAcknowledged(result, [{ topic, partition }]);
         return BigInt(result[0]!.baseOffset!);
-      } catch (error) {
-        until.throwIfAborted();
-        if (!isRetriable(error) || performance.now() > deadline) throw explain(error, connection);
-        await sleep(RETRY_MS, until);
-      }
+      }, {
+        minTimeout: RETRY_MS,
+        multiplier: 1,
+        jitter: 0.5,
+        limitMs: timeoutMs,
+        isRetriable,
+        signal,
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw explain(error, this.#settings);
     }
   }
 
-  return {
-    rows,
-    get reading() {
-      return reading;
-    },
-    allPartitions: Array.from({ length: partitions }, (_, partition) => partition),
-    async readWhole(wanted, until, read) {
-      const barriers = await Promise.all(wanted.map(async (partition) => ({
-        partition,
-        offset: await writeBarrier(partition, until),
-      })));
-      const isPast = ({ partition, offset }: { partition: number; offset: bigint }) =>
-        (positions.get(partition) ?? 0n) > offset;
-      while (!barriers.every(isPast)) {
-        const told = new Promise<void>((resolve) => waiting.push(resolve));
-        await within(connection.timeoutMs, until, told);
-      }
-      return read();
-    },
-    closed: following.then(() => disconnect(producer)),
-  };
+  async close(): Promise<void> {
+    await disconnect(this.#producer);
+  }
+
+  #connect(): Promise<void> {
+    return this.#connecting ??= connect(this.#producer, this.#settings).catch((error) => {
+      this.#connecting = undefined;
+      throw error;
+    });
+  }
 }

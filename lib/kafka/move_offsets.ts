@@ -1,19 +1,14 @@
 /**
- * Moving a group's offsets, and counting again what it has counted.
+ * Moving a group's offsets: the one way for `replay.ts` and for `analytics.ts --replay`.
  *
  * Offsets are committed as Kafka's own admin client does it: all of them in one request, as real
- * offsets, and by nobody's membership, so that the brokers themselves refuse it while the group has
- * members.
+ * offsets, and without a membership, so that the brokers themselves refuse it while the group has
+ * members. Before that the group's transactional ids are taken over, so that an instance that was
+ * suspended cannot undo the move; afterwards the offsets are read back.
  *
  * @module
  */
-import { openLagReader } from "./lag_reader.ts";
-import { adminPool } from "./client_pool.ts";
-import { clusterReader } from "./kafkajs/cluster.ts";
-import { type Connection, isRetriable } from "./client.ts";
-import { sleep } from "../async.ts";
-import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
-import { readTopic } from "./read_topic.ts";
+import { retry } from "../async.ts";
 import {
   type OffsetMove,
   offsetMove,
@@ -21,9 +16,13 @@ import {
   type PartitionExtent,
   targetOffset,
 } from "../offset_target.ts";
-import { Recount } from "../metrics_comparison.ts";
+import { adminPool } from "./client_pool.ts";
+import { isGroupInUse, isRetriable } from "./errors.ts";
+import { clusterReader } from "./kafkajs/cluster.ts";
+import { openLagReader } from "./lag_reader.ts";
+import { committedOffsets, groupMembers, logRanges } from "./offsets.ts";
 import { fenceGroup } from "./producers.ts";
-import { MetricsRows } from "../metrics_rows.ts";
+import type { KafkaSettings } from "./settings.ts";
 
 /** A partition that does not have the offset that was asked for. */
 export class OffsetOutOfRangeError extends Error {
@@ -37,7 +36,7 @@ export class OffsetOutOfRangeError extends Error {
  * @throws {OffsetOutOfRangeError} When a partition does not have the offset.
  */
 export async function planMoves(
-  connection: Connection,
+  settings: KafkaSettings,
   { group, topic, target, partitions }: {
     group: string;
     topic: string;
@@ -45,8 +44,8 @@ export async function planMoves(
     partitions: readonly number[];
   },
 ): Promise<OffsetMove[]> {
-  const admin = adminPool(connection);
-  const cluster = clusterReader(connection);
+  const admin = adminPool(settings);
+  const cluster = clusterReader(settings);
   try {
     const committed = await admin.use((client) => committedOffsets(client, group, topic));
     const since = target.kind === "time"
@@ -83,43 +82,72 @@ export async function planMoves(
  * @throws {Error} When the group has members, or the brokers keep something else.
  */
 export async function commitMoves(
-  connection: Connection,
+  settings: KafkaSettings,
   { group, topic, moves }: { group: string; topic: string; moves: readonly OffsetMove[] },
   signal: AbortSignal,
 ): Promise<void> {
-  const cluster = clusterReader(connection);
+  const cluster = clusterReader(settings);
   const offsets = new Map(moves.map(({ partition, to }) => [partition, to]));
-  const startedMs = performance.now();
   try {
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        await fenceGroup(connection, group, offsets.keys());
-        await cluster.commit(group, topic, offsets);
-        break;
-      } catch (error) {
-        if ((error as { type?: string }).type === "UNKNOWN_MEMBER_ID") {
-          throw new Error(
-            `group ${group} has members, whose next commit would undo it: stop them first`,
-          );
-        }
-        // The coordinator may be loading the group or moving to another broker.
-        const patient = performance.now() - startedMs < connection.timeoutMs;
-        if (!isRetriable(error) || !patient) throw error;
-        await sleep(200, signal);
-      }
-    }
+    await retry(async () => {
+      await fenceGroup(settings, { group, topic, partitions: offsets.keys() });
+      await cluster.commit(group, topic, offsets);
+    }, {
+      // The coordinator may be loading the group or moving to another broker.
+      minTimeout: 100,
+      maxTimeout: 1_000,
+      jitter: 0.5,
+      limitMs: settings.timeoutMs,
+      isRetriable: (error) => isRetriable(error) && !isGroupInUse(error),
+      signal,
+    });
     for (const [partition, offset] of offsets) {
       const committed = await cluster.stableOffset(group, topic, partition);
       if (committed === offset) continue;
       throw new Error(
         `partition ${partition} of group ${group} is at ${committed ?? "no offset"}` +
-          ` instead of ${offset}: somebody else has moved it`,
+          ` instead of ${offset}: another program has moved it`,
       );
     }
+  } catch (error) {
+    throw isGroupInUse(error) ? groupInUse(group, []) : error;
   } finally {
     await cluster.close();
   }
+}
+
+/**
+ * Moves all partitions of a topic to their beginning.
+ *
+ * @throws {Error} When the group has members, or the brokers keep something else.
+ */
+export async function moveToBeginning(
+  settings: KafkaSettings,
+  { group, topic, partitions }: { group: string; topic: string; partitions: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const admin = adminPool(settings);
+  try {
+    const members = await admin.use((client) => groupMembers(client, group));
+    if (members.length > 0) throw groupInUse(group, members);
+  } finally {
+    await admin.close();
+  }
+  const moves = await planMoves(settings, {
+    group,
+    topic,
+    target: { kind: "earliest" },
+    partitions: Array.from({ length: partitions }, (_, partition) => partition),
+  });
+  await commitMoves(settings, { group, topic, moves }, signal);
+}
+
+/** The error for a group whose members would undo a move. */
+export function groupInUse(group: string, members: readonly string[]): Error {
+  const names = members.length === 0 ? "" : `: ${members.join(", ")}`;
+  return new Error(
+    `group ${group} has members, whose next commit would undo the move; stop them first${names}`,
+  );
 }
 
 /** What a group has to do with a topic. */
@@ -132,7 +160,7 @@ export interface GroupFacts {
   known: boolean;
   /** The groups that read the topic. */
   others: string[];
-  /** The members of the group, such as `order-stream-analytics at 127.0.0.1 (partitions 0, 1)`. */
+  /** The members of the group; see {@linkcode groupMembers}. */
   members: string[];
   /** The partitions of the topic. */
   partitions: number[];
@@ -140,7 +168,7 @@ export interface GroupFacts {
 
 /** Finds out about a group and a topic. */
 export async function groupFacts(
-  connection: Connection,
+  settings: KafkaSettings,
   { group, topic, metricsTopic, topicPrefix }: {
     group: string;
     topic: string;
@@ -148,20 +176,17 @@ export async function groupFacts(
     topicPrefix: string;
   },
 ): Promise<GroupFacts> {
-  const admin = adminPool(connection);
-  const reader = openLagReader(connection, { topic, topicPrefix });
+  const admin = adminPool(settings);
+  const reader = openLagReader(settings, { topic, topicPrefix });
   try {
     const topics = await admin.use((client) => client.listTopics());
     const topicExists = topics.includes(topic);
-    const [described] = (await admin.use((client) => client.describeGroups([group]))).groups;
     return {
       topicExists,
       hasMetrics: topics.includes(metricsTopic),
       known: (await reader.allGroups()).includes(group),
       others: topicExists ? await reader.groupsOfTopic() : [],
-      members: (described?.members ?? []).map(({ memberId, clientHost }) =>
-        `${memberId} at ${clientHost.replace(/^\//, "")}`
-      ),
+      members: await admin.use((client) => groupMembers(client, group)),
       partitions: topicExists
         ? [...(await admin.use((client) => logRanges(client, topic))).keys()].sort((a, b) => a - b)
         : [],
@@ -169,91 +194,4 @@ export async function groupFacts(
   } finally {
     await Promise.all([admin.close(), reader.close()]);
   }
-}
-
-/** The stored metrics of a group, and what of the orders they can be compared with. */
-export interface StoredMetrics {
-  /** The rows as they stood at one moment. */
-  rows: MetricsRows;
-  /** What was counted, of each partition that has stored progress and can be read again. */
-  ranges: Map<number, LogRange>;
-  /** Why the others cannot be counted again, by partition. */
-  gone: Map<number, string>;
-  /** The group's committed offsets. */
-  committed: Map<number, bigint>;
-}
-
-/**
- * Reads the stored metrics of a group as they stand now.
- *
- * The moment is the last stable offset of the metrics topic. Each of its partitions has one writer at
- * a time, so no transaction is cut in two there; what analytics adds meanwhile is left out.
- */
-export async function readStoredMetrics(
-  connection: Connection,
-  { group, topic, metricsTopic, throwAway }: {
-    group: string;
-    topic: string;
-    metricsTopic: string;
-    throwAway: string;
-  },
-  signal: AbortSignal,
-): Promise<StoredMetrics> {
-  const admin = adminPool(connection);
-  try {
-    const rows = new MetricsRows();
-    await readTopic(connection, {
-      topic: metricsTopic,
-      group: throwAway,
-      onRecord({ key, value }) {
-        if (key === null) return;
-        rows.apply({ key: key.toString(), value: value === null ? null : value.toString() });
-      },
-    }, signal);
-
-    const ranges = new Map<number, LogRange>();
-    const gone = new Map<number, string>();
-    for (const [partition, log] of await admin.use((client) => logRanges(client, topic))) {
-      const { progress } = rows.partition(partition);
-      if (progress === undefined) continue;
-      const start = progress.startOffset ?? log.start;
-      const end = progress.nextOffset;
-      if (start < log.start && start < end) {
-        gone.set(partition, `offsets ${start} to ${log.start - 1n} were deleted by retention`);
-      } else if (end > log.end) {
-        gone.set(partition, `it ends at ${log.end}, but was counted up to ${end}`);
-      } else ranges.set(partition, { start, end });
-    }
-    const committed = await admin.use((client) => committedOffsets(client, group, topic));
-    return { rows, ranges, gone, committed };
-  } finally {
-    await admin.close();
-  }
-}
-
-/** Counts the orders in the ranges again, in memory. */
-export async function recount(
-  connection: Connection,
-  { topic, ranges, throwAway }: {
-    topic: string;
-    ranges: ReadonlyMap<number, LogRange>;
-    throwAway: string;
-  },
-  signal: AbortSignal,
-): Promise<Recount> {
-  const counted = new Recount();
-  await readTopic(connection, {
-    topic,
-    group: throwAway,
-    ranges,
-    onRecord: (record, partition) => counted.add(partition, [record]),
-  }, signal);
-  return counted;
-}
-
-/** Deletes a group that is not needed any more; it is no harm when that does not work. */
-export async function deleteGroup(connection: Connection, group: string): Promise<void> {
-  const admin = adminPool(connection);
-  await admin.use((client) => client.deleteGroups([group])).catch(() => {});
-  await admin.close();
 }

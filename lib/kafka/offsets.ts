@@ -7,10 +7,7 @@
  * @module
  */
 import type { Admin } from "kafkajs";
-import { clusterReader } from "./kafkajs/cluster.ts";
-import type { Connection } from "./client.ts";
 import { NO_COMMIT } from "./kafkajs/offset_fetch.ts";
-import { fenceGroup } from "./producers.ts";
 
 /** Where a partition begins and ends, for a `read_committed` reader. */
 export interface LogRange {
@@ -57,22 +54,6 @@ export async function logRanges(admin: Admin, topic: string): Promise<Map<number
   );
 }
 
-/** How far a group is behind on a topic, and how many records the topic has had, all partitions. */
-export async function groupLag(
-  admin: Admin,
-  group: string,
-  topic: string,
-): Promise<{ lagRecords: number; endRecords: number }> {
-  const committed = await committedOffsets(admin, group, topic);
-  let lagRecords = 0;
-  let endRecords = 0;
-  for (const [partition, { start, end }] of await logRanges(admin, topic)) {
-    lagRecords += Math.max(0, Number(end - (committed.get(partition) ?? start)));
-    endRecords += Number(end);
-  }
-  return { lagRecords, endRecords };
-}
-
 /**
  * Where a group continues: its committed offset, or the beginning when nothing is committed or what
  * follows was deleted.
@@ -82,39 +63,10 @@ export function resolveOffset(committed: bigint | undefined, range: LogRange): b
   return committed < range.start ? range.start : committed;
 }
 
-/**
- * Whether the group has members right now.
- */
-export async function activeMembers(admin: Admin, group: string): Promise<string[]> {
+/** The members of a group, such as `order-stream-analytics-1f… at 127.0.0.1`; none when it is unknown. */
+export async function groupMembers(admin: Admin, group: string): Promise<string[]> {
   const { groups } = await admin.describeGroups([group]);
   return groups.flatMap(({ members }) =>
-    members.map(({ clientId, clientHost }) => `${clientId}${clientHost}`)
+    members.map(({ memberId, clientHost }) => `${memberId} at ${clientHost.replace(/^\//, "")}`)
   );
-}
-
-/**
- * Commits the beginning of every partition as the group's offset.
- *
- * @throws {Error} When the group has members: their next commit would undo it.
- */
-export async function resetToBeginning(
-  connection: Connection,
-  admin: Admin,
-  { group, topic }: { group: string; topic: string },
-): Promise<void> {
-  const members = await activeMembers(admin, group);
-  if (members.length > 0) {
-    throw new Error(
-      `group ${group} is in use by ${members.join(", ")}: stop them before resetting its offsets`,
-    );
-  }
-  const ranges = await logRanges(admin, topic);
-  const starts = [...ranges].map(([partition, { start }]) => [partition, start] as const);
-  await fenceGroup(connection, group, ranges.keys());
-  const cluster = clusterReader(connection);
-  try {
-    await cluster.commit(group, topic, new Map(starts));
-  } finally {
-    await cluster.close();
-  }
 }

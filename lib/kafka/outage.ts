@@ -1,36 +1,38 @@
 /**
- * Telling a user, once, that no broker answers, and that one answers again.
- *
- * A program has several clients, which all see the same outage: what one has said, the others need
- * not repeat.
+ * Reporting an outage of the brokers once, and its end once, however many clients see it.
  *
  * @module
  */
-import { printNote } from "../cli/output.ts";
-import { type Connection, seconds } from "./client.ts";
+import { formatSeconds } from "../duration.ts";
+import type { KafkaSettings } from "./settings.ts";
 
 /** One client's view of the brokers. */
 export interface Outage {
   /** No broker has answered for a while. */
   noticed(): void;
-  /** A broker has answered, or this client is gone. */
+  /** A broker has answered. */
   over(): void;
+  /** This client is closed: what it has noticed counts no more. */
+  closed(): void;
 }
 
 /** The clients that wait for a broker. */
 const waiting = new Set<Outage>();
 
 /** Watches on behalf of one client. */
-export function watchOutage({ timeoutMs }: Connection): Outage {
+export function watchOutage({ timeoutMs, note }: KafkaSettings): Outage {
   const outage: Outage = {
     noticed() {
       if (waiting.size === 0) {
-        printNote(`no broker answers, waiting up to ${seconds(timeoutMs)} for them`);
+        note(`no broker answers, waiting up to ${formatSeconds(timeoutMs)}`);
       }
       waiting.add(outage);
     },
     over() {
-      if (waiting.delete(outage) && waiting.size === 0) printNote("the brokers answer again");
+      if (waiting.delete(outage) && waiting.size === 0) note("the brokers answer again");
+    },
+    closed() {
+      waiting.delete(outage);
     },
   };
   return outage;

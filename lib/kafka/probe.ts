@@ -88,7 +88,7 @@ export async function viewCluster(
   }
 }
 
-/** Sends one request; `undefined` when what comes back is no answer to it. Throws if nothing listens. */
+/** Sends one request; `undefined` when what comes back is not an answer to it. Throws if nothing listens. */
 async function ask(
   { host, port, timeoutMs }: { host: string; port: number; timeoutMs: number },
   { api, version, body = new Uint8Array() }: { api: number; version: number; body?: Uint8Array },
@@ -96,10 +96,10 @@ async function ask(
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   try {
-    const connection = await Deno.connect({ hostname: host, port, signal: controller.signal });
+    const settings = await Deno.connect({ hostname: host, port, signal: controller.signal });
     const close = () => {
       try {
-        connection.close();
+        settings.close();
       } catch {
         // It is closed already.
       }
@@ -107,10 +107,10 @@ async function ask(
     controller.signal.addEventListener("abort", close);
     try {
       const correlationId = 1 + Math.floor(Math.random() * 0x7fff_fffe);
-      await writeAll(connection, request({ api, version, correlationId, body }));
-      const bytes = new DataView((await readExactly(connection, 4)).buffer).getInt32(0);
+      await writeAll(settings, request({ api, version, correlationId, body }));
+      const bytes = new DataView((await readExactly(settings, 4)).buffer).getInt32(0);
       if (bytes < 4 || bytes > MAX_ANSWER_BYTES) return undefined;
-      const answer = new DataView((await readExactly(connection, bytes)).buffer);
+      const answer = new DataView((await readExactly(settings, bytes)).buffer);
       return answer.getInt32(0) === correlationId ? answer : undefined;
     } catch {
       return undefined;
@@ -141,17 +141,17 @@ function request(
   return bytes;
 }
 
-async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+async function writeAll(settings: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length;) {
-    written += await connection.write(bytes.subarray(written));
+    written += await settings.write(bytes.subarray(written));
   }
 }
 
-async function readExactly(connection: Deno.Conn, count: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readExactly(settings: Deno.Conn, count: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(count);
   for (let filled = 0; filled < count;) {
-    const read = await connection.read(bytes.subarray(filled));
-    if (read === null) throw new Error("the connection ended before the answer");
+    const read = await settings.read(bytes.subarray(filled));
+    if (read === null) throw new Error("the settings ended before the answer");
     filled += read;
   }
   return bytes;

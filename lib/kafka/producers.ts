@@ -1,25 +1,36 @@
 /**
- * Producers with a transactional id, of which one at a time is valid.
+ * Producers of both kinds: idempotent ones for publishing, and transactional ones, of which one at a
+ * time is valid for each transactional id.
  *
  * @module
  */
-import type { Producer } from "kafkajs";
+import type { Message, Producer, RecordMetadata } from "kafkajs";
+import { deadline } from "../async.ts";
 import { transactionalId } from "../topics.ts";
-import { type Connection, disconnect, kafkaClient, within } from "./client.ts";
-import { chosenPartition } from "./publisher.ts";
+import { disconnect, kafkaClient } from "./client.ts";
+import type { KafkaSettings } from "./settings.ts";
 
-/** A transaction that takes longer is aborted by the broker. */
-const TRANSACTION_TIMEOUT_MS = 15_000;
+/** A transaction that takes longer is aborted by the broker, in milliseconds. */
+const TRANSACTION_LIMIT_MS = 15_000;
 
-/** The producer of whoever works on a partition of the orders for a group; not connected yet. */
+/** A producer that retries until it is acknowledged; callers bound it by a time. */
+export function idempotentProducer(settings: KafkaSettings): Producer {
+  return kafkaClient(settings).producer({
+    idempotent: true,
+    allowAutoTopicCreation: false,
+    createPartitioner: chosenPartition,
+    retry: { retries: Number.MAX_SAFE_INTEGER },
+  });
+}
+
+/** The producer for a group's work on one partition of a topic; not connected yet. */
 export function transactionalProducer(
-  connection: Connection,
-  group: string,
-  partition: number,
+  settings: KafkaSettings,
+  { group, topic, partition }: { group: string; topic: string; partition: number },
 ): Producer {
-  return kafkaClient(connection).producer({
-    transactionalId: transactionalId(group, partition),
-    transactionTimeout: TRANSACTION_TIMEOUT_MS,
+  return kafkaClient(settings).producer({
+    transactionalId: transactionalId(group, topic, partition),
+    transactionTimeout: TRANSACTION_LIMIT_MS,
     allowAutoTopicCreation: false,
     createPartitioner: chosenPartition,
   });
@@ -37,21 +48,49 @@ export async function takeOver(producer: Producer): Promise<void> {
 }
 
 /**
- * Takes all transactional ids of a group over, and lets them go. Whoever moves the offsets of a group
- * does so first: an instance that has been asleep, and does not know yet that it is no member any
- * more, could else commit once more and undo the move.
+ * Takes the transactional ids of a group's partitions over, and lets them go. Do so before moving the
+ * group's offsets: an instance that was suspended, and does not know yet that it is no longer a
+ * member, could otherwise commit once more and undo the move.
  */
 export async function fenceGroup(
-  connection: Connection,
-  group: string,
-  partitions: Iterable<number>,
+  settings: KafkaSettings,
+  { group, topic, partitions }: { group: string; topic: string; partitions: Iterable<number> },
 ): Promise<void> {
   await Promise.all([...partitions].map(async (partition) => {
-    const producer = transactionalProducer(connection, group, partition);
+    const producer = transactionalProducer(settings, { group, topic, partition });
     try {
-      await within(connection.timeoutMs, undefined, takeOver(producer));
+      await deadline(takeOver(producer), settings.timeoutMs);
     } finally {
       await disconnect(producer);
     }
   }));
+}
+
+/** A partitioner for records that name their partition. */
+export function chosenPartition(): ({ message }: { message: Message }) => number {
+  return ({ message }) => {
+    if (message.partition === undefined) throw new Error("a record without a partition");
+    return message.partition;
+  };
+}
+
+/**
+ * Checks that every partition that was sent to has confirmed.
+ *
+ * @throws {Error} When one has not.
+ */
+export function requireAcknowledged(
+  result: readonly RecordMetadata[],
+  sent: Iterable<{ topic: string; partition: number }>,
+): void {
+  const confirmed = new Set(
+    result.filter(({ errorCode }) => errorCode === 0).map(({ topicName, partition }) =>
+      `${topicName}/${partition}`
+    ),
+  );
+  for (const { topic, partition } of sent) {
+    if (!confirmed.has(`${topic}/${partition}`)) {
+      throw new Error(`no acknowledgement from partition ${partition} of ${topic}`);
+    }
+  }
 }

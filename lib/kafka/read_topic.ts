@@ -4,22 +4,22 @@
  * @module
  */
 import { adminPool } from "./client_pool.ts";
-import type { Connection } from "./client.ts";
 import { consume } from "./consume.ts";
 import { type LogRange, logRanges } from "./offsets.ts";
-import type { SourceRecord } from "./processor.ts";
+import type { SourceRecord } from "./records.ts";
+import type { KafkaSettings } from "./settings.ts";
 
 /**
  * Reads all committed records that the topic holds now, or those in the given ranges.
  *
- * The end is told by the offsets of whole batches: the last offset of a partition may belong to a
+ * The end is recognised by the offsets of whole batches: the last offset of a partition may belong to a
  * transaction marker, which is never shown as a record.
  *
  * @param group A consumer group for the reading; nothing is committed to it.
  * @param ranges The offsets to read, end exclusive, of each partition of the topic.
  */
 export async function readTopic(
-  connection: Connection,
+  settings: KafkaSettings,
   { topic, group, ranges: given, onRecord }: {
     topic: string;
     group: string;
@@ -28,7 +28,7 @@ export async function readTopic(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const admin = adminPool(connection);
+  const admin = adminPool(settings);
   const ranges = given ?? await admin.use((client) => logRanges(client, topic));
   await admin.close();
   const open = new Map([...ranges].filter(([, { start, end }]) => start < end));
@@ -42,11 +42,11 @@ export async function readTopic(
   };
   const positions = new Map<number, bigint>();
   await consume({
-    connection,
+    settings,
     topic,
     group,
     concurrency: ranges.size,
-    // After a rejoin the reading starts over: `positions` keeps a record from being told twice.
+    // After a rejoin the reading starts over: `positions` keeps a record from being passed on twice.
     onAssigned: (consumer) => {
       for (const [partition, { start }] of given ?? []) {
         consumer.seek({ topic, partition, offset: start.toString() });

@@ -12,22 +12,22 @@ import { testCluster } from "../support/broker.ts";
 import { kafkaConsumerGroups } from "../support/kafka_tools.ts";
 import { eventually, testRun } from "../support/run.ts";
 
-Deno.test("stableOffset tells what was committed, also right after the coordinator was killed", async () => {
+Deno.test("stableOffset gives what was committed, also right after the coordinator was killed", async () => {
   await using cluster = await testCluster(3);
   await using run = await testRun("coordinator", cluster);
   const group = `${run.prefix}group`;
   const spec = orderEvents(run.prefix);
-  const admin = adminPool(run.connection);
+  const admin = adminPool(run.settings);
   await admin.use((client) => createMissingTopics(client, [spec]));
   await admin.close();
 
-  const writer = clusterReader(run.connection);
+  const writer = clusterReader(run.settings);
   let acknowledged = 0n;
   const commitNext = async () => {
     await writer.commit(group, spec.name, new Map([[0, acknowledged + 1n]]));
     acknowledged++;
   };
-  // A plain OffsetFetch told an older offset in every other round.
+  // A plain OffsetFetch gave an older offset in every other round.
   for (let round = 0; round < 3; round++) {
     await eventually(
       "the group has a coordinator",
@@ -43,25 +43,25 @@ Deno.test("stableOffset tells what was committed, also right after the coordinat
     await cluster.kill(coordinator);
     await committing;
 
-    const reader = clusterReader(run.connection);
-    let told: bigint | undefined;
+    const reader = clusterReader(run.settings);
+    let read: bigint | undefined;
     await eventually(
       "the next coordinator answers",
       () =>
         reader.stableOffset(group, spec.name, 0).then((offset) => {
-          told = offset;
+          read = offset;
           return true;
         }, () => false),
     );
-    assert(told! >= acknowledged, `told ${told}, acknowledged ${acknowledged}`);
+    assert(read! >= acknowledged, `read ${read}, acknowledged ${acknowledged}`);
     await reader.close();
-    acknowledged = told!;
+    acknowledged = read!;
     await cluster.start(coordinator);
   }
   await writer.close();
 });
 
-/** The node that keeps a group's offsets, as Kafka's own tool tells it: `127.0.0.1:9092 (1)`. */
+/** The node that keeps a group's offsets, as Kafka's own tool shows it: `127.0.0.1:9092 (1)`. */
 async function coordinatorOf(group: string, brokers: string): Promise<number> {
   const text = await kafkaConsumerGroups(brokers, ["--describe", "--state", "--group", group]);
   return Number(/\((\d+)\)/.exec(text.split("\n").find((line) => line.startsWith(group))!)![1]);

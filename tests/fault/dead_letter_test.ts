@@ -1,13 +1,13 @@
 /**
- * Records that are no valid orders: none stalls a partition, and each is kept as it came.
+ * Records that are not valid orders: none stalls a partition, and each is kept as it came.
  *
  * @module
  */
 import { assertEquals } from "@std/assert";
 import { kafkaClient } from "../../lib/kafka/client.ts";
-import { chosenPartition } from "../../lib/kafka/publisher.ts";
+import { chosenPartition } from "../../lib/kafka/producers.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
-import type { SourceRecord } from "../../lib/kafka/processor.ts";
+import type { SourceRecord } from "../../lib/kafka/records.ts";
 import { deadLetters, orderEvents } from "../../lib/topics.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
 import { type TestRun, testRun } from "../support/run.ts";
@@ -41,7 +41,7 @@ Deno.test("poison in every partition becomes dead letters, once per group and as
   }
 
   const letters: SourceRecord[] = [];
-  await readTopic(run.connection, {
+  await readTopic(run.settings, {
     topic: deadLetters(run.prefix).name,
     group: `${run.prefix}check`,
     onRecord: (record) => letters.push(record),
@@ -64,7 +64,7 @@ Deno.test("poison in every partition becomes dead letters, once per group and as
   assertEquals(letters.length, 2 * poison.length);
 });
 
-/** Publishes to every partition what is no order; returns what the dead letters must show. */
+/** Publishes records that are not orders to every partition; returns what the dead letters must show. */
 async function publishPoison(run: TestRun, topic: string): Promise<string[]> {
   const values: Buffer[] = [
     Buffer.from("not JSON"),
@@ -73,7 +73,7 @@ async function publishPoison(run: TestRun, topic: string): Promise<string[]> {
     Buffer.from(`{"event_type":"OrderPlaced","order_id":"${"x".repeat(900_000)}"}`),
     Buffer.from(""),
   ];
-  const producer = kafkaClient(run.connection).producer({ createPartitioner: chosenPartition });
+  const producer = kafkaClient(run.settings).producer({ createPartitioner: chosenPartition });
   await producer.connect();
   const expected: string[] = [];
   for (let partition = 0; partition < PARTITIONS; partition++) {

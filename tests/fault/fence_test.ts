@@ -11,7 +11,7 @@ import { readTopic } from "../../lib/kafka/read_topic.ts";
 import { parseInventoryEvent } from "../../lib/inventory_event.ts";
 import { parseOrder } from "../../lib/order.ts";
 import { inventoryEvents, orderEvents } from "../../lib/topics.ts";
-import { activeMembers, committedOffsets } from "../../lib/kafka/offsets.ts";
+import { committedOffsets, groupMembers } from "../../lib/kafka/offsets.ts";
 import { readLedger } from "../support/ledger.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
 
@@ -19,13 +19,13 @@ Deno.test("a transaction that fails while inventory waits for its throttle is do
   await using run = await testRun("throttle");
   await run.json("producer.ts", ["--count", "36"]);
   let pauses = 0;
-  // Each order is a transaction of its own, and there is time to open the partition again meanwhile.
+  // Each order has its own transaction, and there is time to open the partition again meanwhile.
   const slow = run.start("inventory.ts", ["--throttle", "5000", "--verbose"], (line) => {
     if (line.includes("Pausing fetching")) pauses++;
   });
   await eventually("the group has its partitions", () => pauses > 0);
   const output = inventoryEvents(run.prefix);
-  const admin = adminPool(run.connection);
+  const admin = adminPool(run.settings);
   await admin.use((client) => client.deleteTopics({ topics: [output.name] }));
   const before = pauses;
   await eventually("a transaction has failed", () => pauses > before);
@@ -42,8 +42,8 @@ Deno.test("a transaction that fails while inventory waits for its throttle is do
   assertEquals((await readLedger(run, { inventory: true })).orders, 36);
 });
 
-Deno.test("an instance that sleeps while its group is reset does not undo it", async () => {
-  await using run = await testRun("sleep");
+Deno.test("an instance that is suspended while its group is reset does not undo it", async () => {
+  await using run = await testRun("suspended");
   await run.json("producer.ts", ["--count", "6000"]);
   let working = false;
   const sleeper = run.start("inventory.ts", ["--throttle", "2"], (line) => {
@@ -62,7 +62,7 @@ Deno.test("an instance that sleeps while its group is reset does not undo it", a
   await run.json("inventory.ts", ["--until-end"]);
 
   const found = new Map<string, number>();
-  await readTopic(run.connection, {
+  await readTopic(run.settings, {
     topic: inventoryEvents(run.prefix).name,
     group: `${run.prefix}check`,
     onRecord({ value }) {
@@ -73,7 +73,7 @@ Deno.test("an instance that sleeps while its group is reset does not undo it", a
     },
   }, run.signal);
   const wrong: string[] = [];
-  await readTopic(run.connection, {
+  await readTopic(run.settings, {
     topic: orderEvents(run.prefix).name,
     group: `${run.prefix}check`,
     onRecord({ value, offset }, partition) {
@@ -92,13 +92,13 @@ Deno.test("an instance that sleeps while its group is reset does not undo it", a
 });
 
 async function groupState(
-  { connection, prefix }: TestRun,
+  { settings, prefix }: TestRun,
 ): Promise<{ members: number; committed: Map<number, bigint> }> {
   const group = `${prefix}inventory`;
-  const admin = adminPool(connection);
+  const admin = adminPool(settings);
   try {
     return await admin.use(async (client) => ({
-      members: (await activeMembers(client, group)).length,
+      members: (await groupMembers(client, group)).length,
       committed: await committedOffsets(client, group, orderEvents(prefix).name),
     }));
   } finally {

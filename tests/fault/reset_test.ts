@@ -7,7 +7,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { clusterReader } from "../../lib/kafka/kafkajs/cluster.ts";
 import { kafkaClient } from "../../lib/kafka/client.ts";
-import { chosenPartition } from "../../lib/kafka/publisher.ts";
+import { chosenPartition } from "../../lib/kafka/producers.ts";
 import { committedOffsets } from "../../lib/kafka/offsets.ts";
 import { orderEvents, orderMetrics } from "../../lib/topics.ts";
 import { describeGroup, kafkaConsumerGroups } from "../support/kafka_tools.ts";
@@ -111,10 +111,10 @@ Deno.test("orders that retention deletes unread are passed over, and the counts 
     return partitions.length === 6 && partitions.every((of) => of.lag === lag);
   };
   await eventually("the orders are counted", lagIs("0"), 60_000);
-  // It sleeps while orders come and go.
+  // It is suspended while orders come and go.
   analytics.kill("SIGSTOP");
   await run.json("producer.ts", ["--count", "300"]);
-  const admin = adminPool(run.connection);
+  const admin = adminPool(run.settings);
   await admin.use(async (client) => {
     const partitions = (await client.fetchTopicOffsets(topic))
       .map(({ partition, high }) => ({ partition, offset: high }));
@@ -127,11 +127,11 @@ Deno.test("orders that retention deletes unread are passed over, and the counts 
   analytics.kill("SIGTERM");
   const { stdout } = await analytics.ended;
   const { total_orders: counted } = JSON.parse(stdout);
-  // What was on its way when it fell asleep is counted as well; all else is told.
+  // What was on its way when it was suspended is counted as well; all else is reported.
   const lost = lines.map((line) => /offsets (\d+) to (\d+) were deleted by the/.exec(line))
-    .reduce((sum, told) => sum + (told === null ? 0 : Number(told[2]) - Number(told[1]) + 1), 0);
+    .reduce((sum, lost) => sum + (lost === null ? 0 : Number(lost[2]) - Number(lost[1]) + 1), 0);
   assert(counted >= 800 && lost > 0, `counted ${counted}, lost ${lost}`);
-  assertEquals(counted + lost, 1_100, "each order is counted, or its loss is told");
+  assertEquals(counted + lost, 1_100, "each order is counted, or its loss is reported");
 });
 
 Deno.test("a group that has committed more than there is is not moved without being asked", async () => {
@@ -139,7 +139,7 @@ Deno.test("a group that has committed more than there is is not moved without be
   await run.json("producer.ts", ["--count", "100"]);
   const group = `${run.prefix}analytics`;
   const topic = orderEvents(run.prefix).name;
-  const cluster = clusterReader(run.connection);
+  const cluster = clusterReader(run.settings);
   const beyond = new Map(Array.from({ length: 6 }, (_, partition) => [partition, 1_000n]));
   await cluster.commit(group, topic, beyond);
   const { exitCode, stderr } = await run.start("analytics.ts", [
@@ -147,7 +147,7 @@ Deno.test("a group that has committed more than there is is not moved without be
   ]).ended;
   assertEquals(exitCode, 1);
   assertMatch(stderr, /^error: partition \d of .* but group .* has committed 1000: the topic was/m);
-  const admin = adminPool(run.connection);
+  const admin = adminPool(run.settings);
   assertEquals(await admin.use((client) => committedOffsets(client, group, topic)), beyond);
   await admin.close();
   await cluster.close();
@@ -157,7 +157,7 @@ Deno.test("analytics refuses to go on with metrics that are not its own", async 
   await using run = await testRun("foreign");
   await run.json("producer.ts", ["--count", "100"]);
   await run.json("analytics.ts", ["--until-end", "--output", run.file]);
-  const producer = kafkaClient(run.connection).producer({ createPartitioner: chosenPartition });
+  const producer = kafkaClient(run.settings).producer({ createPartitioner: chosenPartition });
   await producer.connect();
   await producer.send({
     topic: orderMetrics(`${run.prefix}analytics`).name,

@@ -59,7 +59,7 @@ Deno.test("three instances share the work, lose none of it to a kill, and each r
   assert(shares.every((share) => share > 0), `an instance had no work: ${shares.join(", ")}`);
 });
 
-Deno.test("an instance that sleeps until its partitions are another's does nothing when it wakes", async () => {
+Deno.test("an instance that is suspended until its partitions are reassigned does nothing when it resumes", async () => {
   await using run = await testRun("zombie");
   const group = (["analytics", "inventory"] as const).flatMap((name) => [
     startInstance(run, name, 0),

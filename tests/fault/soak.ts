@@ -6,7 +6,7 @@
  * deno task soak --duration 1h
  * ```
  *
- * Starts the cluster it needs, on ports and in a directory of its own, and removes it.
+ * Starts the cluster it needs, on its own ports and in its own directory, and removes it.
  *
  * @module
  */

@@ -2,9 +2,9 @@
  * Guards a broker that a test run uses: stops it and deletes its data as soon as that run has ended,
  * however it ended, Ctrl-C and `kill -9` included.
  *
- * It is a process in a session of its own, as the run cannot clean up after its own death. It only
+ * It is a process in its own session, as the run cannot clean up after its own death. It only
  * looks whether the run's process is there: a pipe or a lock would be closed with each test file,
- * since `deno test` gives every file an isolate of its own.
+ * since `deno test` gives every file its own isolate.
  *
  * ```
  * broker_guard.ts start PID DIR NODES   starts the guard, then the broker, and prints its addresses

@@ -113,7 +113,7 @@ export function lagPlot(
     `${x(points.at(-1)!.ms)},${PLOT.bottom}"/>`,
     `<polyline class="line" points="${path}"/>`,
     ...marks.flatMap(({ ms, label }, index) => {
-      // Names of moments that are close would cover each other: each has a height of its own.
+      // Names of moments that are close would cover each other: each has its own height.
       const height = PLOT.top - 44 + index * 18;
       const atEnd = x(ms) > middle;
       return [

@@ -36,7 +36,7 @@ export async function readLedger(
   let malformed = 0;
   let skipped = 0;
   const group = `${run.prefix}ledger`;
-  await readTopic(run.connection, {
+  await readTopic(run.settings, {
     topic: orderEvents(run.prefix).name,
     group,
     onRecord({ value }) {
@@ -49,7 +49,7 @@ export async function readLedger(
     },
   }, run.signal);
   if (inventory) {
-    await readTopic(run.connection, {
+    await readTopic(run.settings, {
       topic: inventoryEvents(run.prefix).name,
       group,
       onRecord({ value }) {

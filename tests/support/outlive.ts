@@ -18,7 +18,7 @@ export type Victim = 1 | 2 | 3 | "inventory" | "analytics";
 type Program = "producer" | "inventory" | "analytics";
 
 /**
- * Runs all three programs on a cluster of their own and kills one victim after the other, each as soon
+ * Runs all three programs on their own cluster and kills one victim after the other, each as soon
  * as all three work, until there are no more victims or the producer has published all orders.
  *
  * @throws {AssertionError} When something was lost, done twice or counted wrongly, when a program ended

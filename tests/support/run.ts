@@ -1,11 +1,11 @@
 /**
- * What each scenario needs: a broker, topics of its own, and a way to wait for a condition.
+ * What each scenario needs: a broker, its own topics, and a way to wait for a condition.
  *
  * @module
  */
 import { removeIfThere } from "../../dev_broker/java.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import type { Connection } from "../../lib/kafka/client.ts";
+import type { KafkaSettings } from "../../lib/kafka/settings.ts";
 import { launch, type Running, type Script } from "../../lib/cli/launch.ts";
 import { type TestBroker, testBroker } from "./broker.ts";
 
@@ -16,7 +16,7 @@ export interface TestRun extends AsyncDisposable {
   /** The topic prefix of this test alone. */
   prefix: string;
   /** For the modules in lib/kafka. */
-  connection: Connection;
+  settings: KafkaSettings;
   /** Never aborted: for calls that want a signal. */
   signal: AbortSignal;
   /** A name for a report file that no other test uses; it is removed at the end. */
@@ -35,11 +35,12 @@ export interface TestRun extends AsyncDisposable {
 export async function testRun(name: string, broker?: TestBroker): Promise<TestRun> {
   const { brokers } = broker ?? await testBroker();
   const prefix = `test-${name}-${crypto.randomUUID().slice(0, 8)}-`;
-  const connection = {
+  const settings = {
     brokers: brokers.split(","),
     clientId: name,
     timeoutMs: 30_000,
     verbose: false,
+    note: () => {},
   };
   const file = `metrics_${prefix}.txt`;
   const started: { program: Running; isAwaited: boolean }[] = [];
@@ -59,7 +60,7 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
     brokers,
     prefix,
     file,
-    connection,
+    settings,
     signal: new AbortController().signal,
     start,
     async json(script, args = []) {
@@ -71,12 +72,12 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
       started.forEach(({ program }) => program.kill("SIGKILL"));
       for (const { program, isAwaited } of started) {
         const { exitCode, stderr } = await program.ended;
-        // Said here, since the test itself may only have seen that nothing happens any more.
+        // Printed here: the test itself may only have seen that nothing happens any more.
         if (exitCode === 1 && !isAwaited) {
           console.error(`a program failed:\n${stderr.slice(-2_000)}`);
         }
       }
-      const admin = adminPool(connection);
+      const admin = adminPool(settings);
       await admin.use(async (client) => {
         const topics = (await client.listTopics()).filter((topic) => topic.startsWith(prefix));
         if (topics.length > 0) await client.deleteTopics({ topics });

@@ -8,9 +8,10 @@ import process from "node:process";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import { type Connection, disconnect, kafkaClient } from "../../lib/kafka/client.ts";
+import { disconnect, kafkaClient } from "../../lib/kafka/client.ts";
+import { type KafkaSettings } from "../../lib/kafka/settings.ts";
 import { consume } from "../../lib/kafka/consume.ts";
-import { chosenPartition, idempotentProducer } from "../../lib/kafka/publisher.ts";
+import { chosenPartition, idempotentProducer } from "../../lib/kafka/producers.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
 import { testCluster } from "../support/broker.ts";
 import { consoleConsumer } from "../support/kafka_tools.ts";
@@ -21,12 +22,12 @@ type Transaction = Awaited<ReturnType<Producer["transaction"]>>;
 
 /** Creates a topic of one partition and returns its name. */
 async function createTopic(
-  connection: Connection,
+  settings: KafkaSettings,
   topic: string,
-  settings: Record<string, string> = {},
+  config: Record<string, string> = {},
 ): Promise<string> {
-  const admin = adminPool(connection);
-  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  const admin = adminPool(settings);
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
   await admin.use((client) =>
     client.createTopics({
       waitForLeaders: true,
@@ -40,7 +41,7 @@ async function createTopic(
 /** The values of all committed records, as our reader shows them. */
 async function readValues(run: TestRun, topic: string): Promise<string[]> {
   const values: string[] = [];
-  await readTopic(run.connection, {
+  await readTopic(run.settings, {
     topic,
     group: `${run.prefix}reader`,
     onRecord: ({ value }) => values.push(String(value)),
@@ -50,7 +51,7 @@ async function readValues(run: TestRun, topic: string): Promise<string[]> {
 
 Deno.test("readTopic shows exactly what was committed when transactions interleave", async () => {
   await using run = await testRun("aborted");
-  const topic = await createTopic(run.connection, `${run.prefix}topic`);
+  const topic = await createTopic(run.settings, `${run.prefix}topic`);
   const producers = await Promise.all(
     Array.from({ length: 4 }, (_, index) => transactionalProducer(run, index)),
   );
@@ -98,7 +99,7 @@ Deno.test("readTopic shows exactly what was committed when transactions interlea
 });
 
 async function transactionalProducer(run: TestRun, index: number): Promise<Producer> {
-  const producer = kafkaClient(run.connection).producer({
+  const producer = kafkaClient(run.settings).producer({
     transactionalId: `${run.prefix}${index}`,
     idempotent: true,
     maxInFlightRequests: 1,
@@ -113,19 +114,20 @@ const SEGMENT_BYTES = 1_048_576;
 
 Deno.test("a reader gets past a batch that compaction has emptied at the end of a segment", async () => {
   await using cluster = await testCluster(1);
-  const connection = {
+  const settings = {
     brokers: cluster.brokers.split(","),
     clientId: "emptied",
     timeoutMs: 30_000,
     verbose: false,
+    note: () => {},
   };
-  const topic = await createTopic(connection, "compacted", {
+  const topic = await createTopic(settings, "compacted", {
     "cleanup.policy": "compact",
     "segment.bytes": String(SEGMENT_BYTES),
     "min.cleanable.dirty.ratio": "0.01",
     "delete.retention.ms": "0",
   });
-  await cleanOften(connection);
+  await cleanOften(settings);
   const written: string[] = [];
   async function write(producer: Producer, keys: string[], valueBytes: number): Promise<void> {
     const value = "v".repeat(valueBytes);
@@ -133,7 +135,7 @@ Deno.test("a reader gets past a batch that compaction has emptied at the end of 
     await producer.send({ topic, acks: -1, messages });
     written.push(...keys);
   }
-  const producers = [idempotentProducer(connection), idempotentProducer(connection)] as const;
+  const producers = [idempotentProducer(settings), idempotentProducer(settings)] as const;
   const [early, late] = producers;
   try {
     await Promise.all(producers.map((producer) => producer.connect()));
@@ -155,7 +157,7 @@ Deno.test("a reader gets past a batch that compaction has emptied at the end of 
 
   assertEquals(written, ["a", "b", "c", "again", "again", "d", "e", "after"]);
   const read: string[] = [];
-  await readTopic(connection, {
+  await readTopic(settings, {
     topic,
     group: "reader",
     onRecord: ({ key, offset }) => read.push(`${offset} ${key}`),
@@ -164,8 +166,8 @@ Deno.test("a reader gets past a batch that compaction has emptied at the end of 
 });
 
 /** Makes the cleaner look for work all the time, not every 15 seconds. */
-async function cleanOften(connection: Connection): Promise<void> {
-  const admin = adminPool(connection);
+async function cleanOften(settings: KafkaSettings): Promise<void> {
+  const admin = adminPool(settings);
   await admin.use((client) =>
     client.alterConfigs({
       validateOnly: false,
@@ -192,8 +194,8 @@ async function cleanedOffset(dataDir: string, topic: string): Promise<number> {
 
 Deno.test("a consumer and a producer that have nothing to do set few timers and warn of nothing", async () => {
   await using run = await testRun("idle");
-  const topic = await createTopic(run.connection, `${run.prefix}topic`);
-  const producer = idempotentProducer(run.connection);
+  const topic = await createTopic(run.settings, `${run.prefix}topic`);
+  const producer = idempotentProducer(run.settings);
   const stop = new AbortController();
   const joined = Promise.withResolvers<void>();
   const warnings: unknown[] = [];
@@ -203,7 +205,7 @@ Deno.test("a consumer and a producer that have nothing to do set few timers and 
   try {
     await producer.connect();
     consumed = consume({
-      connection: run.connection,
+      settings: run.settings,
       topic,
       group: `${run.prefix}group`,
       concurrency: 1,

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { clusterReader } from "../../lib/kafka/kafkajs/cluster.ts";
-import { chosenPartition } from "../../lib/kafka/publisher.ts";
+import { chosenPartition } from "../../lib/kafka/producers.ts";
 import { kafkaClient } from "../../lib/kafka/client.ts";
 import { consume } from "../../lib/kafka/consume.ts";
 import { logRanges } from "../../lib/kafka/offsets.ts";
@@ -76,7 +76,7 @@ function ours({ partitions }: Group): string[] {
 async function idleMember(run: TestRun, group: string, signal: AbortSignal) {
   const joined = Promise.withResolvers<void>();
   const ended = consume({
-    connection: run.connection,
+    settings: run.settings,
     group: run.prefix + group,
     topic: orderEvents(run.prefix).name,
     concurrency: 1,
@@ -91,8 +91,8 @@ async function idleMember(run: TestRun, group: string, signal: AbortSignal) {
 Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) => {
   await using run = await testRun("lag-tool");
   const topic = orderEvents(run.prefix).name;
-  const admin = adminPool(run.connection);
-  const cluster = clusterReader(run.connection);
+  const admin = adminPool(run.settings);
+  const cluster = clusterReader(run.settings);
   const members = new AbortController();
   const commit = (group: string, offsets: [number, bigint][]) =>
     cluster.commit(run.prefix + group, topic, new Map(offsets));
@@ -214,7 +214,7 @@ Deno.test("lag.ts says what kafka-consumer-groups says, or why not", async (t) =
       "caught up after transactions: markers and aborted records are no lag",
       async () => {
         const before = await ends();
-        const producer = kafkaClient(run.connection).producer({
+        const producer = kafkaClient(run.settings).producer({
           transactionalId: `${run.prefix}other`,
           createPartitioner: chosenPartition,
         });

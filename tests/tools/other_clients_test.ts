@@ -1,5 +1,5 @@
 /**
- * The topics are for everybody: Kafka's own Java clients read what we write and agree with every
+ * The topics are open to any client: Kafka's own Java clients read what we write and agree with every
  * number, and what they write is counted.
  *
  * @module

@@ -6,7 +6,8 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import { connect, idempotentProducer } from "../../lib/kafka/publisher.ts";
+import { connect } from "../../lib/kafka/client.ts";
+import { idempotentProducer } from "../../lib/kafka/producers.ts";
 import { disconnect } from "../../lib/kafka/client.ts";
 import { committedOffsets, logRanges } from "../../lib/kafka/offsets.ts";
 import { orderEvents, orderMetrics } from "../../lib/topics.ts";
@@ -19,7 +20,7 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
   await using run = await testRun("replay-tool");
   const topic = orderEvents(run.prefix).name;
   const output = "metrics_replay_tool.txt";
-  const admin = adminPool(run.connection);
+  const admin = adminPool(run.settings);
 
   const replay = async (...args: string[]) => await run.start("replay.ts", args).ended;
   const analytics = async () => {
@@ -166,8 +167,8 @@ Deno.test("replay.ts moves offsets, refuses what is wrong, and verifies what was
     });
 
     await t.step("--verify names the first count that is wrong", async () => {
-      const producer = idempotentProducer(run.connection);
-      await connect(producer, run.connection);
+      const producer = idempotentProducer(run.settings);
+      await connect(producer, run.settings);
       await producer.send({
         topic: orderMetrics(`${run.prefix}analytics`).name,
         acks: -1,

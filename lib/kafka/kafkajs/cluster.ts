@@ -10,7 +10,9 @@
  * @module
  */
 import { clientPool } from "../client_pool.ts";
-import { type Connection, kafkaClient } from "../client.ts";
+import { kafkaClient } from "../client.ts";
+import { UnsupportedBrokerError } from "../errors.ts";
+import type { KafkaSettings } from "../settings.ts";
 import { type OffsetFetchRequest, stableOffsetFetch } from "./offset_fetch.ts";
 
 /** A fetched record with the header of its batch. */
@@ -114,8 +116,8 @@ const LATEST = -1;
 const NO_GENERATION = -1;
 
 /** Creates a reader; it connects at its first use, and again after an error. */
-export function clusterReader(connection: Connection): ClusterReader {
-  const { use, close } = clientPool(connection, () => createCluster(connection));
+export function clusterReader(settings: KafkaSettings): ClusterReader {
+  const { use, close } = clientPool(settings, () => createCluster(settings));
 
   async function listOffsets(topic: string, timestamp: number): Promise<Map<number, bigint>> {
     return await use(async (cluster) => {
@@ -182,9 +184,7 @@ export function clusterReader(connection: Connection): ClusterReader {
         const fetch = stableOffsetFetch({ group, topic, partition });
         const { apiKey, apiVersion } = fetch.request;
         if ((coordinator.versions?.[apiKey]?.maxVersion ?? 0) < apiVersion) {
-          throw Object.assign(new Error("exactly once needs brokers of Kafka 2.5 or newer"), {
-            type: "UNSUPPORTED_VERSION",
-          });
+          throw new UnsupportedBrokerError("exactly once needs brokers of Kafka 2.5 or newer");
         }
         return await coordinator.connectionPool.send(fetch);
       });
@@ -215,8 +215,8 @@ function sightOf(
   return { first, lastReadable: last === undefined ? undefined : BigInt(last.offset) };
 }
 
-function createCluster(connection: Connection): Cluster {
-  const kafka = kafkaClient(connection) as unknown as Record<symbol, unknown>;
+function createCluster(settings: KafkaSettings): Cluster {
+  const kafka = kafkaClient(settings) as unknown as Record<symbol, unknown>;
   const name = Object.getOwnPropertySymbols(kafka)
     .find(({ description }) => description === "private:Kafka:createCluster");
   const create = name === undefined ? undefined : kafka[name];

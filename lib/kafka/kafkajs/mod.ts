@@ -6,4 +6,15 @@
  * @module
  */
 import "./repairs.ts";
+import kafkajs from "kafkajs";
+
 export { AssignerProtocol, Kafka, logLevel } from "kafkajs";
+
+// The names of its errors are not visible to an import, which only reads the text of a CommonJS module.
+export const {
+  KafkaJSConnectionError,
+  KafkaJSNotImplemented,
+  KafkaJSProtocolError,
+  KafkaJSRequestTimeoutError,
+  KafkaJSSASLAuthenticationError,
+} = kafkajs;

@@ -1,0 +1,94 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { aborted, deadline, delay, delayOrAbort, Pulse, retry } from "./async.ts";
+
+Deno.test("delay rejects with the signal's reason, before and during the wait", async () => {
+  await delay(1);
+  const reason = new Error("enough");
+  await assertRejects(() => delay(60_000, { signal: AbortSignal.abort(reason) }), Error, "enough");
+  const controller = new AbortController();
+  const waiting = delay(60_000, { signal: controller.signal });
+  controller.abort(reason);
+  await assertRejects(() => waiting, Error, "enough");
+});
+
+Deno.test("delayOrAbort resolves early, without an error", async () => {
+  const controller = new AbortController();
+  const waiting = delayOrAbort(60_000, controller.signal);
+  controller.abort(new Error("enough"));
+  await waiting;
+  await delayOrAbort(60_000, controller.signal);
+});
+
+Deno.test("deadline gives the result, the error, a TimeoutError or the signal's reason", async () => {
+  assertEquals(await deadline(Promise.resolve(5), 60_000), 5);
+  await assertRejects(() => deadline(Promise.reject(new Error("no")), 60_000), Error, "no");
+  const never = new Promise<void>(() => {});
+  await assertRejects(() => deadline(never, 1), DOMException, "no answer within 1 ms");
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(() => deadline(never, 60_000, { signal }), Error, "enough");
+});
+
+/** A function that fails the given number of times. */
+function failing(times: number): { run: () => Promise<number>; calls: () => number } {
+  let calls = 0;
+  return {
+    run: () => calls++ < times ? Promise.reject(new Error(`try ${calls}`)) : Promise.resolve(calls),
+    calls: () => calls,
+  };
+}
+
+Deno.test("retry calls again until it succeeds, and reports each failure", async () => {
+  const { run } = failing(3);
+  const reported: string[] = [];
+  const onRetry = (error: unknown, attempt: number) => {
+    reported.push(`${attempt}: ${(error as Error).message}`);
+  };
+  assertEquals(await retry(run, { minTimeout: 0, onRetry }), 4);
+  assertEquals(reported, ["0: try 1", "1: try 2", "2: try 3"]);
+});
+
+Deno.test("retry passes on an error that is not retriable, and the last one when time is over", async () => {
+  const final = failing(3);
+  await assertRejects(() => retry(final.run, { isRetriable: () => false }), Error, "try 1");
+  const late = failing(3);
+  await assertRejects(() => retry(late.run, { limitMs: 0 }), Error, "try 1");
+  assertEquals([final.calls(), late.calls()], [1, 1]);
+});
+
+Deno.test("retry makes one more attempt when the limit ends its wait", async () => {
+  const { run } = failing(1);
+  assertEquals(await retry(run, { minTimeout: 60_000, jitter: 0, limitMs: 20 }), 2);
+});
+
+Deno.test("retry stops at an abort, before an attempt and during a wait", async () => {
+  const before = failing(1);
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(() => retry(before.run, { signal }), Error, "enough");
+  assertEquals(before.calls(), 0);
+  const controller = new AbortController();
+  const during = failing(5);
+  const onRetry = () => controller.abort(new Error("enough"));
+  const options = { minTimeout: 60_000, jitter: 0, onRetry, signal: controller.signal };
+  await assertRejects(() => retry(during.run, options), Error, "enough");
+  assertEquals(during.calls(), 1);
+});
+
+Deno.test("aborted resolves for a signal that is aborted, and when it is", async () => {
+  await aborted(AbortSignal.abort());
+  const controller = new AbortController();
+  const waiting = aborted(controller.signal);
+  controller.abort();
+  await waiting;
+});
+
+Deno.test("Pulse.next resolves at the next time, not at one that has been", async () => {
+  const pulse = new Pulse();
+  pulse.fire();
+  let resolved = false;
+  const next = pulse.next().then(() => resolved = true);
+  await Promise.resolve();
+  assertEquals(resolved, false);
+  pulse.fire();
+  await next;
+  assertEquals(resolved, true);
+});

@@ -1,0 +1,373 @@
+/**
+ * One partition from its assignment until it is taken away: opened, processed, recovered.
+ *
+ * For each batch the outputs, the dead letters, the changed state and the offset of the next record are
+ * committed in one Kafka transaction: either all of it happened or nothing. The guarantee comes from
+ * these steps, in this order, after every assignment ({@linkcode PartitionSession.open}):
+ *
+ * 1. Pause the partition, so that nothing is processed with state that an earlier owner knew.
+ * 2. Fence: initialise the transactional id `<group>-<topic>-<partition>`. The broker ends what a
+ *    former owner has left open and refuses whatever that owner still sends.
+ * 3. Read the committed offset: nobody else can move it from here on. It must be a stable one; after a
+ *    failover the group's coordinator would otherwise report an older offset for a moment.
+ * 4. Restore the state that belongs to that offset.
+ * 5. Seek to it and resume. From now on the partition has one transaction after the other: each step
+ *    is computed from the state that the last one has committed.
+ *
+ * After an error of a transaction we cannot know whether it committed. So the producer is discarded
+ * and the steps run again: InitProducerId settles the old transaction, and the committed offset shows
+ * which it was. What was fetched before is dropped.
+ *
+ * @module
+ */
+import type { Consumer, Producer, Transaction } from "kafkajs";
+import { aborted, deadline, delayOrAbort, type Pulse, retry } from "../async.ts";
+import { disconnect } from "./client.ts";
+import type { AdminPool } from "./client_pool.ts";
+import type { BatchPayload } from "./consume.ts";
+import { explain, isConcurrentTransaction, isFenced, isRetriable } from "./errors.ts";
+import type { ClusterReader } from "./kafkajs/cluster.ts";
+import { logRanges, resolveOffset } from "./offsets.ts";
+import { MAX_BATCH_BYTES, packBatches } from "./produce_batches.ts";
+import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
+import type { SourceRecord, TargetRecord } from "./records.ts";
+import type { KafkaSettings } from "./settings.ts";
+import { commitSteps } from "./throttle.ts";
+
+/** What one transaction does. */
+export interface Step {
+  /** What is written. */
+  outputs: TargetRecord[];
+  /** Called once the transaction is committed: now the state may change. */
+  committed(): void;
+}
+
+/** The work on one partition, for as long as it is assigned. */
+export interface PartitionWork {
+  /** Whether something has to be committed even though no record has come. */
+  readonly pending: boolean;
+  /**
+   * Turns records into a step. Must not change any state: a step that fails is dropped.
+   *
+   * @param nextOffset The offset that is committed with the step.
+   */
+  step(records: readonly SourceRecord[], nextOffset: bigint): Step;
+}
+
+/** A partition that this instance has just fenced. */
+export interface Assignment {
+  partition: number;
+  /** The group's committed offset, if there is one. */
+  committed: bigint | undefined;
+  /** The offset at which the work starts. */
+  start: bigint;
+  /** Aborted when the partition is lost again. */
+  signal: AbortSignal;
+}
+
+/** What the sessions of one processor share. */
+export interface SessionContext {
+  /** Where the brokers are. */
+  settings: KafkaSettings;
+  /** The consumer group, prefix included. */
+  group: string;
+  /** The topic that is read, prefix included. */
+  topic: string;
+  /** Wait for each record, in milliseconds; 0 for none. */
+  throttleMs: number;
+  /** Prepares the work on a partition: restores its state. */
+  open(assignment: Assignment): Promise<PartitionWork>;
+  /** For the ends of the partitions. */
+  admin: AdminPool;
+  /** For the committed offsets. */
+  cluster: ClusterReader;
+  /** The last initialisation of each partition's transactional id, awaited or given up. */
+  fences: Map<number, Promise<void>>;
+  /** Fires when the coordinator has confirmed the membership. */
+  heartbeat: Pulse;
+  /** Fires when a partition has come further. */
+  advanced: Pulse;
+  /** Takes an error that is final. */
+  fail(error: unknown): void;
+  /** Aborted when the processing ends. */
+  done: AbortSignal;
+}
+
+/** Compressions, by their numbers in record batches. */
+const NO_COMPRESSION = 0;
+const GZIP = 1;
+/** The number of transactions that fail in a row before it is reported. */
+const REPORTED_FAILURES = 3;
+/** This many may fail in a row, however long it takes: brokers may go away one by one. */
+const TOLERATED_FAILURES = 6;
+/** How long a new owner waits for an initialisation that was given up, in milliseconds. */
+const FORMER_FENCE_MS = 1_000;
+/** How long the broker may take to settle the last transaction, in milliseconds. */
+const SETTLING_LIMIT_MS = 1_000;
+/** The longest wait without a heartbeat, in milliseconds. */
+const HEARTBEAT_MS = 1_000;
+
+/** The life of one assigned partition. */
+export class PartitionSession {
+  #context: SessionContext;
+  #consumer: Consumer;
+  #lost = new AbortController();
+  #producer: Producer | undefined;
+  #work: PartitionWork | undefined;
+  #nextOffset = 0n;
+  #isReady = false;
+  #committing: Promise<void> = Promise.resolve();
+  #failing: { times: number; sinceMs: number } | undefined;
+
+  /** @param consumer The consumer that the partition is assigned to. */
+  constructor(readonly partition: number, consumer: Consumer, context: SessionContext) {
+    this.#consumer = consumer;
+    this.#context = context;
+  }
+
+  /** The offset of the next record to process; `undefined` while the partition is being opened. */
+  get position(): bigint | undefined {
+    return this.#isReady ? this.#nextOffset : undefined;
+  }
+
+  /** Resolves when no transaction is under way, however the last one ended. */
+  get committing(): Promise<void> {
+    return this.#committing;
+  }
+
+  /** Runs the steps of the module doc until they succeed, the partition is lost, or an error is final. */
+  async open(): Promise<void> {
+    const { settings, fail } = this.#context;
+    try {
+      await retry(() => this.#openOnce(), {
+        minTimeout: 50,
+        maxTimeout: 1_000,
+        jitter: 0.5,
+        limitMs: settings.timeoutMs,
+        isRetriable,
+        signal: this.#lost.signal,
+      });
+    } catch (error) {
+      if (!this.#lost.signal.aborted) fail(error);
+    }
+  }
+
+  /** The partition has gone: stop whatever is under way. */
+  drop(): void {
+    this.#lost.abort();
+    this.#isReady = false;
+    if (this.#producer !== undefined) disconnect(this.#producer);
+    this.#producer = undefined;
+  }
+
+  /**
+   * Processes a batch and returns while its last transaction is still under way, so that the next
+   * fetch need not wait for it. The next step of the partition does.
+   */
+  async process({ batch, heartbeat, resolveOffset }: BatchPayload): Promise<void> {
+    await this.#committing;
+    if (!this.#isReady) return;
+    // Each opening makes new work: what was fetched before it does not follow the last commit.
+    const work = this.#work;
+    const { done, throttleMs } = this.#context;
+    const isCurrent = () => this.#isReady && this.#work === work && !done.aborted;
+    if (BigInt(batch.fetchedOffset) !== this.#nextOffset) {
+      // The client has jumped, as it does when the topic's retention has deleted the next record.
+      this.open();
+      return;
+    }
+    const records = batch.messages.slice(firstAtOrAfter(batch.messages, this.#nextOffset));
+    const endOffset = BigInt(batch.lastOffset()) + 1n;
+    for (const step of commitSteps(records, endOffset, throttleMs)) {
+      if (!await this.#throttle(step.records.length, { isCurrent, heartbeat })) return;
+      await this.#committing;
+      if (!isCurrent()) return;
+      if (step.nextOffset > this.#nextOffset) this.#startCommit(step.records, step.nextOffset);
+      resolveOffset(String(step.nextOffset - 1n));
+      try {
+        await heartbeat();
+      } catch {
+        // The group rebalances; kafkajs finds out by itself right after this handler.
+        return;
+      }
+    }
+  }
+
+  async #openOnce(): Promise<void> {
+    const { partition } = this;
+    const { signal } = this.#lost;
+    this.#pause();
+    await this.#fence();
+    const { committed, start } = await this.#readOffset();
+    const work = await this.#context.open({ partition, committed, start, signal });
+    signal.throwIfAborted();
+    this.#work = work;
+    this.#nextOffset = start;
+    if (work.pending) {
+      const committing = this.#commit([], start);
+      this.#committing = committing.catch(() => {});
+      await committing;
+      signal.throwIfAborted();
+    }
+    this.#resume();
+  }
+
+  /** Step 1. */
+  #pause(): void {
+    this.#isReady = false;
+    try {
+      this.#consumer.pause([{ topic: this.#context.topic, partitions: [this.partition] }]);
+    } catch {
+      // The consumer has crashed: its successor begins with everything paused.
+    }
+  }
+
+  /** Step 2, with a new producer. */
+  async #fence(): Promise<void> {
+    const { settings, fences } = this.#context;
+    const { signal } = this.#lost;
+    if (this.#producer !== undefined) await disconnect(this.#producer, 500);
+    signal.throwIfAborted();
+    const producer = transactionalProducer(settings, {
+      ...this.#context,
+      partition: this.partition,
+    });
+    this.#producer = producer;
+    const former = fences.get(this.partition);
+    const fenced = (async () => {
+      // An initialisation that was given up goes on in the client; a late one would shut out ours.
+      if (former !== undefined) await deadline(former, FORMER_FENCE_MS, { signal });
+      await takeOver(producer);
+    })();
+    fences.set(this.partition, fenced.catch(() => {}));
+    await deadline(fenced, settings.timeoutMs, { signal });
+  }
+
+  /** Step 3. */
+  async #readOffset(): Promise<{ committed: bigint | undefined; start: bigint }> {
+    const { admin, cluster, group, topic, settings } = this.#context;
+    const { partition } = this;
+    const committed = await cluster.stableOffset(group, topic, partition);
+    // Read after the committed offset: an end from before may lie behind what was committed since.
+    const range = (await admin.use((client) => logRanges(client, topic))).get(partition)!;
+    const start = resolveOffset(committed, range);
+    if (start > range.end) {
+      // For a moment after a leader has moved; for good when the topic was recreated. Going on at the
+      // end would process some records twice or never: that is for a person to decide.
+      throw new Error(
+        `partition ${partition} of ${topic} ends at offset ${range.end}, but group ${group} has ` +
+          `committed ${committed}: the topic was recreated or has lost records; move the group ` +
+          'with "deno task replay"',
+      );
+    }
+    if (committed !== undefined && committed >= 0n && committed < start) {
+      settings.note(
+        `partition ${partition}: offsets ${committed} to ${start - 1n} were deleted by the ` +
+          "topic's retention before they were read",
+      );
+    }
+    return { committed, start };
+  }
+
+  /** Step 5. */
+  #resume(): void {
+    const { topic, advanced } = this.#context;
+    const { partition } = this;
+    this.#consumer.seek({ topic, partition, offset: this.#nextOffset.toString() });
+    this.#isReady = true;
+    advanced.fire();
+    this.#consumer.resume([{ topic, partitions: [partition] }]);
+  }
+
+  #startCommit(records: readonly SourceRecord[], nextOffset: bigint): void {
+    this.#committing = this.#commit(records, nextOffset).catch((error) => {
+      this.#recover(error);
+    });
+  }
+
+  /** One transaction: outputs, offset, commit; the state changes last. */
+  async #commit(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
+    const step = this.#work!.step(records, nextOffset);
+    const transaction = await this.#producer!.transaction();
+    for (const { topicMessages, targets } of packBatches(step.outputs)) {
+      // A record alone may be too large as it is: it may have come compressed.
+      const isLarge = targets.some(({ bytes }) => bytes > MAX_BATCH_BYTES);
+      const compression = isLarge ? GZIP : NO_COMPRESSION;
+      const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages });
+      requireAcknowledged(sent, targets);
+    }
+    await this.#sendOffset(transaction, nextOffset);
+    await transaction.commit();
+    this.#nextOffset = nextOffset;
+    this.#failing = undefined;
+    step.committed();
+    this.#context.advanced.fire();
+  }
+
+  async #sendOffset(transaction: Transaction, nextOffset: bigint): Promise<void> {
+    const { group, topic } = this.#context;
+    const partitions = [{ partition: this.partition, offset: nextOffset.toString() }];
+    const offsets = { consumerGroupId: group, topics: [{ topic, partitions }] };
+    // Without outputs this is the first request of the transaction, and the one before may still be
+    // settling; kafkajs does not retry it.
+    await retry(() => transaction.sendOffsets(offsets), {
+      minTimeout: 20,
+      multiplier: 1,
+      jitter: 0,
+      limitMs: SETTLING_LIMIT_MS,
+      isRetriable: isConcurrentTransaction,
+    });
+  }
+
+  /** After a failed transaction: pause, and run the steps again unless another instance took over. */
+  async #recover(error: unknown): Promise<void> {
+    const { settings, heartbeat, fail } = this.#context;
+    const { signal } = this.#lost;
+    if (signal.aborted) return;
+    this.#pause();
+    const failing = this.#failing ??= { times: 0, sinceMs: performance.now() };
+    failing.times++;
+    const isTolerated = failing.times < TOLERATED_FAILURES ||
+      performance.now() - failing.sinceMs < settings.timeoutMs;
+    if (!isRetriable(error) || !isTolerated) return fail(error);
+    if (failing.times === REPORTED_FAILURES) {
+      const { message } = explain(error, settings);
+      settings.note(`partition ${this.partition}: transactions fail, trying again: ${message}`);
+    }
+    if (isFenced(error)) {
+      // Either the partition has gone to another instance, or the broker has ended a transaction
+      // that took too long. Fencing back at once would shut out a rightful owner: only a heartbeat
+      // that is answered proves that the partition is still ours.
+      await Promise.race([heartbeat.next(), aborted(signal)]);
+    }
+    await this.open();
+  }
+
+  /** Waits for each record, with heartbeats; `false` when the batch is no longer to be processed. */
+  async #throttle(
+    recordCount: number,
+    { isCurrent, heartbeat }: { isCurrent: () => boolean; heartbeat: () => Promise<void> },
+  ): Promise<boolean> {
+    const { throttleMs, done } = this.#context;
+    if (throttleMs === 0) return true;
+    const signal = AbortSignal.any([done, this.#lost.signal]);
+    const untilMs = performance.now() + recordCount * throttleMs;
+    for (let leftMs; (leftMs = untilMs - performance.now()) > 0;) {
+      await delayOrAbort(Math.min(leftMs, HEARTBEAT_MS), signal);
+      if (!isCurrent()) return false;
+      try {
+        if (leftMs > HEARTBEAT_MS) await heartbeat();
+      } catch {
+        return false;
+      }
+    }
+    return true;
+  }
+}
+
+/** The index of the first record that is not before the offset. */
+function firstAtOrAfter(records: readonly SourceRecord[], offset: bigint): number {
+  if (records.length === 0 || BigInt(records[0]!.offset) >= offset) return 0;
+  const index = records.findIndex((record) => BigInt(record.offset) >= offset);
+  return index === -1 ? records.length : index;
+}

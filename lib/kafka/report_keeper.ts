@@ -1,0 +1,80 @@
+/**
+ * Keeping a report in step with the metrics topic, which all instances of a group write.
+ *
+ * A report is only made from a complete view: after each reset of the view, it waits until the view
+ * has caught up with all that is committed. So a reader never sees a report of less than the whole.
+ *
+ * @module
+ */
+import { delayOrAbort } from "../async.ts";
+import type { Metrics } from "../metrics_report.ts";
+import type { MetricsView } from "./metrics_view.ts";
+
+/** The view that the report is made from. */
+export type ReportSource = Pick<
+  MetricsView,
+  "rows" | "generation" | "allPartitions" | "readUpToBarrier"
+>;
+
+/** How often the report is written at most, in milliseconds. */
+const INTERVAL_MS = 1_000;
+/** Writing takes at most this share of the time: the larger the report, the rarer it is written. */
+const WRITING_SHARE = 0.1;
+
+/** Keeps one report. */
+export class ReportKeeper {
+  #view: ReportSource;
+  #write: (metrics: Metrics) => Promise<void>;
+  /** The view generation that was last complete. */
+  #completeGeneration = -1;
+  /** The version of the rows that was last written. */
+  #writtenVersion = -1;
+
+  /** @param write Writes a report; an error of it ends {@linkcode keep}. */
+  constructor(view: ReportSource, write: (metrics: Metrics) => Promise<void>) {
+    this.#view = view;
+    this.#write = write;
+  }
+
+  /** Whether the view is complete, so that a report may be made of it. */
+  get isComplete(): boolean {
+    return this.#completeGeneration === this.#view.generation;
+  }
+
+  /**
+   * Waits until the view holds all that is committed now.
+   *
+   * @throws The signal's reason, once it is aborted.
+   */
+  async catchUp(signal: AbortSignal): Promise<void> {
+    const view = this.#view;
+    await view.readUpToBarrier(view.allPartitions, signal, () => {
+      this.#completeGeneration = view.generation;
+    });
+  }
+
+  /** Writes each change of the metrics, until the signal is aborted. */
+  async keep(signal: AbortSignal, wait: typeof delayOrAbort = delayOrAbort): Promise<void> {
+    for (let tookMs = 0; !signal.aborted;) {
+      await wait(Math.max(INTERVAL_MS, tookMs / WRITING_SHARE), signal);
+      if (signal.aborted) return;
+      const startedMs = performance.now();
+      try {
+        if (!this.isComplete) await this.catchUp(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
+      }
+      if (this.isComplete) await this.writeIfChanged();
+      tookMs = performance.now() - startedMs;
+    }
+  }
+
+  /** Writes the report unless it was written since the last change. */
+  async writeIfChanged(): Promise<void> {
+    const { rows } = this.#view;
+    if (rows.version === this.#writtenVersion) return;
+    this.#writtenVersion = rows.version;
+    await this.#write(rows.metrics());
+  }
+}

@@ -1,0 +1,83 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import type { Metrics } from "../metrics_report.ts";
+import { MetricsRows, minuteRow } from "../metrics_rows.ts";
+import { ReportKeeper, type ReportSource } from "./report_keeper.ts";
+
+/** A view of rows in memory, which is complete as soon as somebody asks. */
+class RowsInMemory implements ReportSource {
+  rows = new MetricsRows();
+  generation = 1;
+  allPartitions = [0];
+  asked = 0;
+
+  readUpToBarrier<T>(_partitions: readonly number[], signal: AbortSignal, read: () => T) {
+    this.asked++;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    return Promise.resolve(read());
+  }
+
+  add(total: number): void {
+    this.rows.apply(minuteRow(0, 29_000_000, { total, failed: 0 }));
+  }
+}
+
+function totalOf({ minutes }: Metrics): number {
+  return [...minutes.values()].reduce((sum, { total }) => sum + total, 0);
+}
+
+/** Runs `keep` for as many rounds as there are steps, each step before its round. */
+async function keep(keeper: ReportKeeper, steps: (() => void)[]): Promise<void> {
+  const end = new AbortController();
+  await keeper.keep(end.signal, () => {
+    const step = steps.shift();
+    if (step === undefined) end.abort();
+    else step();
+    return Promise.resolve();
+  });
+}
+
+Deno.test("ReportKeeper writes when the metrics have changed, and only then", async () => {
+  const view = new RowsInMemory();
+  const written: number[] = [];
+  const keeper = new ReportKeeper(view, (metrics) => {
+    written.push(totalOf(metrics));
+    return Promise.resolve();
+  });
+  await keep(keeper, [() => view.add(3), () => {}, () => view.add(5), () => {}]);
+  assertEquals(written, [3, 5]);
+  assertEquals(view.asked, 1, "a complete view stays complete");
+});
+
+Deno.test("ReportKeeper catches up again after the view was reset", async () => {
+  const view = new RowsInMemory();
+  const written: number[] = [];
+  const keeper = new ReportKeeper(view, (metrics) => {
+    written.push(totalOf(metrics));
+    return Promise.resolve();
+  });
+  await keep(keeper, [() => view.add(3), () => {
+    view.generation++;
+    view.rows.clear();
+    assertEquals(keeper.isComplete, false);
+    view.add(4);
+  }]);
+  assertEquals(written, [3, 4]);
+  assertEquals(view.asked, 2);
+});
+
+Deno.test("ReportKeeper.keep ends quietly when it is aborted, and with the error of a write", async () => {
+  const view = new RowsInMemory();
+  const keeper = new ReportKeeper(view, () => Promise.reject(new Error("disk full")));
+  await keeper.keep(AbortSignal.abort());
+  await assertRejects(() => keep(keeper, [() => view.add(1)]), Error, "disk full");
+});
+
+Deno.test("ReportKeeper.catchUp passes the abort on and leaves the view incomplete", async () => {
+  const keeper = new ReportKeeper(new RowsInMemory(), () => Promise.resolve());
+  await assertRejects(
+    () => keeper.catchUp(AbortSignal.abort(new Error("enough"))),
+    Error,
+    "enough",
+  );
+  assertEquals(keeper.isComplete, false);
+});

@@ -1,0 +1,207 @@
+/**
+ * The tasks of deno.json as a user starts them, but without a terminal, where a missing permission
+ * is an error and not a question. The paths of the checkout, of `deno` and of Java contain a blank.
+ *
+ * @module
+ */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { basename } from "node:path";
+import { freeNodes } from "../../dev_broker/free_ports.ts";
+import { findJava, kafkaJars, ROOT } from "../../dev_broker/java.ts";
+import { writeState } from "../../dev_broker/cluster.ts";
+import { collect } from "../../lib/cli/launch.ts";
+import { eventually, testRun } from "../support/run.ts";
+import config from "../../deno.json" with { type: "json" };
+
+/** What each task prints with `--help`. */
+const HELP: Record<string, RegExp> = {
+  analytics: /^Counts orders/,
+  bench: /^Measures/,
+  broker: /^Starts, stops and shows/,
+  demo: /^Runs the whole flow/,
+  down: /^Starts, stops and shows/,
+  inventory: /^Turns each order/,
+  lag: /^Shows how far/,
+  logs: /^Starts, stops and shows/,
+  produce: /^Publishes orders/,
+  ps: /^Starts, stops and shows/,
+  replay: /^Moves a consumer group/,
+  soak: /^Kills/,
+  test: /^Run tests/,
+  up: /^Starts, stops and shows/,
+};
+/** Checks the types of the whole tree, which takes long: .ci/run starts it. */
+const NOT_STARTED_HERE = "ok";
+
+const ORDER =
+  '{"event_type":"OrderPlaced","order_id":"order_1","user_id":"user_1","items":[{"item_id":"burger",' +
+  '"quantity":2,"price":10}],"total_amount":20,"status":"placed","timestamp":"2024-01-15T10:30:00Z"}';
+
+interface Task {
+  process: Deno.ChildProcess;
+  stderr: () => string;
+  ended: Promise<{ exitCode: number; stdout: string; stderr: string }>;
+}
+
+interface Checkout extends AsyncDisposable {
+  root: string;
+  start(name: string, args?: string[], env?: Record<string, string>): Task;
+  run(name: string, args?: string[], env?: Record<string, string>): Task["ended"];
+}
+
+/** A copy of the project and of `deno` in a directory with a blank in its name. */
+async function checkoutWithBlank(): Promise<Checkout> {
+  const directory = await Deno.makeTempDir({ prefix: "order stream " });
+  const root = `${directory}/the project`;
+  await copyTree(ROOT, root, [".git", ".kafka", ".venv", "results"]);
+  await Deno.copyFile(Deno.execPath(), `${directory}/deno`);
+  const start: Checkout["start"] = (name, args = [], env = {}) => {
+    const process = new Deno.Command(`${directory}/deno`, {
+      cwd: root,
+      args: ["task", "--quiet", name, ...args],
+      env: { NO_COLOR: "1", ...env },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    let heard = "";
+    const stdout = collect(process.stdout);
+    const stderr = collect(process.stderr, (line) => heard += `${line}\n`);
+    const ended = process.status.then(async ({ code }) => ({
+      exitCode: code,
+      stdout: await stdout,
+      stderr: await stderr,
+    }));
+    return { process, stderr: () => heard, ended };
+  };
+  return {
+    root,
+    start,
+    async run(name, args, env) {
+      const { process, ended } = start(name, args, env);
+      await process.stdin.close();
+      return await ended;
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+  };
+}
+
+async function copyTree(from: string, to: string, except: string[] = []): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (except.includes(name)) continue;
+    if (isDirectory) await copyTree(`${from}/${name}`, `${to}/${name}`, except);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+async function fileNames(directory: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
+}
+
+Deno.test("every task starts", async () => {
+  assertEquals([...Object.keys(HELP), NOT_STARTED_HERE].sort(), Object.keys(config.tasks).sort());
+  await using checkout = await checkoutWithBlank();
+  for (const [name, help] of Object.entries(HELP)) {
+    const { exitCode, stdout, stderr } = await checkout.run(name, ["--help"]);
+    assertEquals(exitCode, 0, `${name}: ${stderr}`);
+    assertMatch(stdout, help);
+  }
+});
+
+Deno.test("the tasks of the programs do their work on a broker", async () => {
+  await using test = await testRun("tasks");
+  await using checkout = await checkoutWithBlank();
+  const env = { KAFKA_BROKERS: test.brokers, TOPIC_PREFIX: test.prefix };
+  const json = async (name: string, args: string[]) => {
+    const { exitCode, stdout, stderr } = await checkout.run(name, ["--json", ...args], env);
+    assertEquals(exitCode, 0, `${name}: ${stderr}`);
+    return JSON.parse(stdout);
+  };
+
+  const file = `one of "today's" $(echo orders) -- \`.ndjson`;
+  await Deno.writeTextFile(`${checkout.root}/${file}`, ORDER);
+  assertEquals((await json("produce", ["--from", file])).orders, 1);
+  assertEquals((await json("produce", ["--count", "4"])).orders, 4);
+  assertEquals((await json("inventory", ["--until-end"])).orders, 5);
+  assertEquals((await json("analytics", ["--until-end"])).total_orders, 5);
+  assertEquals((await json("lag", [])).groups.length, 2);
+  assertEquals(
+    (await json("replay", ["--group", "analytics", "--to", "earliest"])).executed,
+    false,
+  );
+});
+
+Deno.test("stdin, signals and exit codes pass through a task", async () => {
+  await using test = await testRun("tasks");
+  await using checkout = await checkoutWithBlank();
+  const env = { KAFKA_BROKERS: test.brokers, TOPIC_PREFIX: test.prefix };
+
+  const producer = checkout.start("produce", ["--from", "-"], env);
+  const writer = producer.process.stdin.getWriter();
+  await writer.write(new TextEncoder().encode("{}\n"));
+  await writer.close();
+  const { exitCode, stderr } = await producer.ended;
+  assertStringIncludes(stderr, "line 1");
+  assertEquals(exitCode, 1);
+  assertEquals((await checkout.run("produce", ["--count", "0"], env)).exitCode, 2);
+
+  const inventory = checkout.start("inventory", [], env);
+  await inventory.process.stdin.close();
+  await eventually("inventory starts", () => inventory.stderr().includes("inventory-events"));
+  inventory.process.kill("SIGTERM");
+  assertEquals((await inventory.ended).exitCode, 143);
+});
+
+Deno.test("KAFKA_BROKERS runs no command and permits no host that is not host:port", async () => {
+  await using checkout = await checkoutWithBlank();
+  const before = await fileNames(checkout.root);
+  for (
+    const hostile of [
+      "$(touch made)",
+      "`touch made`",
+      '"; touch made; "',
+      "' && touch made && '",
+      "192.0.2.1",
+      "192.0.2.1, *,192.0.2.0/24",
+      "a:1 --allow-net",
+      'a:1" --allow-net "',
+    ]
+  ) {
+    const { exitCode, stderr } = await checkout.run("lag", ["--brokers", "192.0.2.1:9"], {
+      KAFKA_BROKERS: hostile,
+    });
+    assertStringIncludes(stderr, "not permitted to connect to 192.0.2.1:9");
+    assertEquals(exitCode, 1);
+  }
+  assertEquals(await fileNames(checkout.root), before);
+});
+
+Deno.test("the tasks of the broker start, show and stop one", async () => {
+  await using checkout = await checkoutWithBlank();
+  const data = `${checkout.root}/.kafka`;
+  const libs = await kafkaJars();
+  await copyTree(libs, `${data}/${basename(libs)}`);
+  await writeState(data, {
+    engine: "java",
+    clusterId: "AAAAAAAAAAAAAAAAAAAAAQ",
+    heap: "192m",
+    nodes: freeNodes(1),
+  });
+  const home = `${checkout.root}/java home`;
+  await Deno.mkdir(`${home}/bin`, { recursive: true });
+  const java = `#!/bin/sh\nexec "${(await findJava()).command}" "$@"\n`;
+  await Deno.writeTextFile(`${home}/bin/java`, java, { mode: 0o755 });
+  const broker = (name: string, ...args: string[]) => checkout.run(name, args, { JAVA_HOME: home });
+
+  const up = await broker("up");
+  try {
+    assertEquals(up.exitCode, 0, up.stderr);
+    assertStringIncludes(up.stderr, "is ready at");
+    assertMatch((await broker("ps")).stdout, /^node 1 {2}ready/);
+    assertStringIncludes((await broker("logs")).stdout, "Kafka Server started");
+  } finally {
+    assertEquals((await broker("down", "--volumes")).exitCode, 0);
+  }
+  assertEquals((await broker("ps")).exitCode, 1);
+});
