@@ -101,7 +101,7 @@ export interface ClusterReader {
    * acknowledged before: safe to start from. (`committedOffsets` in offsets.ts can return an older one
    * for a moment after the group's coordinator has moved.)
    *
-   * @throws {Error} With type `UNSUPPORTED_VERSION` when the broker is older than Kafka 2.5.
+   * @throws {UnsupportedBrokerError} When the broker is older than Kafka 2.5.
    */
   stableOffset(group: string, topic: string, partition: number): Promise<bigint | undefined>;
   /** Disconnects. */
@@ -118,79 +118,94 @@ const NO_GENERATION = -1;
 /** Creates a reader; it connects at its first use, and again after an error. */
 export function clusterReader(settings: KafkaSettings): ClusterReader {
   const { use, close } = clientPool(settings, () => createCluster(settings));
-
-  async function listOffsets(topic: string, timestamp: number): Promise<Map<number, bigint>> {
-    return await use(async (cluster) => {
-      await cluster.addTargetTopic(topic);
-      await cluster.refreshMetadataIfNecessary();
-      const partitions = cluster.findTopicPartitionMetadata(topic)
-        .map(({ partitionId }) => ({ partition: partitionId }));
-      const [found] = await cluster.fetchTopicsOffset([
-        { topic, partitions, fromTimestamp: timestamp },
-      ]);
-      return new Map(
-        (found?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]),
-      );
-    });
-  }
-
   return {
-    endOffsets: (topic) => listOffsets(topic, LATEST),
+    endOffsets: (topic) => use((cluster) => listOffsets(cluster, topic, LATEST)),
     async offsetsSince(topic, timeMs) {
-      const found = await listOffsets(topic, timeMs);
+      const found = await use((cluster) => listOffsets(cluster, topic, timeMs));
       return new Map([...found].filter(([, offset]) => offset >= 0n));
     },
-    async batchAt(topic, partition, offset) {
-      return await use(async (cluster) => {
-        await cluster.addTargetTopic(topic);
-        await cluster.refreshMetadataIfNecessary();
-        const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
-        const broker = await cluster.findBroker({ nodeId: nodeId! });
-        const { responses } = await broker.fetch({
-          isolationLevel: READ_COMMITTED,
-          maxWaitTime: 0,
-          minBytes: 0,
-          // Brokers send at least one whole batch, however large; this requests no more than that.
-          maxBytes: 1,
-          topics: [{
-            topic,
-            partitions: [{ partition, fetchOffset: offset.toString(), maxBytes: 1 }],
-          }],
-        });
-        const { messages = [], abortedTransactions } = responses[0]?.partitions[0] ?? {};
-        return sightOf(messages, abortedTransactions ?? []);
-      });
-    },
-    async commit(group, topic, offsets) {
-      await use(async (cluster) => {
-        const coordinator = await cluster.findGroupCoordinator({ groupId: group });
-        await coordinator.offsetCommit({
-          groupId: group,
-          groupGenerationId: NO_GENERATION,
-          memberId: "",
-          topics: [{
-            topic,
-            partitions: [...offsets].map(([partition, offset]) => ({
-              partition,
-              offset: offset.toString(),
-            })),
-          }],
-        });
-      });
-    },
-    async stableOffset(group, topic, partition) {
-      return await use(async (cluster) => {
-        const coordinator = await cluster.findGroupCoordinator({ groupId: group });
-        const fetch = stableOffsetFetch({ group, topic, partition });
-        const { apiKey, apiVersion } = fetch.request;
-        if ((coordinator.versions?.[apiKey]?.maxVersion ?? 0) < apiVersion) {
-          throw new UnsupportedBrokerError("exactly once needs brokers of Kafka 2.5 or newer");
-        }
-        return await coordinator.connectionPool.send(fetch);
-      });
-    },
+    batchAt: (topic, partition, offset) =>
+      use((cluster) => fetchBatch(cluster, { topic, partition, offset })),
+    commit: (group, topic, offsets) =>
+      use((cluster) => commitOffsets(cluster, { group, topic, offsets })),
+    stableOffset: (group, topic, partition) =>
+      use((cluster) => fetchStableOffset(cluster, { group, topic, partition })),
     close,
   };
+}
+
+async function listOffsets(
+  cluster: Cluster,
+  topic: string,
+  timestamp: number,
+): Promise<Map<number, bigint>> {
+  await cluster.addTargetTopic(topic);
+  await cluster.refreshMetadataIfNecessary();
+  const partitions = cluster.findTopicPartitionMetadata(topic)
+    .map(({ partitionId }) => ({ partition: partitionId }));
+  const [found] = await cluster.fetchTopicsOffset([
+    { topic, partitions, fromTimestamp: timestamp },
+  ]);
+  return new Map(
+    (found?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]),
+  );
+}
+
+async function fetchBatch(
+  cluster: Cluster,
+  { topic, partition, offset }: { topic: string; partition: number; offset: bigint },
+): Promise<BatchSight | undefined> {
+  await cluster.addTargetTopic(topic);
+  await cluster.refreshMetadataIfNecessary();
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  const broker = await cluster.findBroker({ nodeId: nodeId! });
+  const { responses } = await broker.fetch({
+    isolationLevel: READ_COMMITTED,
+    maxWaitTime: 0,
+    minBytes: 0,
+    // Brokers send at least one whole batch, however large; this requests no more than that.
+    maxBytes: 1,
+    topics: [{
+      topic,
+      partitions: [{ partition, fetchOffset: offset.toString(), maxBytes: 1 }],
+    }],
+  });
+  const { messages = [], abortedTransactions } = responses[0]?.partitions[0] ?? {};
+  return sightOf(messages, abortedTransactions ?? []);
+}
+
+async function commitOffsets(
+  cluster: Cluster,
+  { group, topic, offsets }: {
+    group: string;
+    topic: string;
+    offsets: ReadonlyMap<number, bigint>;
+  },
+): Promise<void> {
+  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const partitions = [...offsets].map(([partition, offset]) => ({
+    partition,
+    offset: offset.toString(),
+  }));
+  await coordinator.offsetCommit({
+    groupId: group,
+    groupGenerationId: NO_GENERATION,
+    memberId: "",
+    topics: [{ topic, partitions }],
+  });
+}
+
+async function fetchStableOffset(
+  cluster: Cluster,
+  { group, topic, partition }: { group: string; topic: string; partition: number },
+): Promise<bigint | undefined> {
+  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const fetch = stableOffsetFetch({ group, topic, partition });
+  const { apiKey, apiVersion } = fetch.request;
+  if ((coordinator.versions?.[apiKey]?.maxVersion ?? 0) < apiVersion) {
+    throw new UnsupportedBrokerError("exactly once needs brokers of Kafka 2.5 or newer");
+  }
+  return await coordinator.connectionPool.send(fetch);
 }
 
 /**
