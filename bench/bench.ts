@@ -19,8 +19,8 @@ import { brokerList, flag, oneOf, type Options, toggle, wholeNumber } from "../l
 import { main } from "../lib/cli/main.ts";
 import { describeError, printNote, printResult, printWarning } from "../lib/cli/output.ts";
 import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
-import { HOST, usualNodes } from "../dev_broker/config.ts";
-import { removeIfThere, ROOT } from "../dev_broker/java.ts";
+import { defaultNodes, HOST } from "../dev_broker/config.ts";
+import { removeIfThere, ROOT } from "../dev_broker/files.ts";
 import { connectAdmin, disconnect } from "../lib/kafka/client.ts";
 import { kafkaSettings } from "../lib/kafka/settings.ts";
 import { answersKafka } from "../lib/kafka/probe.ts";

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { ROOT } from "../dev_broker/java.ts";
+import { ROOT } from "../dev_broker/files.ts";
 import { type ChartGroup, chartSvg } from "./chart.ts";
 import type { Machine } from "./machine.ts";
 import type { Spread } from "./measure.ts";

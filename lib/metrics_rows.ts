@@ -3,7 +3,7 @@
  *
  * Partition p of the metrics topic holds, for partition p of the orders, one row per minute
  * (`<p>/<minute>`: how many orders, how many of them failed), one row `<p>/progress` (the offset of
- * the first order that was counted, that of the next, and how many records were no orders) and one
+ * the first order that was counted, that of the next, and how many records were not orders) and one
  * row `<p>/barrier` (its writer has seen everything that was written before it once it has read up to
  * its offset). The progress comes last in each transaction.
  *
@@ -16,7 +16,42 @@ import {
   type MinuteCounts,
   parseMinute,
 } from "./minute_window.ts";
+import * as v from "valibot";
+import { conform, expected, parseObject, reasonOf } from "./event_fields.ts";
 import { type Metrics, sumOfMetrics } from "./metrics_report.ts";
+
+const COUNT = expected("a whole number of at least 0");
+
+const count = (description: string) =>
+  v.pipe(
+    v.number(COUNT),
+    v.safeInteger(COUNT),
+    v.minValue(0, COUNT),
+    v.description(description),
+  );
+
+const OFFSET = expected("digits");
+
+const offset = (description: string) =>
+  v.pipe(v.string(OFFSET), v.digits(OFFSET), v.description(description));
+
+const countsSchema = v.object({
+  total: count("All orders of the minute."),
+  failed: count("Those that failed."),
+});
+
+const progressSchema = v.object({
+  start_offset: v.optional(offset("The offset of the first record that was counted.")),
+  next_offset: offset("The offset of the next record to count."),
+  malformed: count("Records so far that were not valid."),
+  skipped: count("Valid records so far that were not orders."),
+});
+
+/** The schemas of the values of a minute's row and of a progress row. */
+export const rowSchemas: { minute: v.GenericSchema; progress: v.GenericSchema } = {
+  minute: countsSchema,
+  progress: progressSchema,
+};
 
 /** How far the counting of a partition has come. */
 export interface Progress {
@@ -134,23 +169,15 @@ export function metricsOf({ minutes, progress }: PartitionRows): Metrics {
   return { minutes, malformed: progress?.malformed ?? 0, skipped: progress?.skipped ?? 0 };
 }
 
-/** The value of a progress row. */
-interface ProgressValue {
-  start_offset?: string;
-  next_offset: string;
-  malformed: number;
-  skipped: number;
-}
-
 function parseValue<T>(key: string, value: string, schema: v.GenericSchema<T>): T {
   try {
-    const content: T = JSON.parse(value);
-    if (isValid(content)) return content;
-  } catch {
-    // Not JSON: the error below quotes it.
+    return conform(schema, parseObject(value));
+  } catch (error) {
+    throw new Error(
+      `the metrics row "${key}" holds ${
+        JSON.stringify(value)
+      }, which is not what analytics writes ` +
+        `(${reasonOf(error)}); only its own group may write to a metrics topic`,
+    );
   }
-  throw new Error(
-    `the metrics row "${key}" holds ${JSON.stringify(value)}, which analytics does not write; ` +
-      "only its own group may write to a metrics topic",
-  );
 }

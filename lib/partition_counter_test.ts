@@ -18,7 +18,7 @@ Deno.test("continueCounting keeps the start, and takes a new one when the group 
   };
   assertEquals(startOf(12n, 12n), 7n, "it goes on where it was");
   assertEquals(startOf(12n, 20n), 7n, "retention has deleted records that were not counted");
-  assertEquals(startOf(9n, 9n), 9n, "somebody has moved the group");
+  assertEquals(startOf(9n, 9n), 9n, "the group was moved");
 });
 
 Deno.test("continueCounting adds each batch to what is committed, not to what was aborted", () => {

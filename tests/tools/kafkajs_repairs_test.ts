@@ -1,5 +1,5 @@
 /**
- * The fixes of kafkajs on a real broker.
+ * The repairs of kafkajs on a real broker.
  *
  * @module
  */
@@ -94,8 +94,8 @@ Deno.test("readTopic shows exactly what was committed when transactions interlea
   const expected = written.filter((value) => committed.has(value));
   assert(expected.length > 50 && written.length - expected.length > 50);
   assertEquals(await readValues(run, topic), expected);
-  const judged = await consoleConsumer(run.brokers, { topic, count: expected.length });
-  assertEquals(judged.map(({ value }) => value), expected, "Kafka's own reader");
+  const byKafka = await consoleConsumer(run.brokers, { topic, count: expected.length });
+  assertEquals(byKafka.map(({ value }) => value), expected, "Kafka's own reader");
 });
 
 async function transactionalProducer(run: TestRun, index: number): Promise<Producer> {
@@ -109,7 +109,7 @@ async function transactionalProducer(run: TestRun, index: number): Promise<Produ
   return producer;
 }
 
-/** The least that brokers take for `segment.bytes`. */
+/** The smallest `segment.bytes` that brokers accept. */
 const SEGMENT_BYTES = 1_048_576;
 
 Deno.test("a reader gets past a batch that compaction has emptied at the end of a segment", async () => {
@@ -165,7 +165,7 @@ Deno.test("a reader gets past a batch that compaction has emptied at the end of 
   assertEquals(read, ["0 a", "1 b", "2 c", "4 again", "5 d", "6 e", "7 after"]);
 });
 
-/** Makes the cleaner look for work all the time, not every 15 seconds. */
+/** Makes the cleaner look for work ten times a second, not every 15 seconds. */
 async function cleanOften(settings: KafkaSettings): Promise<void> {
   const admin = adminPool(settings);
   await admin.use((client) =>
@@ -184,7 +184,7 @@ async function cleanOften(settings: KafkaSettings): Promise<void> {
 /** kafkajs's `ConfigResourceTypes.BROKER`; only lib/kafka may import its values. */
 const BROKER_RESOURCE = 4;
 
-/** Up to which offset the broker has cleaned partition 0 of the topic. */
+/** The offset up to which the broker has cleaned partition 0 of the topic. */
 async function cleanedOffset(dataDir: string, topic: string): Promise<number> {
   const file = `${dataDir}/node-1/data/cleaner-offset-checkpoint`;
   const text = await Deno.readTextFile(file).catch(() => "");
@@ -192,7 +192,7 @@ async function cleanedOffset(dataDir: string, topic: string): Promise<number> {
   return Number(line?.split(" ")[2] ?? 0);
 }
 
-Deno.test("a consumer and a producer that have nothing to do set few timers and warn of nothing", async () => {
+Deno.test("a consumer and a producer that are idle set few timers and cause no warnings", async () => {
   await using run = await testRun("idle");
   const topic = await createTopic(run.settings, `${run.prefix}topic`);
   const producer = idempotentProducer(run.settings);
@@ -226,7 +226,7 @@ Deno.test("a consumer and a producer that have nothing to do set few timers and 
   }
 });
 
-/** The delays of the timers that anybody sets during a time. */
+/** The delays of all timers that are set during a time. */
 async function timersOf(limitMs: number): Promise<number[]> {
   const { setTimeout } = globalThis;
   const delaysMs: number[] = [];

@@ -7,8 +7,9 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { basename } from "node:path";
 import { freeNodes } from "../../dev_broker/free_ports.ts";
-import { findJava, kafkaJars, ROOT } from "../../dev_broker/java.ts";
-import { writeState } from "../../dev_broker/cluster.ts";
+import { ROOT } from "../../dev_broker/files.ts";
+import { findJava, kafkaJars } from "../../dev_broker/java.ts";
+import { writeState } from "../../dev_broker/state.ts";
 import { collect } from "../../lib/cli/launch.ts";
 import { eventually, testRun } from "../support/run.ts";
 import config from "../../deno.json" with { type: "json" };

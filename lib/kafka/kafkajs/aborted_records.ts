@@ -4,47 +4,48 @@
  * @module
  */
 
-/** A transaction that was aborted, as a fetch response names it. */
+/** An aborted transaction in a fetch response. */
 export interface AbortedTransaction {
-  /** Whose it was. */
+  /** The producer that aborted it. */
   producerId: string;
-  /** The offset of its first record in this partition. */
+  /** The offset of its first record in the partition. */
   firstOffset: string;
 }
 
 /** A record as kafkajs decodes it. */
 export interface DecodedRecord {
-  /** Its offset. */
+  /** The position in the partition. */
   offset: string;
-  /** The key. */
+  /** The key as bytes. */
   key: Uint8Array | null;
   /** Whether it is a transaction marker. */
   isControlRecord: boolean;
-  /** Its batch; the same object for all its records, and missing in formats without transactions. */
+  /** The header of its batch, the same object for all its records; old formats have none. */
   batchContext?: {
-    /** The offset of the first record that the batch was written with. */
+    /** The offset of the first record when the batch was written. */
     firstOffset: string;
-    /** How far from it the last one is. */
+    /** The offset of the last record when the batch was written, minus the first. */
     lastOffsetDelta: number;
-    /** Who wrote it. */
+    /** The producer that wrote it. */
     producerId: string;
     /** Whether it belongs to a transaction. */
     inTransaction: boolean;
   };
 }
 
-/** Where a marker's key has its type, in two bytes, and the type that says "aborted". */
+/** The key of a marker holds its type in two bytes: 0 is an abort, 1 a commit. */
 const MARKER_TYPE_AT = 2;
 const ABORT_MARKER = 0;
 
 /**
- * The records without those of aborted transactions, by the rule of Kafka's own consumer
- * (`CompletedFetch`): a transaction on the list begins with the batch that reaches its first offset
- * and ends with the producer's abort marker.
+ * Returns the records without those of aborted transactions, by the rule of Kafka's own consumer
+ * (`CompletedFetch`): an aborted transaction begins with the batch that reaches its first offset and
+ * ends with the producer's abort marker.
  *
- * The original takes the list for sorted, which it is not when transactions of several producers
- * interleave, and begins at most one transaction per record: aborted records come through. It also
- * takes a record with a key of four zero bytes for an abort marker. Reported in no issue.
+ * The original expects the list of aborted transactions in the order of their first offsets, but
+ * brokers send it in the order of the abort markers, and it starts at most one transaction per record:
+ * when transactions interleave, aborted records are shown. It also takes a record whose key is four
+ * zero bytes for an abort marker. No issue reports this.
  */
 export function filterAbortedMessages<R extends DecodedRecord>(
   { messages, abortedTransactions }: {
@@ -53,7 +54,7 @@ export function filterAbortedMessages<R extends DecodedRecord>(
   },
 ): R[] {
   if (!abortedTransactions?.length) return messages;
-  const waiting = abortedTransactions
+  const byFirstOffset = abortedTransactions
     .map(({ producerId, firstOffset }) => ({ producerId, firstOffset: BigInt(firstOffset) }))
     .sort((a, b) => a.firstOffset < b.firstOffset ? -1 : a.firstOffset > b.firstOffset ? 1 : 0);
   const abortedProducers = new Set<string>();
@@ -65,8 +66,8 @@ export function filterAbortedMessages<R extends DecodedRecord>(
     if (batch !== currentBatch) {
       currentBatch = batch;
       const lastOffset = BigInt(batch.firstOffset) + BigInt(batch.lastOffsetDelta);
-      while (begun < waiting.length && waiting[begun]!.firstOffset <= lastOffset) {
-        abortedProducers.add(waiting[begun++]!.producerId);
+      while (begun < byFirstOffset.length && byFirstOffset[begun]!.firstOffset <= lastOffset) {
+        abortedProducers.add(byFirstOffset[begun++]!.producerId);
       }
     }
     if (record.isControlRecord) {

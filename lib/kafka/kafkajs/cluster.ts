@@ -1,11 +1,11 @@
 /**
- * The requests that kafkajs can make but does not offer: where a log ends with all that is undecided
- * in it, what lies at an offset, a commit for a group that nobody is a member of, and a committed
- * offset that is safe to start from.
+ * Requests that kafkajs can send but does not offer: the end of a log with its open transactions, the
+ * batch at an offset, a commit for a group without members, and a committed offset that is safe to
+ * start from.
  *
- * They go through the cluster object that kafkajs itself makes for each client, so addresses,
- * encryption, login and retries are those of {@linkcode kafkaClient}. It is not part of kafkajs's
- * public API: when it is not there any more, the first use says so.
+ * They use the cluster object that kafkajs creates for each client, so addresses, encryption, login
+ * and retries are those of {@linkcode kafkaClient}. The object is not part of kafkajs's public API; if
+ * it is missing, the first use throws.
  *
  * @module
  */
@@ -15,14 +15,14 @@ import { UnsupportedBrokerError } from "../errors.ts";
 import type { KafkaSettings } from "../settings.ts";
 import { type OffsetFetchRequest, stableOffsetFetch } from "./offset_fetch.ts";
 
-/** A record as a fetch brings it, with what is known of its batch. */
+/** A fetched record with the header of its batch. */
 interface FetchedRecord {
   offset: string;
   isControlRecord: boolean;
   batchContext?: { firstOffset: string; producerId: string; inTransaction: boolean };
 }
 
-/** What kafkajs calls a broker, as far as it is used here. */
+/** kafkajs's broker, as far as it is used here. */
 interface Broker {
   fetch(request: {
     isolationLevel: number;
@@ -41,7 +41,7 @@ interface Broker {
       }[];
     }[];
   }>;
-  /** What the broker speaks: versions by request. */
+  /** The supported versions, by API key. */
   versions: Record<number, { maxVersion: number } | undefined> | null;
   connectionPool: { send(request: OffsetFetchRequest): Promise<bigint | undefined> };
   offsetCommit(request: {
@@ -52,7 +52,7 @@ interface Broker {
   }): Promise<unknown>;
 }
 
-/** What kafkajs calls a cluster, as far as it is used here. */
+/** kafkajs's cluster, as far as it is used here. */
 interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
@@ -69,27 +69,27 @@ interface Cluster {
   }[]): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
 }
 
-/** The batch that holds an offset, to a `read_committed` reader. */
+/** The batch that holds an offset, as a `read_committed` reader sees it. */
 export interface BatchSight {
-  /** Its first offset. */
+  /** The offset of its first record. */
   first: bigint;
-  /** The offset of its last record; `undefined` for transaction markers and aborted records. */
+  /** The offset of its last record; `undefined` if it holds markers or aborted records. */
   lastReadable: bigint | undefined;
 }
 
-/** The requests. */
+/** Sends the requests. */
 export interface ClusterReader {
   /**
-   * The offset of each partition that the next record will get. (kafkajs's own `fetchTopicOffsets`
-   * gives the last stable offset: where the first transaction begins that is not decided.)
+   * The offset that the next record of each partition will get. (kafkajs's own `fetchTopicOffsets`
+   * returns the last stable offset: the beginning of the first open transaction.)
    */
   endOffsets(topic: string): Promise<Map<number, bigint>>;
   /**
-   * The first offset of each partition whose record was sent at that time or later; partitions
-   * without one are missing.
+   * The first offset of each partition whose record has that timestamp or a later one; partitions
+   * without such a record are missing.
    */
   offsetsSince(topic: string, timeMs: number): Promise<Map<number, bigint>>;
-  /** The batch that holds an offset; `undefined` when there is nothing to be read. */
+  /** The batch that holds an offset; `undefined` when there is nothing to read. */
   batchAt(topic: string, partition: number, offset: bigint): Promise<BatchSight | undefined>;
   /**
    * Commits offsets for a group without members, all of them or none. Brokers refuse it with
@@ -97,9 +97,11 @@ export interface ClusterReader {
    */
   commit(group: string, topic: string, offsets: ReadonlyMap<number, bigint>): Promise<void>;
   /**
-   * The group's committed offset of a partition, or `undefined`, after everything that was decided
-   * before: safe to start from. (`committedOffsets` in offsets.ts may tell an older one for a moment
-   * after the group's coordinator has moved.)
+   * The group's committed offset of a partition, or `undefined`, including every commit that was
+   * acknowledged before: safe to start from. (`committedOffsets` in offsets.ts can return an older one
+   * for a moment after the group's coordinator has moved.)
+   *
+   * @throws {UnsupportedBrokerError} When the broker is older than Kafka 2.5.
    */
   stableOffset(group: string, topic: string, partition: number): Promise<bigint | undefined>;
   /** Disconnects. */
@@ -108,92 +110,107 @@ export interface ClusterReader {
 
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
-/** In ListOffsets: the end. */
+/** The timestamp that stands for the end of the log in ListOffsets. */
 const LATEST = -1;
-/** What a member of no generation sends, as Kafka's own admin client does. */
+/** The generation in a commit from outside the group, as Kafka's own admin client sends it. */
 const NO_GENERATION = -1;
 
-/** Makes the requests; connects when it is first used, and again after an error. */
+/** Creates a reader; it connects at its first use, and again after an error. */
 export function clusterReader(settings: KafkaSettings): ClusterReader {
   const { use, close } = clientPool(settings, () => createCluster(settings));
-
-  async function listOffsets(topic: string, timestamp: number): Promise<Map<number, bigint>> {
-    return await use(async (cluster) => {
-      await cluster.addTargetTopic(topic);
-      await cluster.refreshMetadataIfNecessary();
-      const partitions = cluster.findTopicPartitionMetadata(topic)
-        .map(({ partitionId }) => ({ partition: partitionId }));
-      const [found] = await cluster.fetchTopicsOffset([
-        { topic, partitions, fromTimestamp: timestamp },
-      ]);
-      return new Map(
-        (found?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]),
-      );
-    });
-  }
-
   return {
-    endOffsets: (topic) => listOffsets(topic, LATEST),
+    endOffsets: (topic) => use((cluster) => listOffsets(cluster, topic, LATEST)),
     async offsetsSince(topic, timeMs) {
-      const found = await listOffsets(topic, timeMs);
+      const found = await use((cluster) => listOffsets(cluster, topic, timeMs));
       return new Map([...found].filter(([, offset]) => offset >= 0n));
     },
-    async batchAt(topic, partition, offset) {
-      return await use(async (cluster) => {
-        await cluster.addTargetTopic(topic);
-        await cluster.refreshMetadataIfNecessary();
-        const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
-        const broker = await cluster.findBroker({ nodeId: nodeId! });
-        const { responses } = await broker.fetch({
-          isolationLevel: READ_COMMITTED,
-          maxWaitTime: 0,
-          minBytes: 0,
-          // Brokers always send a whole batch, however large; these ask for no more than one.
-          maxBytes: 1,
-          topics: [{
-            topic,
-            partitions: [{ partition, fetchOffset: offset.toString(), maxBytes: 1 }],
-          }],
-        });
-        const { messages = [], abortedTransactions } = responses[0]?.partitions[0] ?? {};
-        return sightOf(messages, abortedTransactions ?? []);
-      });
-    },
-    async commit(group, topic, offsets) {
-      await use(async (cluster) => {
-        const coordinator = await cluster.findGroupCoordinator({ groupId: group });
-        await coordinator.offsetCommit({
-          groupId: group,
-          groupGenerationId: NO_GENERATION,
-          memberId: "",
-          topics: [{
-            topic,
-            partitions: [...offsets].map(([partition, offset]) => ({
-              partition,
-              offset: offset.toString(),
-            })),
-          }],
-        });
-      });
-    },
-    async stableOffset(group, topic, partition) {
-      return await use(async (cluster) => {
-        const coordinator = await cluster.findGroupCoordinator({ groupId: group });
-        const fetch = stableOffsetFetch({ group, topic, partition });
-        const { apiKey, apiVersion } = fetch.request;
-        if ((coordinator.versions?.[apiKey]?.maxVersion ?? 0) < apiVersion) {
-          throw new UnsupportedBrokerError("exactly once needs brokers of Kafka 2.5 or newer");
-        }
-        return await coordinator.connectionPool.send(fetch);
-      });
-    },
+    batchAt: (topic, partition, offset) =>
+      use((cluster) => fetchBatch(cluster, { topic, partition, offset })),
+    commit: (group, topic, offsets) =>
+      use((cluster) => commitOffsets(cluster, { group, topic, offsets })),
+    stableOffset: (group, topic, partition) =>
+      use((cluster) => fetchStableOffset(cluster, { group, topic, partition })),
     close,
   };
 }
 
+async function listOffsets(
+  cluster: Cluster,
+  topic: string,
+  timestamp: number,
+): Promise<Map<number, bigint>> {
+  await cluster.addTargetTopic(topic);
+  await cluster.refreshMetadataIfNecessary();
+  const partitions = cluster.findTopicPartitionMetadata(topic)
+    .map(({ partitionId }) => ({ partition: partitionId }));
+  const [found] = await cluster.fetchTopicsOffset([
+    { topic, partitions, fromTimestamp: timestamp },
+  ]);
+  return new Map(
+    (found?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]),
+  );
+}
+
+async function fetchBatch(
+  cluster: Cluster,
+  { topic, partition, offset }: { topic: string; partition: number; offset: bigint },
+): Promise<BatchSight | undefined> {
+  await cluster.addTargetTopic(topic);
+  await cluster.refreshMetadataIfNecessary();
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  const broker = await cluster.findBroker({ nodeId: nodeId! });
+  const { responses } = await broker.fetch({
+    isolationLevel: READ_COMMITTED,
+    maxWaitTime: 0,
+    minBytes: 0,
+    // Brokers send at least one whole batch, however large; this requests no more than that.
+    maxBytes: 1,
+    topics: [{
+      topic,
+      partitions: [{ partition, fetchOffset: offset.toString(), maxBytes: 1 }],
+    }],
+  });
+  const { messages = [], abortedTransactions } = responses[0]?.partitions[0] ?? {};
+  return sightOf(messages, abortedTransactions ?? []);
+}
+
+async function commitOffsets(
+  cluster: Cluster,
+  { group, topic, offsets }: {
+    group: string;
+    topic: string;
+    offsets: ReadonlyMap<number, bigint>;
+  },
+): Promise<void> {
+  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const partitions = [...offsets].map(([partition, offset]) => ({
+    partition,
+    offset: offset.toString(),
+  }));
+  await coordinator.offsetCommit({
+    groupId: group,
+    groupGenerationId: NO_GENERATION,
+    memberId: "",
+    topics: [{ topic, partitions }],
+  });
+}
+
+async function fetchStableOffset(
+  cluster: Cluster,
+  { group, topic, partition }: { group: string; topic: string; partition: number },
+): Promise<bigint | undefined> {
+  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const fetch = stableOffsetFetch({ group, topic, partition });
+  const { apiKey, apiVersion } = fetch.request;
+  if ((coordinator.versions?.[apiKey]?.maxVersion ?? 0) < apiVersion) {
+    throw new UnsupportedBrokerError("exactly once needs brokers of Kafka 2.5 or newer");
+  }
+  return await coordinator.connectionPool.send(fetch);
+}
+
 /**
- * A batch is aborted when the broker names an aborted transaction of its producer that began before
- * it: it only names those that end after the offset that was asked for.
+ * A batch is aborted if the response names an aborted transaction of its producer that begins at it or
+ * before it: brokers name only those that end after the requested offset.
  */
 function sightOf(
   records: readonly FetchedRecord[],
@@ -219,7 +236,7 @@ function createCluster(settings: KafkaSettings): Cluster {
     .find(({ description }) => description === "private:Kafka:createCluster");
   const create = name === undefined ? undefined : kafka[name];
   if (typeof create !== "function") {
-    throw new Error("this version of kafkajs makes its clusters in another way than 2.2.4");
+    throw new Error("kafkajs has no createCluster as in version 2.2.4");
   }
   return create({
     metadataMaxAge: 60_000,

@@ -1,34 +1,32 @@
 /**
- * Reading what other clients have compressed. kafkajs knows gzip alone and gives up on the rest.
+ * Reading what other clients have compressed. kafkajs supports only gzip and fails on the rest.
  *
- * The decompressors are loaded when the first compressed batch comes.
+ * The decompressors are loaded with the first compressed batch.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 
-/** What kafkajs takes for a codec. */
-export interface Codec {
-  /** Compresses what an encoder holds. */
+/** A codec of kafkajs. */
+interface Codec {
   compress(encoder: unknown): Promise<Buffer>;
-  /** Gives back what was compressed. */
   decompress(compressed: Buffer): Promise<Buffer>;
 }
 
-/** The numbers of compressions in record batches; https://kafka.apache.org/documentation/#recordbatch. */
+/** Compression types in the attributes of a record batch; https://kafka.apache.org/documentation/#recordbatch. */
 const SNAPPY = 2;
 const LZ4 = 3;
 const ZSTD = 4;
 
 /**
- * What Java's snappy-java writes before its blocks, each of which has its length before it. Other
- * clients write one block as it is.
+ * The header that snappy-java, and so Java's client, writes before its blocks; each block then follows
+ * its length. Other clients write one block without a header or a length.
  */
 const SNAPPY_JAVA_MAGIC = Buffer.from([0x82, ...Buffer.from("SNAPPY"), 0]);
 const SNAPPY_JAVA_HEADER_BYTES = 16;
 
-/** Codecs that read snappy, LZ4 and Zstandard, by the numbers of these. */
+/** Codecs that read snappy, LZ4 and Zstandard, by compression type. */
 export const readingCodecs: Record<number, () => Codec> = {
   [SNAPPY]: () => reading(decompressSnappy),
   [LZ4]: () => reading(decompressLz4),
@@ -37,7 +35,7 @@ export const readingCodecs: Record<number, () => Codec> = {
 
 function reading(decompress: (compressed: Buffer) => Promise<Buffer>): Codec {
   return {
-    compress: () => Promise.reject(new Error("this compression is for reading only")),
+    compress: () => Promise.reject(new Error("this compression is supported for reading only")),
     decompress,
   };
 }

@@ -4,49 +4,43 @@
  * @module
  */
 
-/** kafkajs's cluster, as far as it is used here: only as a key. */
+/** kafkajs's cluster; only its identity is used here. */
 type Cluster = object;
 
-/** `findGroupCoordinatorMetadata` of kafkajs's cluster. */
-export type FindCoordinator = (
-  this: Cluster,
-  of: { groupId: string; coordinatorType: number },
-) => Promise<unknown>;
-
-/** `refreshMetadata` of kafkajs's cluster. */
-export type RefreshMetadata = (this: Cluster) => Promise<void>;
-
-/** The methods to put in place. */
-export interface Coordinators {
-  /** Asks a broker. */
-  findGroupCoordinatorMetadata: FindCoordinator;
-  /** Called by everybody who has found that something has moved. */
-  refreshMetadata: RefreshMetadata;
+/** The methods of kafkajs's cluster that are replaced. */
+export interface CoordinatorLookup {
+  /** Asks a broker for the coordinator of a group or a transactional id. */
+  findGroupCoordinatorMetadata(
+    this: Cluster,
+    of: { groupId: string; coordinatorType: number },
+  ): Promise<unknown>;
+  /** Called after every error that a moved leader or coordinator may have caused. */
+  refreshMetadata(this: Cluster): Promise<void>;
 }
 
-/** The type of coordinators of transactional ids. */
+/** The coordinator type of transactional ids. */
 const TRANSACTION = 1;
-/** Whoever does not notice that a coordinator has moved finds the new one after so long. */
+/** How long a move of the coordinator can go unnoticed when no error reports it. */
 const MAX_AGE_MS = 1_000;
 
 /**
- * Makes the methods of the originals, which ask anew for every request: three times in a
+ * Creates the methods from the originals, which ask again for every request: three times in a
  * transaction.
  */
-export function rememberingCoordinators(original: Coordinators): Coordinators {
+export function rememberingCoordinators(original: CoordinatorLookup): CoordinatorLookup {
   const known = new WeakMap<Cluster, Map<string, { found: unknown; atMs: number }>>();
   return {
     async findGroupCoordinatorMetadata(of) {
-      // Of a group somebody may read, and only the present coordinator has the present offsets.
+      // Offsets of a group may be read, and only the current coordinator has the current offsets.
       if (of.coordinatorType !== TRANSACTION) {
         return original.findGroupCoordinatorMetadata.call(this, of);
       }
-      const ofCluster = known.get(this) ?? new Map();
-      known.set(this, ofCluster);
-      const entry = ofCluster.get(of.groupId);
+      const byId = known.get(this) ?? new Map();
+      known.set(this, byId);
+      const entry = byId.get(of.groupId);
       if (entry !== undefined && performance.now() - entry.atMs < MAX_AGE_MS) return entry.found;
       const found = await original.findGroupCoordinatorMetadata.call(this, of);
-      ofCluster.set(of.groupId, { found, atMs: performance.now() });
+      byId.set(of.groupId, { found, atMs: performance.now() });
       return found;
     },
     refreshMetadata() {

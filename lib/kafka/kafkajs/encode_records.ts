@@ -1,45 +1,45 @@
 /**
- * Writing records as record batches have them (https://kafka.apache.org/documentation/#record).
+ * Writing records in the format of record batches (https://kafka.apache.org/documentation/#record).
  *
- * Each record is written once, at its place. Its length and those of its texts stand before them
- * and are not known yet, so room is left for as many bytes as they are likely to need; text beyond
- * ASCII is moved if that was too few.
+ * Each record is written directly into the buffer of the request. The length of a record or a text
+ * comes before it and is not known yet, so the likely number of bytes is left free for it; when that
+ * was too few, as with text beyond ASCII, what follows is moved.
  *
  * @module
  */
 
-/** The part of kafkajs's `Encoder` that is used: a buffer and how far it is written. */
+/** kafkajs's `Encoder`, as far as it is used here. */
 export interface Encoder {
-  /** The bytes; replaced by larger ones when they are full. */
+  /** The bytes; replaced by a larger buffer when it is full. */
   buf: Uint8Array;
-  /** How many bytes are written. */
+  /** The number of bytes written. */
   offset: number;
-  /** Makes room for so many more bytes. */
+  /** Makes room for this many more bytes. */
   ensureAvailable(length: number): void;
 }
 
 /** A key, a value, or the value of a header. */
-export type Field = string | Uint8Array | null | undefined;
+type Field = string | Uint8Array | null | undefined;
 
-/** A message as the users of kafkajs write it. */
+/** A message as users of kafkajs write it. */
 export interface Message {
-  /** The key. */
+  /** Decides about the partition, unless the user does. */
   key?: Field;
-  /** The value. */
+  /** The content; without one the message is a tombstone. */
   value: Field;
-  /** The headers; a list stands for several headers of one name. */
+  /** Values by name; a list becomes several headers of the same name. */
   headers?: Record<string, Field | Field[]>;
-  /** When it was made, in milliseconds since the epoch. */
+  /** Milliseconds since the epoch, as text. */
   timestamp?: string;
 }
 
-/** The largest length of a varint of 32 bits, in bytes. */
+/** The largest size of a 32-bit varint. */
 const MAX_VARINT_BYTES = 5;
-/** Attributes, offset and timestamp, and the lengths of key, value and headers, at the most. */
+/** The most that attributes, offset, timestamp and the lengths of key, value and headers can take. */
 const MAX_OVERHEAD_BYTES = 32;
-/** A record's bytes beside key and value, mostly. */
+/** What a record usually takes beside its key and value. */
 const USUAL_OVERHEAD_BYTES = 8;
-/** Up to this length a loop is faster than a call of the encoder. */
+/** Up to this length a loop is faster than calling `TextEncoder`. */
 const SHORT_TEXT = 24;
 
 const utf8 = new TextEncoder();
@@ -74,14 +74,14 @@ function putHeaders(to: Encoder, headers: Record<string, Field | Field[]>): void
   for (const { name, value } of list) {
     reserve(to, name, value);
     putField(to, name);
-    // The original throws a TypeError for `null`, which is a header like any other: a record that
-    // was read with one could not be written again.
+    // The original throws a TypeError for `null`, which is a valid header: a record that was read
+    // with one could not be written again.
     putField(to, value);
   }
   reserve(to);
 }
 
-/** Makes room for two fields and everything else that may come with them. */
+/** Makes room for two fields and everything that may be written around them. */
 function reserve(to: Encoder, first?: Field, second?: Field): void {
   to.ensureAvailable(
     MAX_VARINT_BYTES + MAX_OVERHEAD_BYTES + 3 * ((first?.length ?? 0) + (second?.length ?? 0)),
@@ -122,7 +122,7 @@ function putText(buf: Uint8Array, text: string, at: number): number {
   return utf8.encodeInto(text, buf.subarray(at, at + 3 * length)).written;
 }
 
-/** Writes the length of what stands from `bodyAt` on to `prefixAt`, right before it. */
+/** Writes the length of what begins at `bodyAt` to `prefixAt`, and moves it to follow its length. */
 function putLength(to: Encoder, prefixAt: number, bodyAt: number): void {
   const end = to.offset;
   const length = end - bodyAt;
@@ -133,12 +133,12 @@ function putLength(to: Encoder, prefixAt: number, bodyAt: number): void {
   to.offset = end + shift;
 }
 
-/** How many bytes a number of 0 or more takes as a varint. */
+/** The size of a number of at least 0 as a varint. */
 function varIntSize(value: number): number {
   return value < 0x40 ? 1 : value < 0x2000 ? 2 : value < 0x100000 ? 3 : value < 0x8000000 ? 4 : 5;
 }
 
-/** Writes a number of 32 bits. */
+/** Writes a 32-bit number. */
 function putVarInt(to: Encoder, value: number): void {
   const { buf } = to;
   let at = to.offset;
@@ -148,7 +148,7 @@ function putVarInt(to: Encoder, value: number): void {
   to.offset = at;
 }
 
-/** Writes a number of 64 bits. */
+/** Writes a 64-bit number. */
 function putVarLong(to: Encoder, value: number): void {
   if (value === (value | 0)) return putVarInt(to, value);
   const long = Number.isNaN(value) ? 0n : BigInt(value);

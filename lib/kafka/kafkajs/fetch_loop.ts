@@ -1,6 +1,6 @@
 /**
- * The loop in which a consumer fetches: only what begins at the current position is shown, and nobody
- * waits for the end of a fetch or of a nap that has lost its purpose.
+ * The loop in which a consumer fetches: it shows only what begins at the current position, and no
+ * longer waits for a fetch or a delay that has lost its purpose.
  *
  * @module
  */
@@ -12,117 +12,70 @@ interface TopicPartition {
 }
 
 /** kafkajs's consumer group, as far as it is used here. */
-export interface ConsumerGroup {
-  /** The positions; each assignment has a new one. */
+interface ConsumerGroup {
+  /** The positions; each assignment has a new manager. */
   offsetManager: {
     nextOffset(topic: string, partition: number): { toString(): string };
   } | null;
-  /** What is assigned, and what of it is paused. */
   subscriptionState: {
+    /** Assigned and not paused. */
     active(): { partitions: number[] }[];
     assigned(): { topic: string; partitions: number[] }[];
   };
   /** How long a fetch may wait for records, in milliseconds. */
   maxWaitTime: number;
-  /** Whether a seek waits for the next fetch. */
+  /** Whether the next fetch has to move the position first. */
   hasSeekOffset(of: TopicPartition): boolean;
 }
 
-/** `fetch` of kafkajs's consumer group. */
-export type Fetch = (
-  this: ConsumerGroup,
-  nodeId: number,
-) => Promise<(FetchedBatch & TopicPartition)[]>;
-
-/** `resume` of kafkajs's consumer group. */
-export type Resume = (this: ConsumerGroup, partitions: unknown) => void;
-
-/** `stop` of kafkajs's runner. */
-export type Stop = (this: { consumerGroup: ConsumerGroup }) => Promise<void>;
-
-/** `handleBatch` of kafkajs's runner, which calls the user's handler. */
-export type HandleBatch = (
-  this: { consumerGroup: ConsumerGroup | null },
-  batch: FetchedBatch & TopicPartition,
-) => Promise<void>;
-
-/** The methods to put in place. */
+/** The methods of kafkajs that are replaced. */
 export interface FetchLoop {
   /** Of the consumer group. */
-  fetch: Fetch;
+  fetch(this: ConsumerGroup, nodeId: number): Promise<(FetchedBatch & TopicPartition)[]>;
   /** Of the consumer group. */
-  resume: Resume;
+  resume(this: ConsumerGroup, partitions: unknown): void;
+  /** Of the runner; calls the user's handler. */
+  handleBatch(
+    this: { consumerGroup: ConsumerGroup | null },
+    batch: FetchedBatch & TopicPartition,
+  ): Promise<void>;
   /** Of the runner. */
-  handleBatch: HandleBatch;
-  /** Of the runner. */
-  stop: Stop;
+  stop(this: { consumerGroup: ConsumerGroup }): Promise<void>;
 }
 
-/** After a resume others often follow: a fetch without them would hold them up. */
-const GATHER_MS = 5;
+/** Several partitions are often resumed together; the next fetch should have all of them. */
+const RESUME_DELAY_MS = 5;
 
 /**
- * Makes the methods of the originals.
+ * Creates the methods from the originals.
  *
- * Batches that do not begin at the current position are left out. With one fetch under way to each
- * broker, a response may come after a seek, after a rejoin or after the leader has moved; the
- * original shows it all the same, and what lies between is passed over. This is looked at again right
- * before the user sees a batch: on its way there another fetch may have led to a rejoin.
+ * Batches that do not begin at the current position are left out. A response may come after a seek,
+ * after a rejoin or after the leader has moved; the original shows it, and the records between are
+ * lost. The position is compared again right before the user sees a batch, because another fetch may
+ * have led to a rejoin in the meantime.
  *
- * While everything is paused the original sleeps as long as a fetch may wait; here a resume ends
- * that. And where the original waits for a fetch under way before it stops, its answer is not wanted
- * any more.
+ * While everything is paused the original sleeps as long as a fetch may wait; here a resume ends that.
+ * The original also waits for the fetches under way before it stops; here their answers are dropped.
  */
 export function fetchLoop(original: FetchLoop): FetchLoop {
-  const stopped = new WeakSet<ConsumerGroup>();
   const managers = new WeakMap<object, ConsumerGroup["offsetManager"]>();
-  const waits = new WeakMap<ConsumerGroup, Set<() => void>>();
-  const naps = new WeakMap<ConsumerGroup, Set<(ms: number) => void>>();
+  const interrupts = new WeakMap<ConsumerGroup, Interrupts>();
 
-  /** The result, or `undefined` as soon as the group stops. */
-  async function unlessStopped<T>(
-    group: ConsumerGroup,
-    result: Promise<T>,
-  ): Promise<T | undefined> {
-    result.catch(() => {});
-    // A promise of its own each time: one that lives on would keep every result that was raced.
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const cut = () => resolve(undefined);
-    const ofGroup = waits.get(group) ?? new Set();
-    waits.set(group, ofGroup.add(cut));
-    if (stopped.has(group)) cut();
-    try {
-      return await Promise.race([result, promise]);
-    } finally {
-      ofGroup.delete(cut);
-    }
-  }
-
-  /** Sleeps, one nap for each broker, until {@linkcode endNaps} or for as long as a fetch waits. */
-  function nap(group: ConsumerGroup): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    let timer = setTimeout(resolve, group.maxWaitTime);
-    const end = (ms: number) => {
-      clearTimeout(timer);
-      timer = setTimeout(resolve, ms);
-    };
-    const ofGroup = naps.get(group) ?? new Set();
-    naps.set(group, ofGroup.add(end));
-    return promise.finally(() => ofGroup.delete(end));
-  }
-
-  function endNaps(group: ConsumerGroup, ms: number): void {
-    naps.get(group)?.forEach((end) => end(ms));
+  function interruptsOf(group: ConsumerGroup): Interrupts {
+    let found = interrupts.get(group);
+    if (found === undefined) interrupts.set(group, found = new Interrupts());
+    return found;
   }
 
   return {
     async fetch(nodeId) {
       const manager = this.offsetManager;
-      if (isAsleep(this)) {
-        await nap(this);
+      if (isPaused(this)) {
+        await interruptsOf(this).sleep(this.maxWaitTime);
         return [];
       }
-      const batches = await unlessStopped(this, original.fetch.call(this, nodeId));
+      const fetched = original.fetch.call(this, nodeId);
+      const batches = await interruptsOf(this).unlessStopped(fetched);
       if (batches === undefined) return [];
       const current = batches.filter((batch) => isCurrent(this, manager, batch));
       current.forEach((batch) => managers.set(batch, manager));
@@ -136,18 +89,60 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
     },
     resume(partitions) {
       original.resume.call(this, partitions);
-      endNaps(this, GATHER_MS);
+      interruptsOf(this).wakeAfter(RESUME_DELAY_MS);
     },
     stop() {
-      stopped.add(this.consumerGroup);
-      waits.get(this.consumerGroup)?.forEach((cut) => cut());
-      endNaps(this.consumerGroup, 0);
+      interruptsOf(this.consumerGroup).stop();
       return original.stop.call(this);
     },
   };
 }
 
-/** Whether a batch that was asked for with this manager's position is what comes next. */
+/** Ends early what the fetches of a consumer group wait for; there is one fetch for each broker. */
+class Interrupts {
+  #isStopped = false;
+  readonly #onStop = new Set<() => void>();
+  readonly #sleepers = new Set<(ms: number) => void>();
+
+  /** The result, or `undefined` as soon as the group stops. */
+  async unlessStopped<T>(result: Promise<T>): Promise<T | undefined> {
+    result.catch(() => {});
+    // A new promise each time: one that lives on would keep every result that it was raced with.
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const stop = () => resolve(undefined);
+    this.#onStop.add(stop);
+    if (this.#isStopped) stop();
+    try {
+      return await Promise.race([result, promise]);
+    } finally {
+      this.#onStop.delete(stop);
+    }
+  }
+
+  /** Sleeps for a time or until {@linkcode wakeAfter}. */
+  sleep(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let timer = setTimeout(resolve, ms);
+    const wakeAfter = (ms: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(resolve, ms);
+    };
+    this.#sleepers.add(wakeAfter);
+    return promise.finally(() => this.#sleepers.delete(wakeAfter));
+  }
+
+  wakeAfter(ms: number): void {
+    this.#sleepers.forEach((wakeAfter) => wakeAfter(ms));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#onStop.forEach((stop) => stop());
+    this.wakeAfter(0);
+  }
+}
+
+/** Whether a batch that was fetched at a position of this manager is what comes next. */
 function isCurrent(
   group: ConsumerGroup | null,
   manager: ConsumerGroup["offsetManager"],
@@ -158,8 +153,8 @@ function isCurrent(
     manager.nextOffset(batch.topic, batch.partition).toString() === batch.fetchedOffset;
 }
 
-/** Whether there is nothing to do: all is paused, and no seek waits, which the original commits. */
-function isAsleep(group: ConsumerGroup): boolean {
+/** Whether there is nothing to fetch: all is paused, and the original has no seek to carry out. */
+function isPaused(group: ConsumerGroup): boolean {
   const { subscriptionState } = group;
   return subscriptionState.active().every(({ partitions }) => partitions.length === 0) &&
     !subscriptionState.assigned().some(({ topic, partitions }) =>
@@ -168,23 +163,22 @@ function isAsleep(group: ConsumerGroup): boolean {
 }
 
 /** kafkajs's offset manager, as far as it is used here. */
-export interface OffsetManager {
-  /** The connection to the brokers. */
+interface OffsetManager {
   cluster: {
     fetchTopicsOffset(topics: { topic: string; partitions: { partition: number }[] }[]): Promise<
       { partitions: { offset: string }[] }[]
     >;
   };
-  /** Where a topic is read from without a commit. */
+  /** Where to begin without a committed offset, by topic. */
   topicConfigurations: Record<string, { fromBeginning: boolean }>;
-  /** The positions. */
+  /** The positions, by topic and partition. */
   resolvedOffsets: Record<string, Record<number, string>>;
 }
 
 /**
- * Called when the next record is gone (`OFFSET_OUT_OF_RANGE`). The original commits −2 or −1, also
- * for a consumer that was told not to commit: a reset that nobody asked for. Here the position moves,
- * and what is committed stays.
+ * Called when the record at the position is gone (`OFFSET_OUT_OF_RANGE`). The original commits -2 or
+ * -1, even for a consumer that must not commit: an offset reset that nobody asked for. Here only the
+ * position moves.
  */
 export async function setDefaultOffset(
   this: OffsetManager,

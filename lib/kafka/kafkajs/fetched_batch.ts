@@ -1,5 +1,5 @@
 /**
- * Moving the position of a consumer past what was fetched.
+ * Moving a consumer's position past everything that was fetched.
  *
  * @module
  */
@@ -10,58 +10,53 @@ import {
 } from "./aborted_records.ts";
 import { lastOffsetOf } from "./fetched_records.ts";
 
-/** What a fetch response says of a partition. */
-export interface PartitionData {
-  /** The partition. */
+/** One partition of a fetch response. */
+interface PartitionData {
   partition: number;
-  /** The end of what all replicas have. */
+  /** The end of what all in-sync replicas have. */
   highWatermark: string;
-  /** The transactions among the records that were aborted. */
   abortedTransactions?: AbortedTransaction[] | null;
-  /** The records. */
   messages: DecodedRecord[];
 }
 
-/** kafkajs's `Batch`: what a fetch response has for a partition. */
+/** kafkajs's `Batch`: what a fetch response holds for a partition. */
 export interface FetchedBatch {
-  /** The offset that was asked for. */
+  /** The offset that was requested. */
   fetchedOffset: string;
-  /** The records as they were fetched. */
+  /** All fetched records. */
   rawMessages: DecodedRecord[];
-  /** Those from the offset on that was asked for. */
+  /** Those at the requested offset or after it. */
   messagesWithinOffset: DecodedRecord[];
-  /** Those that a user sees. */
+  /** Those that the user sees. */
   messages: DecodedRecord[];
-  /** Whether there is nothing to show and nothing to move past. */
+  /** Whether there is nothing to show and no offset to move past. */
   isEmpty(): boolean;
-  /** Whether the consumer moves on without showing it to the user. */
+  /** Whether the consumer moves past it without showing it to the user. */
   isEmptyDueToFiltering(): boolean;
   /** The offset that the consumer moves past. */
   lastOffset(): string;
 }
 
-/** The class. */
-export type BatchClass = new (
+type BatchClass = new (
   topic: string,
   fetchedOffset: string,
   data: PartitionData,
 ) => FetchedBatch;
 
 /**
- * The class with a position that follows the batches of the log, not the records in them.
+ * Creates a class whose position follows the batches of the log, not the records in them.
  *
- * Compaction may take the last records out of a batch, or all of them, and keeps the batch with its
- * offsets. A fetch never goes beyond a segment: where a segment ends with an empty batch, the
- * original gets no records, so it asks for the same offset again, for ever (issue 1072). Where only
- * the last records are missing, it goes on by one offset per fetch (issue 562).
+ * Compaction can remove the last records of a batch, or all, and keeps the batch with its offsets. A
+ * fetch never crosses the end of a segment: where a segment ends with an empty batch, the original
+ * gets no records and requests the same offset again without end (issue 1072). Where only the last
+ * records are missing, it advances by one offset per fetch (issue 562).
  *
- * A batch of transaction markers and aborted records alone never reaches the original's user: the
- * consumer moves past it, and what the user commits stays behind the end for ever. Here every batch
- * in which something was fetched is shown, without records if need be, and the user moves the
- * position.
+ * The original moves past a batch of only transaction markers and aborted records without showing it
+ * to the user, whose committed offset then never reaches the end. Here every batch in which something
+ * was fetched is shown, possibly without records, and the user moves the position.
  *
- * The original also turns the offset of every record into a BigInt to find where to begin;
- * in order, as records are, the first one that is far enough suffices.
+ * The original also converts the offset of every record to a BigInt to find where to begin; since
+ * records are in order, it suffices to find the first at or after the requested offset.
  */
 export function movingPastEmptyBatches(Original: BatchClass): BatchClass {
   return class Batch extends Original {

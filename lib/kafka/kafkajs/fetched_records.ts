@@ -6,26 +6,25 @@
 import type { Buffer } from "node:buffer";
 import type { DecodedRecord } from "./aborted_records.ts";
 
-/** The part of kafkajs's `Decoder` that is used: a buffer and how far it is read. */
-export interface Decoder {
-  /** The bytes. */
+/** kafkajs's `Decoder`, as far as it is used here. */
+interface Decoder {
   buffer: Buffer;
-  /** How many bytes are read. */
+  /** The number of bytes read. */
   offset: number;
 }
 
-/** What the decoding takes of kafkajs. */
-export interface Internals {
-  /** The codec of the compression that the attributes of a batch name; `null` for none. */
+/** The function of kafkajs that is used here. */
+export interface DecodeInternals {
+  /** The codec for the compression in the attributes of a batch; `null` for none. */
   lookupCodecByAttributes: (
     attributes: number,
   ) => { decompress(bytes: Buffer): Promise<Buffer> } | null;
 }
 
-/** A function like that of kafkajs's fetch/v4/decodeMessages.js, which the later versions call. */
+/** The function of kafkajs's fetch/v4/decodeMessages.js, which later versions also call. */
 export type DecodeMessages = (decoder: Decoder) => Promise<DecodedRecord[]>;
 
-/** What the header of a record batch says. */
+/** The header of a record batch. */
 interface BatchContext {
   firstOffset: string;
   firstTimestamp: string;
@@ -41,7 +40,7 @@ interface BatchContext {
   magicByte: number;
 }
 
-/** Where the fields of a record batch stand; https://kafka.apache.org/documentation/#recordbatch. */
+/** The offsets of the fields of a record batch; https://kafka.apache.org/documentation/#recordbatch. */
 const LENGTH_AT = 8;
 const PARTITION_LEADER_EPOCH_AT = 12;
 const MAGIC_AT = 16;
@@ -63,29 +62,32 @@ const CONTROL_FLAG = 0x20;
 const lastOffsets = new WeakMap<object, bigint>();
 
 /**
- * The last offset of the batches that these records were in; `undefined` when there was none.
+ * Returns the last offset of the batches that held these records; `undefined` if there was no batch.
  *
- * The last record may come before it, and there may be no record at all: compaction takes records
- * out of a batch and leaves its offsets as they are.
+ * The last record can have a smaller offset, and there can be no records at all: compaction removes
+ * records from a batch and keeps its offsets.
  */
 export function lastOffsetOf(records: unknown[]): bigint | undefined {
   return lastOffsets.get(records);
 }
 
 /**
- * Decodes at a third of the cost of the original, and remembers the {@linkcode lastOffsetOf} the batches.
+ * Decodes at a third of the cost of the original, and records the {@linkcode lastOffsetOf} the batches.
  *
- * The original makes a decoder and a buffer for each record, and computes its offset and timestamp
- * by way of BigInt and text. It also cannot read a batch of more than some 120,000 records, which
- * it hands over as arguments of one call, and takes a header named as a method of every object,
- * such as "constructor", for one that is there twice.
+ * The original creates a decoder and a buffer for each record and computes its offset and timestamp
+ * with BigInt and strings. It also fails on a batch of more than about 120,000 records, which it passes
+ * as the arguments of one call, and treats a header named like a method of `Object`, such as
+ * "constructor", as a repeated one.
  */
-export function decodingInPlace(original: DecodeMessages, internals: Internals): DecodeMessages {
+export function decodingInPlace(
+  original: DecodeMessages,
+  internals: DecodeInternals,
+): DecodeMessages {
   return async (decoder) => {
     const { buffer, offset } = decoder;
     const start = offset + 4;
     const end = start + buffer.readInt32BE(offset);
-    // Formats before Kafka 0.11, and nothing.
+    // A format before Kafka 0.11, or no records.
     if (end > buffer.length || end <= start + MAGIC_AT || buffer[start + MAGIC_AT] !== MAGIC_BYTE) {
       return original(decoder);
     }
@@ -94,7 +96,7 @@ export function decodingInPlace(original: DecodeMessages, internals: Internals):
     let at = start;
     while (at + RECORDS_AT <= end) {
       const next = at + LENGTH_AT + 4 + buffer.readInt32BE(at + LENGTH_AT);
-      // The broker cuts at the size that was asked for: the last batch may be incomplete.
+      // The broker cuts at the requested size: the last batch may be incomplete.
       if (next > end) break;
       await appendBatch(records, buffer.subarray(at, next), internals);
       at = next;
@@ -106,7 +108,7 @@ export function decodingInPlace(original: DecodeMessages, internals: Internals):
 async function appendBatch(
   records: DecodedRecord[],
   batch: Buffer,
-  { lookupCodecByAttributes }: Internals,
+  { lookupCodecByAttributes }: DecodeInternals,
 ): Promise<void> {
   const firstOffset = batch.readBigInt64BE(0);
   const attributes = batch.readInt16BE(ATTRIBUTES_AT);
@@ -169,11 +171,11 @@ function appendRecords(
   }
 }
 
-/** The text of the sum of a number and another that is given later, often the same again. */
+/** Adds to a number and returns the sum as text; the same delta as before costs nothing. */
 function textOfSum(base: string): (delta: number | bigint) => string {
   const exact = BigInt(base);
   const fast = Number(base);
-  // Far enough from 2^53 for any delta that is no bigint.
+  // Far enough from 2^53 for every delta that is not a bigint.
   const safe = Math.abs(fast) < 2 ** 52;
   let lastDelta: number | bigint | undefined;
   let text = "";
@@ -188,7 +190,7 @@ function textOfSum(base: string): (delta: number | bigint) => string {
   };
 }
 
-/** Bytes and how far they are read. */
+/** Bytes, and the number of them that are read. */
 interface Reader {
   bytes: Buffer;
   at: number;
@@ -208,7 +210,7 @@ function readHeaders(from: Reader): Record<string, unknown> {
     const name = String(readBytes(from));
     const value = readBytes(from);
     const known = Object.hasOwn(headers, name) ? headers[name] : undefined;
-    // A literal, as the assignment of a header named "__proto__" would set the prototype.
+    // A literal, because assigning a header named "__proto__" would set the prototype.
     headers = {
       ...headers,
       [name]: known === undefined
@@ -221,7 +223,7 @@ function readHeaders(from: Reader): Record<string, unknown> {
   return headers;
 }
 
-/** Reads a number of 32 bits. */
+/** Reads a 32-bit number. */
 function readVarInt(from: Reader): number {
   const { bytes } = from;
   let byte = bytes[from.at++]!;
@@ -233,7 +235,7 @@ function readVarInt(from: Reader): number {
   return (value >>> 1) ^ -(value & 1);
 }
 
-/** Reads a number of 64 bits; one of more than 48 comes as a bigint. */
+/** Reads a 64-bit number; returns a bigint if it has more than 48 bits. */
 function readVarLong(from: Reader): number | bigint {
   const start = from.at;
   let byte = from.bytes[from.at++]!;

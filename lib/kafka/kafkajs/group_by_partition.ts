@@ -1,31 +1,28 @@
 /**
- * Sorting the messages of a send into partitions.
+ * Grouping the messages of a send by partition.
  *
  * @module
  */
 
-/** What a partitioner is asked about. */
-export interface PartitionerQuestion<M> {
-  /** The topic. */
+/** The argument of a partitioner. */
+interface PartitionerArgs<M> {
   topic: string;
-  /** The partitions of the topic. */
   partitionMetadata: unknown[];
-  /** The message to find a partition for. */
   message: M;
 }
 
 /**
- * The messages of each partition, in order.
+ * Groups messages by partition and keeps their order.
  *
- * The original copies a partition's list for each message that it adds, which takes quadratic time
- * (pull request 1576).
+ * The original copies a partition's list for each message, which takes quadratic time (pull request
+ * 1576).
  */
 export function groupMessagesPerPartition<M>(
   { topic, partitionMetadata, messages, partitioner }: {
     topic: string;
     partitionMetadata: unknown[];
     messages: M[];
-    partitioner: (question: PartitionerQuestion<M>) => number;
+    partitioner: (args: PartitionerArgs<M>) => number;
   },
 ): Record<string, M[]> {
   const groups: Record<string, M[]> = {};

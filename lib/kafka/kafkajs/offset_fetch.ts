@@ -1,12 +1,12 @@
 /**
- * Asking a group's coordinator for a committed offset that nothing decided before can still change.
+ * Fetching a group's committed offset that no earlier commit can still change.
  *
- * kafkajs speaks OffsetFetch up to version 4, whose answer is what the coordinator *knows* to be on
- * all in-sync replicas. A broker that has just become coordinator learns that a moment later: for some
- * hundred milliseconds after a failover it answers with an older offset, or with none, though the
- * newer one was acknowledged (a test shows it). Whoever starts from there processes records twice.
- * Since version 7 the request can say `require_stable`: then the answer waits (KIP-447; Kafka's own
- * consumers say so when they read committed records only).
+ * kafkajs knows OffsetFetch up to version 4. Its answer is what the coordinator *knows* to be on all
+ * in-sync replicas, and a new coordinator learns that a moment late: for some hundred milliseconds
+ * after a failover it answers with an older offset, or with none, though the newer one was
+ * acknowledged (a test shows it). A consumer that starts from there processes records twice. With
+ * `require_stable`, since version 7, the broker answers only when the offset is stable (KIP-447;
+ * Kafka's own consumers use it with `read_committed`).
  *
  * @module
  */
@@ -36,44 +36,44 @@ interface ProtocolErrors {
   createErrorFromCode(code: number): Error;
 }
 
-/** What a response says. */
 interface Response {
   errorCode: number;
   partitions: { offset: bigint; errorCode: number }[];
 }
 
-/** A request and how its response is read, as kafkajs's connections take it. */
+/** A request and the reader of its response, in the form that kafkajs's connections expect. */
 export interface OffsetFetchRequest {
-  /** What is sent. */
+  /** The request. */
   request: {
     apiKey: number;
     apiVersion: number;
     apiName: string;
     encode(): Promise<Encoder>;
   };
-  /** What comes back. */
+  /** Reads the response: `decode` the bytes, then `parse` throws its errors. */
   response: {
     decode(data: Uint8Array): Promise<Response>;
     parse(response: Response): Promise<bigint | undefined>;
   };
 }
 
-/** What OffsetFetch says for a partition without a commit. */
+/** The offset that OffsetFetch returns for a partition without a commit. */
 export const NO_COMMIT: bigint = -1n;
-/** The number of OffsetFetch in Kafka's protocol. */
+/** The API key of OffsetFetch. */
 const OFFSET_FETCH = 9;
-/** The first version with `require_stable`, of Kafka 2.5. */
+/** The first version with `require_stable`; Kafka 2.5 introduced it. */
 const STABLE_VERSION = 7;
-/** Tagged fields: none. */
+/** The number of tagged fields. */
 const NO_TAGS = 0;
 
 const require = createRequire(import.meta.url);
 
 /**
- * The request for the committed offset of one partition; `undefined` when there is none.
+ * Creates the request for the committed offset of one partition; the result is `undefined` when there
+ * is none.
  *
- * https://kafka.apache.org/protocol#The_Messages_OffsetFetch; in flexible versions, as this is one,
- * the header ends with tagged fields too, on both ways, and kafkajs leaves that to the body.
+ * See https://kafka.apache.org/protocol#The_Messages_OffsetFetch. This is a flexible version: the
+ * headers of request and response end with tagged fields, too, which kafkajs leaves to the body.
  */
 export function stableOffsetFetch(
   { group, topic, partition }: { group: string; topic: string; partition: number },

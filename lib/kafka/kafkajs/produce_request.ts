@@ -7,61 +7,49 @@ import type { Buffer } from "node:buffer";
 import { crc32c } from "./crc32c.ts";
 import { appendRecord, type Encoder, type Message } from "./encode_records.ts";
 
-/** kafkajs's `Encoder`. */
-export interface RequestEncoder extends Encoder {
-  /** The bytes, which are of this type in kafkajs. */
+/** kafkajs's `Encoder`, with what is used here beyond {@linkcode Encoder}. */
+interface RequestEncoder extends Encoder {
   buf: Buffer;
-  /** Appends a number of 8 bits. */
   writeInt8(value: number): this;
-  /** Appends a number of 16 bits. */
   writeInt16(value: number): this;
-  /** Appends a number of 32 bits. */
   writeInt32(value: number): this;
-  /** Appends a number of 64 bits. */
   writeInt64(value: unknown): this;
-  /** Appends a text and, before it, its length. */
+  /** Appends the length of the text and the text. */
   writeString(value: string | null): this;
-  /** Appends bytes. */
+  /** Appends bytes without their length. */
   writeBuffer(value: Buffer): this;
 }
 
-/** What the encoding takes of kafkajs. */
-export interface Internals {
-  /** The class. */
+/** The parts of kafkajs that are used here. */
+export interface EncodeInternals {
+  /** The class of all request encoders. */
   Encoder: new (initialSize?: number) => RequestEncoder;
-  /** The codec of a compression. */
+  /** Finds the codec of a compression type. */
   lookupCodec: (type: number) => { compress(encoder: RequestEncoder): Promise<Buffer> };
 }
 
-/** What a produce request says. */
-export interface ProduceOptions {
-  /** How many replicas must have it; -1 for all. */
+interface ProduceOptions {
+  /** The number of replicas that must have the messages; -1 for all in-sync ones. */
   acks: number;
   /** How long the broker may wait for them, in milliseconds. */
   timeout: number;
-  /** The transactional id, if any. */
   transactionalId?: string | null;
-  /** The producer's id; -1 for none. */
+  /** -1 for a producer that is not idempotent. */
   producerId?: unknown;
-  /** The producer's epoch. */
   producerEpoch?: number;
-  /** The compression; 0 for none. */
+  /** The compression type; 0 for none. */
   compression?: number;
-  /** The messages by topic and partition. */
   topicData: { topic: string; partitions: PartitionData[] }[];
 }
 
-/** The messages for one partition. */
-export interface PartitionData {
-  /** The partition. */
+interface PartitionData {
   partition: number;
   /** The sequence number of the first message. */
   firstSequence?: number;
-  /** The messages. */
   messages: Message[];
 }
 
-/** A function like that of kafkajs's produce/v3/request.js, which the later versions call too. */
+/** The function of kafkajs's produce/v3/request.js, which later versions also call. */
 export type ProduceRequest = (options: ProduceOptions) => {
   /** Encodes the request. */
   encode: () => Promise<RequestEncoder>;
@@ -72,20 +60,23 @@ const COMPRESSION_MASK = 0x07;
 const TRANSACTIONAL_FLAG = 0x10;
 
 /**
- * Makes the requests encode themselves into one buffer that grows.
+ * Creates requests that are encoded into a single buffer, which grows.
  *
- * The original writes each record, batch, partition, topic and request into a zeroed buffer of its
- * own, of 512 bytes at the least, and then copies it into that of the next level; it computes
- * lengths with BigInt, and turns each varint into an array and that into a buffer.
+ * The original allocates a zeroed buffer of at least 512 bytes for each record, batch, partition, topic
+ * and request and copies it into the buffer of the next level. It computes lengths with BigInt and
+ * turns each varint into an array and then into a buffer.
  */
 export function encodingIntoOneBuffer(
   original: ProduceRequest,
-  internals: Internals,
+  internals: EncodeInternals,
 ): ProduceRequest {
   return (options) => ({ ...original(options), encode: () => encode(options, internals) });
 }
 
-async function encode(options: ProduceOptions, internals: Internals): Promise<RequestEncoder> {
+async function encode(
+  options: ProduceOptions,
+  internals: EncodeInternals,
+): Promise<RequestEncoder> {
   const { acks, timeout, transactionalId = null, topicData } = options;
   const to = new internals.Encoder(likelySize(topicData))
     .writeString(transactionalId)
@@ -99,7 +90,7 @@ async function encode(options: ProduceOptions, internals: Internals): Promise<Re
   return to;
 }
 
-/** The size of a request of ASCII texts without headers and compression, and some more. */
+/** A little more than the size of an uncompressed request of ASCII texts without headers. */
 function likelySize(topicData: ProduceOptions["topicData"]): number {
   let size = 512;
   for (const { partitions } of topicData) {
@@ -115,7 +106,7 @@ async function appendPartition(
   to: RequestEncoder,
   { partition, messages, firstSequence = 0 }: PartitionData,
   options: ProduceOptions,
-  internals: Internals,
+  internals: EncodeInternals,
 ): Promise<void> {
   const { transactionalId, producerId = -1, producerEpoch = 0, compression = 0 } = options;
   const now = Date.now();
@@ -152,7 +143,7 @@ async function appendPartition(
   buf.writeUInt32BE(crc32c(buf.subarray(checkedAt, offset)), crcAt);
 }
 
-/** The first and last timestamp in the order of their texts, as the original sorts them. */
+/** The first and the last timestamp when sorted as text, as the original does. */
 function timestampRange(messages: Message[]): { first: string; max: string } | undefined {
   let range: { first: string; max: string } | undefined;
   for (const { timestamp } of messages) {

@@ -14,17 +14,13 @@
  */
 import { createRequire } from "node:module";
 import { readingCodecs } from "./compression.ts";
-import { type Coordinators, rememberingCoordinators } from "./coordinators.ts";
+import { type CoordinatorLookup, rememberingCoordinators } from "./coordinators.ts";
 import { movingPastEmptyBatches } from "./fetched_batch.ts";
-import {
-  type DecodeMessages,
-  decodingInPlace,
-  type Internals as DecodeInternals,
-} from "./fetched_records.ts";
+import { type DecodeInternals, type DecodeMessages, decodingInPlace } from "./fetched_records.ts";
 import { groupMessagesPerPartition } from "./group_by_partition.ts";
 import {
+  type EncodeInternals,
   encodingIntoOneBuffer,
-  type Internals as EncodeInternals,
   type ProduceRequest,
 } from "./produce_request.ts";
 import { type FetchLoop, fetchLoop, setDefaultOffset } from "./fetch_loop.ts";
@@ -35,7 +31,7 @@ import {
 } from "./request_queue.ts";
 import { sendingEachPartitionOnce, type SendInternals } from "./send_messages.ts";
 
-/** What this module uses of `require`, so that a test can give its own. */
+/** The parts of `require` that are used here; a test passes its own. */
 export interface Require {
   /** The exports of a module. */
   (name: string): unknown;
@@ -50,29 +46,41 @@ const VERSION = "2.2.4";
 
 const FILE = "lib/kafka/kafkajs/repairs.ts";
 
-applyFixes(createRequire(import.meta.url) as unknown as Require);
+applyRepairs(createRequire(import.meta.url) as unknown as Require);
 
 /**
- * Replaces the functions; done once, when this module is loaded.
+ * Replaces the functions; called once, when this module is loaded.
  *
  * @throws {Error} When kafkajs has another version or other functions than expected, or is in use.
  */
-export function applyFixes(require: Require): void {
+export function applyRepairs(require: Require): void {
   const { version } = require("kafkajs/package.json") as { version: string };
   if (version !== VERSION) {
-    throw new Error(`the fixes are for kafkajs ${VERSION}, not for ${version}: see ${FILE}`);
+    throw new Error(`the repairs are for kafkajs ${VERSION}, not for ${version}: see ${FILE}`);
   }
   if (require.cache[require.resolve("kafkajs")] !== undefined) {
-    throw new Error(`kafkajs was loaded before its fixes: import ${FILE} first`);
+    throw new Error(`kafkajs was loaded before its repairs: import lib/kafka/kafkajs/mod.ts`);
   }
-  const queue = requireMethods(require, "network/requestQueue", ["waitForPendingRequests"]);
-  replaceMethods(require, "network/requestQueue", {
+  repairRequestQueue(require);
+  repairProducer(require);
+  repairEncoding(require);
+  repairConsumer(require);
+  repairCoordinatorLookup(require);
+}
+
+function repairRequestQueue(require: Require): void {
+  const name = "network/requestQueue";
+  const queue = requireMethods(require, name, ["waitForPendingRequests"]);
+  replaceMethods(require, name, {
     scheduleCheckPendingRequests,
     waitForPendingRequests: waitingForAllButFetches(
       queue.waitForPendingRequests as WaitForRequests,
       require("kafkajs/src/errors") as Parameters<typeof waitingForAllButFetches>[1],
     ),
   });
+}
+
+function repairProducer(require: Require): void {
   replaceExport(require, "producer/groupMessagesPerPartition", () => groupMessagesPerPartition);
   const { staleMetadata } = require("kafkajs/src/protocol/error") as SendInternals;
   const responseSerializer = requireFunction(require, "producer/responseSerializer");
@@ -82,6 +90,9 @@ export function applyFixes(require: Require): void {
       responseSerializer,
       staleMetadata,
     } as SendInternals));
+}
+
+function repairEncoding(require: Require): void {
   const compression = require("kafkajs/src/protocol/message/compression") as { Codecs: object };
   Object.assign(compression.Codecs, readingCodecs);
   const internals = {
@@ -98,6 +109,9 @@ export function applyFixes(require: Require): void {
     "protocol/requests/fetch/v4/decodeMessages",
     (original: DecodeMessages) => decodingInPlace(original, internals),
   );
+}
+
+function repairConsumer(require: Require): void {
   requireMethods(require, "consumer/batch", ["isEmpty", "isEmptyDueToFiltering", "lastOffset"]);
   replaceExport(require, "consumer/batch", movingPastEmptyBatches);
   const group = requireMethods(require, "consumer/consumerGroup", ["fetch", "resume"]);
@@ -111,15 +125,17 @@ export function applyFixes(require: Require): void {
   replaceMethods(require, "consumer/consumerGroup", { fetch, resume });
   replaceMethods(require, "consumer/runner", { handleBatch, stop });
   replaceMethods(require, "consumer/offsetManager", { setDefaultOffset });
-  const cluster = requireMethods(require, "cluster", [
+}
+
+function repairCoordinatorLookup(require: Require): void {
+  const { findGroupCoordinatorMetadata, refreshMetadata } = requireMethods(require, "cluster", [
     "findGroupCoordinatorMetadata",
     "refreshMetadata",
   ]);
   replaceMethods(require, "cluster", {
-    ...rememberingCoordinators({
-      findGroupCoordinatorMetadata: cluster.findGroupCoordinatorMetadata,
-      refreshMetadata: cluster.refreshMetadata,
-    } as Coordinators),
+    ...rememberingCoordinators(
+      { findGroupCoordinatorMetadata, refreshMetadata } as CoordinatorLookup,
+    ),
   });
 }
 
@@ -133,7 +149,7 @@ function replaceExport<F>(require: Require, name: string, replacement: (original
 function replaceMethods(
   require: Require,
   name: string,
-  // deno-lint-ignore no-explicit-any -- methods of whatever class it is
+  // deno-lint-ignore no-explicit-any -- the methods of any class
   methods: Record<string, (this: any, ...args: any[]) => unknown>,
 ): void {
   Object.assign(requireMethods(require, name, Object.keys(methods)), methods);

@@ -1,5 +1,5 @@
 import { assertThrows } from "@std/assert";
-import { applyFixes, type Require } from "./repairs.ts";
+import { applyRepairs, type Require } from "./repairs.ts";
 
 /** A `require` that knows these modules only. */
 function fakeRequire(modules: Record<string, unknown>, loaded: string[] = []): Require {
@@ -9,28 +9,28 @@ function fakeRequire(modules: Record<string, unknown>, loaded: string[] = []): R
   });
 }
 
-Deno.test("applyFixes refuses another version of kafkajs and names both", () => {
+Deno.test("applyRepairs refuses another version of kafkajs and names both", () => {
   const modules = { "kafkajs/package.json": { version: "2.2.5" } };
   assertThrows(
-    () => applyFixes(fakeRequire(modules)),
+    () => applyRepairs(fakeRequire(modules)),
     Error,
-    "the fixes are for kafkajs 2.2.4, not for 2.2.5",
+    "the repairs are for kafkajs 2.2.4, not for 2.2.5",
   );
 });
 
-Deno.test("applyFixes refuses to come after kafkajs", () => {
+Deno.test("applyRepairs refuses to come after kafkajs", () => {
   const modules = { "kafkajs/package.json": { version: "2.2.4" }, "kafkajs": {} };
   assertThrows(
-    () => applyFixes(fakeRequire(modules, ["kafkajs"])),
+    () => applyRepairs(fakeRequire(modules, ["kafkajs"])),
     Error,
-    "kafkajs was loaded before its fixes",
+    "kafkajs was loaded before its repairs",
   );
 });
 
-Deno.test("applyFixes says which function it does not find", () => {
+Deno.test("applyRepairs says which function it does not find", () => {
   const packageJson = { version: "2.2.4" };
   assertThrows(
-    () => applyFixes(fakeRequire({ "kafkajs/package.json": packageJson })),
+    () => applyRepairs(fakeRequire({ "kafkajs/package.json": packageJson })),
     Error,
     "kafkajs/src/network/requestQueue exports no function to replace",
   );
@@ -39,7 +39,7 @@ Deno.test("applyFixes says which function it does not find", () => {
     "kafkajs/src/network/requestQueue": class {},
   };
   assertThrows(
-    () => applyFixes(fakeRequire(modules)),
+    () => applyRepairs(fakeRequire(modules)),
     Error,
     'kafkajs/src/network/requestQueue has no method "waitForPendingRequests"',
   );

@@ -1,34 +1,34 @@
 /**
- * The requests of a connection: those that wait because the broker throttles, and those under way.
+ * The requests of a connection: those not yet sent, and those without an answer.
  *
  * @module
  */
 
-/** What the method needs of kafkajs's `RequestQueue`. */
-export interface RequestQueue {
-  /** Until when the broker wants no requests, in milliseconds since the epoch. */
+/** kafkajs's `RequestQueue`, as far as it is used here. */
+interface RequestQueue {
+  /** When the broker accepts requests again, in milliseconds since the epoch. */
   throttledUntil: number;
-  /** The timer that is set, if any. */
+  /** The current timer, if any. */
   throttleCheckTimeoutId: unknown;
-  /** The requests that wait. */
+  /** The requests that are not sent yet. */
   pending: unknown[];
-  /** The requests that were sent and have no answer yet, by their correlation ids. */
+  /** The requests that were sent and not answered yet, by correlation id. */
   inflight: Map<number, { entry: { apiName: string }; rejected(error: Error): void }>;
-  /** Where the queue leads. */
+  /** `host:port`. */
   broker: string;
-  /** Sends what may be sent, and calls {@linkcode scheduleCheckPendingRequests}. */
+  /** Sends what may be sent, then calls {@linkcode scheduleCheckPendingRequests}. */
   checkPendingRequests(): void;
 }
 
-/** When requests wait for others in flight, whose answers also look after them. */
+/** The interval without throttling. The answer to a request in flight also starts a check. */
 const CHECK_INTERVAL_MS = 10;
 
 /**
- * Looks again after the requests that wait, once the broker wants them.
+ * Schedules a check of the pending requests for the end of the throttling.
  *
- * The original sets a timer even if none waits, which then sets itself again: one per millisecond
- * and connection, even after the disconnection (issue 1556). Unless throttled its delay is
- * negative, the time since 1970, of which Node and Deno warn (issue 1751).
+ * The original sets a timer even if no request is pending, and the timer sets itself again: one per
+ * millisecond and connection, even after disconnecting (issue 1556). Its delay is the negative time
+ * since 1970 unless the broker throttles, which Node and Deno warn about (issue 1751).
  */
 export function scheduleCheckPendingRequests(this: RequestQueue): void {
   if (this.throttleCheckTimeoutId || this.pending.length === 0) return;
@@ -39,12 +39,12 @@ export function scheduleCheckPendingRequests(this: RequestQueue): void {
   }, throttledMs > 0 ? throttledMs : CHECK_INTERVAL_MS);
 }
 
-/** `waitForPendingRequests` of kafkajs's `RequestQueue`. */
+/** The type of `RequestQueue.waitForPendingRequests`. */
 export type WaitForRequests = (this: RequestQueue) => Promise<void>;
 
 /**
- * Waits before a connection is closed until the requests under way are answered, except for fetches:
- * an answer that nobody will read is not worth the time that a broker may take for it.
+ * Waits, before a connection is closed, for the answers to all requests except fetches: nobody will
+ * read those, and the broker may delay them.
  */
 export function waitingForAllButFetches(
   original: WaitForRequests,

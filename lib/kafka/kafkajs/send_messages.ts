@@ -1,10 +1,9 @@
 /**
- * Sending messages of several partitions, each of them once.
+ * Sending messages to several partitions, each message once.
  *
  * @module
  */
 
-/** Messages of a topic, as `send` and `sendBatch` take them. */
 interface TopicMessages {
   topic: string;
   messages: unknown[];
@@ -48,7 +47,7 @@ interface EosManager {
   releaseBrokerLock(broker: Broker): Promise<void>;
 }
 
-/** kafkajs's errors, as far as they are told apart here. */
+/** kafkajs's errors, as far as they are distinguished here. */
 interface ClientError extends Error {
   type?: string;
   retriable?: boolean;
@@ -56,214 +55,242 @@ interface ClientError extends Error {
   port?: number;
 }
 
-/** What kafkajs's `sendMessages` module makes its function of. */
-export interface SenderParts {
-  /** The log. */
+/** The arguments of kafkajs's `sendMessages` module, which creates the function that sends. */
+interface ProducerParts {
   logger: { error(message: string, extra: object): void };
-  /** The connections. */
   cluster: Cluster;
-  /** Names the partition of a message. */
   partitioner: unknown;
-  /** The sequence numbers. */
   eosManager: EosManager;
-  /** Tries again, with pauses, until `bail` is called. */
+  /** Tries again, with growing delays, until `bail` is called. */
   retrier<T>(
     attempt: (bail: (error: Error) => void, count: number, timeMs: number) => Promise<T>,
   ): Promise<T>;
 }
 
-/** kafkajs's function that sends. */
-export type SendMessages = (request: {
+interface SendRequest {
   acks: number;
   timeout: number;
   compression: number;
   topicMessages: TopicMessages[];
-}) => Promise<Confirmation[]>;
+}
 
-/** What of kafkajs this needs. */
+type SendMessages = (request: SendRequest) => Promise<Confirmation[]>;
+
+/** The functions of kafkajs that are used here. */
 export interface SendInternals {
-  /** The messages of each partition. */
+  /** Groups messages by the partition that the partitioner chooses. */
   groupMessagesPerPartition(options: object): Record<string, unknown[]>;
-  /** The confirmations in a produce response. */
+  /** Reads the confirmations from a produce response. */
   responseSerializer(response: unknown): Confirmation[];
-  /** Whether an error says that the leader is another one now. */
+  /** Whether an error means that another broker leads the partition now. */
   staleMetadata(error: Error): boolean;
 }
 
-const SETTLING_TRIES = 10;
-const SETTLING_PAUSE_MS = 2;
+const CONCURRENT_TRANSACTIONS = "CONCURRENT_TRANSACTIONS";
+const CONCURRENT_TRANSACTIONS_RETRIES = 10;
+const CONCURRENT_TRANSACTIONS_DELAY_MS = 2;
 
-/** The messages of one partition, on their way. */
-interface Parcel {
+/** The messages of one partition in one send. */
+interface PartitionSend {
   topic: string;
   partition: number;
   messages: unknown[];
+  /** The sequence number of the first message; set by the first try. */
   firstSequence: number | undefined;
   confirmation: Confirmation | undefined;
-  /** Whether a broker has it; with `acks` 0 nobody says so. */
+  /** Whether a broker has accepted it; with `acks` 0, whether it was sent. */
   done: boolean;
 }
 
 /**
- * Makes the function that sends.
+ * Creates the `sendMessages` module.
  *
- * The original remembers which *broker* has answered (issue 1303). When one of several fails, it
- * tries again while the others are still under way: their messages are sent again with new sequence
- * numbers, and stored twice. When leaders have moved in between, a partition may be sent to a second
- * broker, or to none. Here each *partition* is remembered: it keeps the sequence number of its first
- * try, by which a broker knows what it has already, and nothing is tried again before every request
- * has ended.
+ * The original remembers which *broker* has answered (issue 1303). When one of several requests fails,
+ * it tries again while the others are still under way: their messages are sent again with new sequence
+ * numbers and stored twice. When leaders have moved in between, a partition may be sent to a second
+ * broker, or to none.
+ *
+ * Here each *partition* is remembered. It keeps the sequence number of its first try, by which a broker
+ * recognizes what it already has, and the next try starts only after every request has ended.
  */
-export function sendingEachPartitionOnce(internals: SendInternals): (
-  parts: SenderParts,
-) => SendMessages {
-  return ({ logger, cluster, partitioner, eosManager, retrier }) =>
-  async ({ acks, timeout, compression, topicMessages }) => {
-    let parcels: Parcel[] | undefined;
+export function sendingEachPartitionOnce(
+  internals: SendInternals,
+): (parts: ProducerParts) => SendMessages {
+  return (parts) => (request) => new Send(internals, parts, request).run();
+}
 
-    function pack(): Parcel[] {
-      return topicMessages.flatMap(({ topic, messages }) => {
-        const partitionMetadata = cluster.findTopicPartitionMetadata(topic);
-        if (partitionMetadata.length === 0) {
-          throw Object.assign(new Error(`no metadata of topic ${topic}`), { retriable: true });
-        }
-        const groups = internals.groupMessagesPerPartition({
-          topic,
-          partitionMetadata,
-          messages,
-          partitioner,
-        });
-        return Object.entries(groups).map(([partition, messages]) => ({
-          topic,
-          partition: Number(partition),
-          messages,
-          firstSequence: undefined,
-          confirmation: undefined,
-          done: false,
-        }));
-      });
-    }
+/** One call of `send` or `sendBatch`. */
+class Send {
+  readonly #internals: SendInternals;
+  readonly #parts: ProducerParts;
+  readonly #request: SendRequest;
+  #partitions: PartitionSend[] | undefined;
 
-    /** What is not done yet, by the broker that leads its partition now. */
-    async function byLeader(waiting: Parcel[]): Promise<Map<Broker, Parcel[]>> {
-      const brokers = new Map<Broker, Parcel[]>();
-      for (const parcel of waiting) {
-        const leaders = cluster.findLeaderForPartitions(parcel.topic, [parcel.partition]);
-        const [nodeId] = Object.keys(leaders);
-        if (nodeId === undefined) {
-          const where = `partition ${parcel.partition} of ${parcel.topic}`;
-          throw Object.assign(new Error(`${where} has no leader`), { retriable: true });
-        }
-        const broker = await cluster.findBroker({ nodeId });
-        const ofBroker = brokers.get(broker);
-        if (ofBroker === undefined) brokers.set(broker, [parcel]);
-        else ofBroker.push(parcel);
-      }
-      return brokers;
-    }
+  constructor(internals: SendInternals, parts: ProducerParts, request: SendRequest) {
+    this.#internals = internals;
+    this.#parts = parts;
+    this.#request = request;
+  }
 
-    async function produce(broker: Broker, sent: Parcel[]): Promise<void> {
-      await eosManager.acquireBrokerLock(broker);
-      try {
-        for (const parcel of sent) {
-          if (parcel.firstSequence !== undefined) continue;
-          const { topic, partition, messages } = parcel;
-          parcel.firstSequence = eosManager.getSequence(topic, partition);
-          eosManager.updateSequence(topic, partition, messages.length);
-        }
-        const response = await broker.produce({
-          transactionalId: eosManager.isTransactional()
-            ? eosManager.getTransactionalId()
-            : undefined,
-          producerId: eosManager.getProducerId(),
-          producerEpoch: eosManager.getProducerEpoch(),
-          acks,
-          timeout,
-          compression,
-          topicData: byTopic(sent),
-        });
-        const confirmed = acks === 0 ? [] : internals.responseSerializer(response);
-        for (const parcel of sent) {
-          parcel.done = true;
-          parcel.confirmation = confirmed.find(({ topicName, partition }) =>
-            topicName === parcel.topic && partition === parcel.partition
-          );
-        }
-      } finally {
-        await eosManager.releaseBrokerLock(broker);
-      }
-    }
-
-    /**
-     * Right after a commit the broker is still writing its markers, and refuses the next transaction
-     * for a few milliseconds: worth looking again soon.
-     */
-    async function addToTransaction(waiting: Parcel[]): Promise<void> {
-      for (let attempt = 0;; attempt++) {
-        try {
-          return await eosManager.addPartitionsToTransaction(byTopic(waiting));
-        } catch (error) {
-          const isSettling = (error as ClientError).type === "CONCURRENT_TRANSACTIONS";
-          if (!isSettling || attempt >= SETTLING_TRIES) throw error;
-          await new Promise((resolve) => setTimeout(resolve, SETTLING_PAUSE_MS));
-        }
-      }
-    }
-
-    async function sendWaiting(): Promise<Confirmation[]> {
-      await cluster.refreshMetadataIfNecessary();
-      parcels ??= pack();
-      const waiting = parcels.filter(({ done }) => !done);
-      const brokers = await byLeader(waiting);
-      if (eosManager.isTransactional()) await addToTransaction(waiting);
-      const ended = await Promise.allSettled(
-        [...brokers].map(([broker, sent]) => produce(broker, sent)),
-      );
-      const failed = ended.find(({ status }) => status === "rejected");
-      if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
-      return parcels.flatMap(({ confirmation }) => confirmation ?? []);
-    }
-
+  async run(): Promise<Confirmation[]> {
+    const { cluster, eosManager, retrier } = this.#parts;
+    const topics = this.#request.topicMessages.map(({ topic }) => topic);
     try {
       return await retrier(async (bail, retryCount, retryTime) => {
-        await cluster.addMultipleTargetTopics(topicMessages.map(({ topic }) => topic));
+        await cluster.addMultipleTargetTopics(topics);
         try {
-          return await sendWaiting();
-        } catch (thrown) {
-          const error = thrown as ClientError;
-          if (error.name === "KafkaJSConnectionClosedError") cluster.removeBroker(error);
-          if (!cluster.isConnected()) {
-            await cluster.connect();
-            await cluster.refreshMetadata();
-            throw error;
-          }
-          logger.error(`Failed to send messages: ${error.message}`, { retryCount, retryTime });
-          const leadersMayHaveMoved = internals.staleMetadata(error) ||
-            error.name.startsWith("KafkaJSConnection") ||
-            (error.retriable === true && error.type !== "CONCURRENT_TRANSACTIONS");
-          if (leadersMayHaveMoved) await cluster.refreshMetadata();
-          else if (error.retriable !== true) bail(error);
+          return await this.#sendRemaining();
+        } catch (error) {
+          await this.#recover(error as ClientError, { bail, retryCount, retryTime });
           throw error;
         }
       });
     } catch (error) {
-      // Whoever sends the same again sends it under the same sequence numbers.
-      for (const { topic, partition, messages, firstSequence, done } of parcels ?? []) {
+      // The same messages, sent again by the caller, get the same sequence numbers.
+      for (const { topic, partition, messages, firstSequence, done } of this.#partitions ?? []) {
         if (firstSequence !== undefined && !done) {
           eosManager.updateSequence(topic, partition, -messages.length);
         }
       }
       throw error;
     }
-  };
+  }
+
+  /** Prepares the next try, or calls `bail` when none can help. */
+  async #recover(
+    error: ClientError,
+    { bail, ...attempt }: {
+      bail: (error: Error) => void;
+      retryCount: number;
+      retryTime: number;
+    },
+  ): Promise<void> {
+    const { cluster, logger } = this.#parts;
+    if (error.name === "KafkaJSConnectionClosedError") cluster.removeBroker(error);
+    if (!cluster.isConnected()) {
+      await cluster.connect();
+      await cluster.refreshMetadata();
+      return;
+    }
+    logger.error(`Failed to send messages: ${error.message}`, attempt);
+    const leadersMayHaveMoved = this.#internals.staleMetadata(error) ||
+      error.name.startsWith("KafkaJSConnection") ||
+      (error.retriable === true && error.type !== CONCURRENT_TRANSACTIONS);
+    if (leadersMayHaveMoved) await cluster.refreshMetadata();
+    else if (error.retriable !== true) bail(error);
+  }
+
+  async #sendRemaining(): Promise<Confirmation[]> {
+    const { cluster, eosManager } = this.#parts;
+    await cluster.refreshMetadataIfNecessary();
+    this.#partitions ??= this.#groupByPartition();
+    const remaining = this.#partitions.filter(({ done }) => !done);
+    const brokers = await this.#groupByLeader(remaining);
+    if (eosManager.isTransactional()) await this.#addToTransaction(remaining);
+    const ended = await Promise.allSettled(
+      [...brokers].map(([broker, sends]) => this.#produce(broker, sends)),
+    );
+    const failed = ended.find(({ status }) => status === "rejected");
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+    return this.#partitions.flatMap(({ confirmation }) => confirmation ?? []);
+  }
+
+  #groupByPartition(): PartitionSend[] {
+    const { cluster, partitioner } = this.#parts;
+    return this.#request.topicMessages.flatMap(({ topic, messages }) => {
+      const partitionMetadata = cluster.findTopicPartitionMetadata(topic);
+      if (partitionMetadata.length === 0) {
+        throw Object.assign(new Error(`no metadata of topic ${topic}`), { retriable: true });
+      }
+      const groups = this.#internals.groupMessagesPerPartition({
+        topic,
+        partitionMetadata,
+        messages,
+        partitioner,
+      });
+      return Object.entries(groups).map(([partition, messages]) => ({
+        topic,
+        partition: Number(partition),
+        messages,
+        firstSequence: undefined,
+        confirmation: undefined,
+        done: false,
+      }));
+    });
+  }
+
+  async #groupByLeader(remaining: PartitionSend[]): Promise<Map<Broker, PartitionSend[]>> {
+    const { cluster } = this.#parts;
+    const brokers = new Map<Broker, PartitionSend[]>();
+    for (const send of remaining) {
+      const leaders = cluster.findLeaderForPartitions(send.topic, [send.partition]);
+      const [nodeId] = Object.keys(leaders);
+      if (nodeId === undefined) {
+        const where = `partition ${send.partition} of ${send.topic}`;
+        throw Object.assign(new Error(`${where} has no leader`), { retriable: true });
+      }
+      append(brokers, await cluster.findBroker({ nodeId }), send);
+    }
+    return brokers;
+  }
+
+  /**
+   * Right after a commit the broker is still writing its markers and refuses the next transaction for
+   * a few milliseconds, so the first retries come soon.
+   */
+  async #addToTransaction(remaining: PartitionSend[]): Promise<void> {
+    for (let attempt = 0;; attempt++) {
+      try {
+        return await this.#parts.eosManager.addPartitionsToTransaction(groupByTopic(remaining));
+      } catch (error) {
+        const isConcurrent = (error as ClientError).type === CONCURRENT_TRANSACTIONS;
+        if (!isConcurrent || attempt >= CONCURRENT_TRANSACTIONS_RETRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, CONCURRENT_TRANSACTIONS_DELAY_MS));
+      }
+    }
+  }
+
+  async #produce(broker: Broker, sends: PartitionSend[]): Promise<void> {
+    const { eosManager } = this.#parts;
+    const { acks, timeout, compression } = this.#request;
+    await eosManager.acquireBrokerLock(broker);
+    try {
+      for (const send of sends) {
+        if (send.firstSequence !== undefined) continue;
+        const { topic, partition, messages } = send;
+        send.firstSequence = eosManager.getSequence(topic, partition);
+        eosManager.updateSequence(topic, partition, messages.length);
+      }
+      const response = await broker.produce({
+        transactionalId: eosManager.isTransactional() ? eosManager.getTransactionalId() : undefined,
+        producerId: eosManager.getProducerId(),
+        producerEpoch: eosManager.getProducerEpoch(),
+        acks,
+        timeout,
+        compression,
+        topicData: groupByTopic(sends),
+      });
+      const confirmed = acks === 0 ? [] : this.#internals.responseSerializer(response);
+      for (const send of sends) {
+        send.done = true;
+        send.confirmation = confirmed.find(({ topicName, partition }) =>
+          topicName === send.topic && partition === send.partition
+        );
+      }
+    } finally {
+      await eosManager.releaseBrokerLock(broker);
+    }
+  }
 }
 
-function byTopic(parcels: Parcel[]): { topic: string; partitions: Parcel[] }[] {
-  const topics = new Map<string, Parcel[]>();
-  for (const parcel of parcels) {
-    const ofTopic = topics.get(parcel.topic);
-    if (ofTopic === undefined) topics.set(parcel.topic, [parcel]);
-    else ofTopic.push(parcel);
-  }
+function groupByTopic(sends: PartitionSend[]): { topic: string; partitions: PartitionSend[] }[] {
+  const topics = new Map<string, PartitionSend[]>();
+  for (const send of sends) append(topics, send.topic, send);
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
+}
+
+function append<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [value]);
+  else group.push(value);
 }
