@@ -29,9 +29,9 @@ import {
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
+import { grouped, table } from "./lib/cli/text.ts";
 import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
 import { explain } from "./lib/kafka/errors.ts";
-import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import {
   commitMoves,
   type GroupFacts,
@@ -41,9 +41,9 @@ import {
   planMoves,
 } from "./lib/kafka/move_offsets.ts";
 import { type Verification, verifyMetrics } from "./lib/kafka/recount.ts";
-import { grouped, table } from "./lib/cli/text.ts";
-import { type OffsetMove, parseOffsetTarget, TARGET_FORMS } from "./lib/offset_target.ts";
+import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { differenceText } from "./lib/metrics_comparison.ts";
+import { type OffsetMove, parseOffsetTarget, TARGET_FORMS } from "./lib/offset_target.ts";
 import { orderEvents, orderMetrics } from "./lib/topics.ts";
 
 /** The flags of the program. */
