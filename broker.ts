@@ -63,7 +63,7 @@ export const flags = {
     value: "DURATION",
     help: "up: time limit for becoming ready (default 60s); down: for a clean stop (default 30s)",
   }, durationMs),
-  json: toggle("status: print JSON"),
+  json: toggle("ps: print JSON"),
   verbose: toggle("show Maven's output and the stack of an error"),
 };
 
@@ -244,7 +244,9 @@ async function logs(dataDir: string, { options, state, signal }: Context): Promi
   }
   const nodes = await nodeStatus(dataDir);
   if (nodes.length === 0) {
-    throw new Error(`there is no log: no broker was started in ${shown(dataDir)}`);
+    throw new Error(
+      `reading the log: no broker was started in ${shown(dataDir)}; start one with: deno task up`,
+    );
   }
   const prints = await Promise.all(
     nodes.map(({ id, logFile }) =>
@@ -270,12 +272,13 @@ function refuseMisplaced(options: Options<typeof flags>, command: string): void 
     heap: "up",
     volumes: "down",
     follow: "logs",
-    json: "status",
+    json: "ps",
   } as const;
+  const task = command === "status" ? "ps" : command;
   for (const [name, place] of Object.entries(placed)) {
     const given = options[name as keyof typeof placed];
-    if (given !== undefined && given !== false && place !== command) {
-      throw new UsageError(`--${name} is for ${place}, not for ${command}`);
+    if (given !== undefined && given !== false && place !== task) {
+      throw new UsageError(`--${name} belongs to deno task ${place}, not to deno task ${task}`);
     }
   }
   if (options.nodes === 3 && options.engine === "docker") {
@@ -295,11 +298,11 @@ function shown(path: string): string {
 
 if (import.meta.main) {
   main({
-    usage: "deno task up|down|ps|logs",
+    usage: "deno task",
     summary: "Starts, stops and shows one Apache Kafka for work on this machine, on loopback only.",
     commands,
     flags,
     run,
-    notes: "The tasks up, down, ps and logs are these commands.",
+    notes: "The command status is the task ps: deno task ps",
   });
 }

@@ -77,13 +77,13 @@ export function id(description: string): v.GenericSchema<string> {
   return v.pipe(v.string(message), v.check(isId, message), v.description(description));
 }
 
-/** The schema of a quantity: a whole number of at least 1. */
-export function quantity(description: string): v.GenericSchema<number> {
-  const message = expected("a whole number of at least 1");
+/** The schema of a whole number. */
+export function wholeNumber(min: number, description: string): v.GenericSchema<number> {
+  const message = expected(`a whole number of at least ${min}`);
   return v.pipe(
     v.number(message),
     v.safeInteger(message),
-    v.minValue(1, message),
+    v.minValue(min, message),
     v.description(description),
   );
 }

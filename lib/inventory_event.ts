@@ -17,16 +17,16 @@ import {
   jsonText,
   oneOf,
   parseObject,
-  quantity,
   reasonOf,
   timestamp,
+  wholeNumber,
 } from "./event_fields.ts";
 
 const schema = v.object({
   event_type: oneOf(["InventoryEvent"], "The kind of event."),
   order_id: id("The order that caused the movement."),
   item_id: id("What moves; the key of the record."),
-  quantity: quantity("How many."),
+  quantity: wholeNumber(1, "How many."),
   action: oneOf(
     ["reserve", "release"],
     "`reserve` for an order that was placed, `release` for one that failed.",

@@ -17,18 +17,8 @@ import {
   parseMinute,
 } from "./minute_window.ts";
 import * as v from "valibot";
-import { conform, expected, parseObject, reasonOf } from "./event_fields.ts";
+import { conform, expected, parseObject, reasonOf, wholeNumber } from "./event_fields.ts";
 import { type Metrics, sumOfMetrics } from "./metrics_report.ts";
-
-const COUNT = expected("a whole number of at least 0");
-
-const count = (description: string) =>
-  v.pipe(
-    v.number(COUNT),
-    v.safeInteger(COUNT),
-    v.minValue(0, COUNT),
-    v.description(description),
-  );
 
 const OFFSET = expected("digits");
 
@@ -36,15 +26,15 @@ const offset = (description: string) =>
   v.pipe(v.string(OFFSET), v.digits(OFFSET), v.description(description));
 
 const countsSchema = v.object({
-  total: count("All orders of the minute."),
-  failed: count("Those that failed."),
+  total: wholeNumber(0, "All orders of the minute."),
+  failed: wholeNumber(0, "Those that failed."),
 });
 
 const progressSchema = v.object({
   start_offset: v.optional(offset("The offset of the first record that was counted.")),
   next_offset: offset("The offset of the next record to count."),
-  malformed: count("Records so far that were not valid."),
-  skipped: count("Valid records so far that were not orders."),
+  malformed: wholeNumber(0, "Records so far that were not valid."),
+  skipped: wholeNumber(0, "Valid records so far that were not orders."),
 });
 
 /** The schemas of the values of a minute's row and of a progress row. */

@@ -19,9 +19,9 @@ import {
   jsonText,
   oneOf,
   parseObject,
-  quantity,
   reasonOf,
   timestamp,
+  wholeNumber,
 } from "./event_fields.ts";
 import { scanOrder } from "./order_scan.ts";
 import { parseTimestampMs } from "./timestamp.ts";
@@ -33,7 +33,7 @@ const LIST_OF_ITEMS = expected(`a list of 1 to ${MAX_ITEMS} items`);
 
 const itemSchema = v.object({
   item_id: id("What is ordered."),
-  quantity: quantity("How many."),
+  quantity: wholeNumber(1, "How many."),
   price: amount("The price of one."),
 }, expected("an object"));
 

@@ -5,10 +5,10 @@
  * @module
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { freeNodes } from "../../dev_broker/free_ports.ts";
 import { ROOT } from "../../dev_broker/files.ts";
-import { findJava, kafkaJars } from "../../dev_broker/java.ts";
+import { findJava, kafkaClasspath } from "../../dev_broker/java.ts";
 import { writeState } from "../../dev_broker/state.ts";
 import { collect } from "../../lib/cli/launch.ts";
 import { eventually, testRun } from "../support/run.ts";
@@ -181,7 +181,7 @@ Deno.test("KAFKA_BROKERS runs no command and permits no host that is not host:po
 Deno.test("the tasks of the broker start, show and stop one", async () => {
   await using checkout = await checkoutWithBlank();
   const data = `${checkout.root}/.kafka`;
-  const libs = await kafkaJars();
+  const libs = dirname(await kafkaClasspath());
   await copyTree(libs, `${data}/${basename(libs)}`);
   await writeState(data, {
     engine: "java",
