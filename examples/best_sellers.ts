@@ -20,7 +20,7 @@ import type { Assignment, PartitionWork } from "../lib/kafka/partition_session.t
 import { runProcessor } from "../lib/kafka/processor.ts";
 import { readTopic } from "../lib/kafka/read_topic.ts";
 import { type KafkaSettings, kafkaSettings } from "../lib/kafka/settings.ts";
-import { eachOrder } from "../lib/order_batch.ts";
+import { eachOrder } from "../lib/order.ts";
 import { orderEvents } from "../lib/topics.ts";
 
 /** The flags of the program. */
