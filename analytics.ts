@@ -27,7 +27,7 @@ import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
-import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { withAdmin } from "./lib/kafka/client.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import { MetricsView } from "./lib/kafka/metrics_view.ts";
@@ -130,12 +130,12 @@ interface Topics {
   group: string;
   orders: string;
   metrics: string;
-  deadLetters: string;
+  deadLetterTopic: string;
   partitions: number;
 }
 
 /** Creates the topics that are missing. */
-async function prepareTopics(
+function prepareTopics(
   { group: name, topicPrefix }: Options<typeof flags>,
   settings: KafkaSettings,
   signal: AbortSignal,
@@ -143,30 +143,25 @@ async function prepareTopics(
   const group = topicPrefix + name;
   const orders = orderEvents(topicPrefix);
   const dead = deadLetters(topicPrefix);
-  const admin = await connectAdmin(settings, signal);
-  try {
+  return withAdmin(settings, signal, async (admin) => {
     const created = await createMissingTopics(admin, [orders, dead], printNote);
     const partitions = created.get(orders.name)!;
     const metrics = orderMetrics(group, partitions);
-    const metricsPartitions = (await createMissingTopics(admin, [metrics], printNote))
-      .get(metrics.name)!;
-    if (metricsPartitions !== partitions) {
+    const rows = (await createMissingTopics(admin, [metrics], printNote)).get(metrics.name)!;
+    if (rows !== partitions) {
       throw new Error(
-        `topic ${metrics.name} has ${metricsPartitions} partitions and ${orders.name} has ` +
-          `${partitions}: the partition counts must match; delete ${metrics.name} and it will be ` +
-          `recreated`,
+        `topic ${metrics.name} has ${rows} partitions and ${orders.name} has ${partitions}: the ` +
+          `partition counts must match; delete ${metrics.name} and it will be recreated`,
       );
     }
     return {
       group,
       orders: orders.name,
       metrics: metrics.name,
-      deadLetters: dead.name,
+      deadLetterTopic: dead.name,
       partitions,
     };
-  } finally {
-    await disconnect(admin);
-  }
+  });
 }
 
 /** What the counting of a partition needs. */
@@ -197,7 +192,7 @@ function countingWork(
   counter: PartitionCounter,
   { topics, tally, reportEvery }: CountingContext,
 ): PartitionWork {
-  const { group, orders, metrics } = topics;
+  const { group, orders, metrics, deadLetterTopic } = topics;
   return {
     get pending() {
       return counter.pending;
@@ -215,7 +210,7 @@ function countingWork(
         nextOffset,
       );
       const dead = malformed.map(({ record, reason }) =>
-        deadLetter(record, topics.deadLetters, { topic: orders, partition, group, reason })
+        deadLetter(record, deadLetterTopic, { topic: orders, partition, group, reason })
       );
       return {
         outputs: [...rows.map((row) => ({ ...row, topic: metrics, partition })), ...dead],

@@ -16,18 +16,17 @@
 import { COMMON_FLAGS, type Options } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
+import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { inventoryEventEncoder } from "./lib/inventory_event.ts";
-import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
-import { kafkaSettings } from "./lib/kafka/settings.ts";
+import { withAdmin } from "./lib/kafka/client.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
+import type { Step } from "./lib/kafka/partition_session.ts";
 import { rememberingPartitioner } from "./lib/kafka/partitioner.ts";
-import { type Step } from "./lib/kafka/partition_session.ts";
 import { runProcessor } from "./lib/kafka/processor.ts";
-import { type SourceRecord } from "./lib/kafka/records.ts";
-import type { TargetRecord } from "./lib/kafka/records.ts";
+import type { SourceRecord, TargetRecord } from "./lib/kafka/records.ts";
+import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { eachOrder } from "./lib/order.ts";
-import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
 import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";
 
@@ -37,74 +36,27 @@ export const flags: ReturnType<typeof serviceFlags> & typeof COMMON_FLAGS = {
   ...COMMON_FLAGS,
 };
 
-/** What an instance has committed. */
-export interface InventoryTotals {
-  /** Orders turned into movements. */
-  orders: number;
-  /** Movements of placed orders. */
-  reserved: number;
-  /** Movements of failed orders. */
-  released: number;
-  /** Records of other kinds. */
-  skipped: number;
-  /** Dead letters. */
-  malformed: number;
-}
-
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
   const settings = kafkaSettings("order-stream-inventory", options, printNote);
-  const group = options.topicPrefix + options.group;
-  const orders = orderEvents(options.topicPrefix);
-  const movements = inventoryEvents(options.topicPrefix);
-  const letters = deadLetters(options.topicPrefix);
-
-  const admin = await connectAdmin(settings, signal);
-  const partitions = await createMissingTopics(admin, [orders, movements, letters], printNote);
-  await disconnect(admin);
-  const encode = inventoryEventEncoder();
-  const partitionOf = rememberingPartitioner(partitions.get(movements.name)!);
-
-  const totals: InventoryTotals = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
-  const startedMs = performance.now();
-  const progress = atEach(1_000, (count) => {
-    const perSecond = totals.orders / (performance.now() - startedMs) * 1_000;
-    printNote(`${count} orders turned into stock movements, ${Math.round(perSecond)}/s`);
+  const { topicPrefix } = options;
+  const group = topicPrefix + options.group;
+  const orders = orderEvents(topicPrefix);
+  const movements = inventoryEvents(topicPrefix);
+  const dead = deadLetters(topicPrefix);
+  const partitions = await withAdmin(
+    settings,
+    signal,
+    (admin) => createMissingTopics(admin, [orders, movements, dead], printNote),
+  );
+  const totals = new Totals();
+  const source = { orders: orders.name, group };
+  const step = movementSteps(source, {
+    movements: movements.name,
+    movementPartitions: partitions.get(movements.name)!,
+    deadLetterTopic: dead.name,
+    totals,
   });
-
-  function step(partition: number, records: readonly SourceRecord[]): Step {
-    const outputs: TargetRecord[] = [];
-    let count = 0;
-    let released = 0;
-    const { skipped, malformed } = eachOrder(records, (order, timestampMs) => {
-      count++;
-      for (const event of stockMovements(order, timestampMs)) {
-        if (event.action === "release") released++;
-        outputs.push({
-          topic: movements.name,
-          partition: partitionOf(event.item_id),
-          key: event.item_id,
-          value: encode(event),
-        });
-      }
-    });
-    const reserved = outputs.length - released;
-    for (const { record, reason } of malformed) {
-      const origin = { topic: orders.name, partition, group, reason };
-      outputs.push(deadLetter(record, letters.name, origin));
-    }
-    return {
-      outputs,
-      committed() {
-        totals.orders += count;
-        totals.reserved += reserved;
-        totals.released += released;
-        totals.skipped += skipped;
-        totals.malformed += malformed.length;
-        progress(totals.orders);
-      },
-    };
-  }
 
   printNote(`group ${group} turns ${orders.name} into ${movements.name}`);
   try {
@@ -119,18 +71,95 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
         Promise.resolve({ pending: false, step: (records) => step(partition, records) }),
     }, signal);
   } finally {
-    const elapsedSeconds = (performance.now() - startedMs) / 1_000;
-    printResult(
-      options.json ? JSON.stringify({ ...totals, seconds: elapsedSeconds }) : [
-        "INVENTORY",
-        `Orders:       ${totals.orders}`,
-        `Reserved:     ${totals.reserved}`,
-        `Released:     ${totals.released}`,
-        `Skipped:      ${totals.skipped}`,
-        `Dead letters: ${totals.malformed}`,
-        `Seconds:      ${elapsedSeconds.toFixed(2)}`,
-      ].join("\n"),
-    );
+    printResult(options.json ? totals.json() : totals.text());
+  }
+}
+
+/** Where the orders come from. */
+interface Source {
+  orders: string;
+  group: string;
+}
+
+/** Where the outputs go. */
+interface Target {
+  movements: string;
+  movementPartitions: number;
+  deadLetterTopic: string;
+  totals: Totals;
+}
+
+/** Returns a function that turns records of a partition into movements and dead letters. */
+function movementSteps(
+  { orders, group }: Source,
+  { movements, movementPartitions, deadLetterTopic, totals }: Target,
+): (partition: number, records: readonly SourceRecord[]) => Step {
+  const encode = inventoryEventEncoder();
+  const partitionOf = rememberingPartitioner(movementPartitions);
+  return (partition, records) => {
+    const outputs: TargetRecord[] = [];
+    let count = 0;
+    let released = 0;
+    const { skipped, malformed } = eachOrder(records, (order, timestampMs) => {
+      count++;
+      for (const event of stockMovements(order, timestampMs)) {
+        if (event.action === "release") released++;
+        outputs.push({
+          topic: movements,
+          partition: partitionOf(event.item_id),
+          key: event.item_id,
+          value: encode(event),
+        });
+      }
+    });
+    const reserved = outputs.length - released;
+    for (const { record, reason } of malformed) {
+      outputs.push(
+        deadLetter(record, deadLetterTopic, { topic: orders, partition, group, reason }),
+      );
+    }
+    const added = { orders: count, reserved, released, skipped, malformed: malformed.length };
+    return { outputs, committed: () => totals.add(added) };
+  };
+}
+
+/** What this instance has committed. */
+class Totals {
+  #counts = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
+  #startedMs = performance.now();
+  #progress = atEach(1_000, (count) => {
+    const perSecond = Math.round(this.#counts.orders / this.#seconds());
+    printNote(`${count} orders turned into stock movements, ${perSecond}/s`);
+  });
+
+  add(counts: Record<"orders" | "reserved" | "released" | "skipped" | "malformed", number>): void {
+    this.#counts.orders += counts.orders;
+    this.#counts.reserved += counts.reserved;
+    this.#counts.released += counts.released;
+    this.#counts.skipped += counts.skipped;
+    this.#counts.malformed += counts.malformed;
+    this.#progress(this.#counts.orders);
+  }
+
+  json(): string {
+    return JSON.stringify({ ...this.#counts, seconds: this.#seconds() });
+  }
+
+  text(): string {
+    const { orders, reserved, released, skipped, malformed } = this.#counts;
+    return [
+      "INVENTORY",
+      `Orders:       ${orders}`,
+      `Reserved:     ${reserved}`,
+      `Released:     ${released}`,
+      `Skipped:      ${skipped}`,
+      `Dead letters: ${malformed}`,
+      `Seconds:      ${this.#seconds().toFixed(2)}`,
+    ].join("\n");
+  }
+
+  #seconds(): number {
+    return (performance.now() - this.#startedMs) / 1_000;
   }
 }
 

@@ -27,7 +27,7 @@ import {
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
-import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { withAdmin } from "./lib/kafka/client.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { delayOrAbort } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
@@ -100,9 +100,12 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     latencies: new LatencyHistogram(),
   };
 
-  const admin = await connectAdmin(settings, signal);
-  const partitions = (await createMissingTopics(admin, [topic], printNote)).get(topic.name)!;
-  disconnect(admin);
+  const created = await withAdmin(
+    settings,
+    signal,
+    (admin) => createMissingTopics(admin, [topic], printNote),
+  );
+  const partitions = created.get(topic.name)!;
 
   const startedMs = performance.now();
   const elapsedSeconds = () => (performance.now() - startedMs) / 1_000;

@@ -78,6 +78,24 @@ export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal)
   }
 }
 
+/**
+ * Runs the function with an admin client that is connected, and disconnects it in the background.
+ *
+ * @throws {Error} As {@linkcode connectAdmin}.
+ */
+export async function withAdmin<T>(
+  settings: KafkaSettings,
+  signal: AbortSignal,
+  run: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const admin = await connectAdmin(settings, signal);
+  try {
+    return await run(admin);
+  } finally {
+    disconnect(admin);
+  }
+}
+
 /** Asks for the net permission that is missing on a terminal, and explains it elsewhere. */
 async function requireNetAccess({ brokers }: KafkaSettings): Promise<void> {
   for (const host of brokers) {
