@@ -10,7 +10,8 @@
  * deno task analytics --replay --until-end --format json
  * ```
  *
- * Permissions: the set `analytics` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `analytics` of deno.json, `--allow-net` for the brokers, `--allow-read` and
+ * `--allow-write` for the directory of the report.
  *
  * @module
  */
@@ -27,6 +28,7 @@ import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
+import { userPath } from "./lib/cli/user_path.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
@@ -53,7 +55,7 @@ export const flags = {
   output: flag({
     value: "FILE",
     default: "metrics_output.txt",
-    help: "where the report is kept up to date",
+    help: "where the report is kept up to date, from where you stand",
   }, nonEmpty),
   format: flag({
     value: "text|json",
@@ -69,7 +71,8 @@ const LAST_REPORT_LIMIT_MS = 10_000;
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
-  await requireWritable(options.output);
+  const output = userPath(options.output);
+  await requireWritable(output);
   const settings = kafkaSettings("order-stream-analytics", options, printNote);
   const topics = await prepareTopics(options, settings, signal);
   const { group, orders, metrics, partitions } = topics;
@@ -89,7 +92,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const format = options.format === "json" ? reportJson : reportText;
   const report = new ReportKeeper(
     view,
-    (all) => writeWhole(options.output, format(metricsReport(all))),
+    (all) => writeWhole(output, format(metricsReport(all))),
   );
   const reportEnd = new AbortController();
   const keeping = report.keep(reportEnd.signal).catch(onFailure);

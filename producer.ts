@@ -25,6 +25,7 @@ import {
   wholeNumber,
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
+import { userPath } from "./lib/cli/user_path.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
@@ -192,7 +193,7 @@ async function openGenerator(options: Options<typeof flags>): Promise<Source> {
 
 async function readMenu(path: string): Promise<MenuItem[]> {
   try {
-    return parseMenu(await Deno.readTextFile(path));
+    return parseMenu(await Deno.readTextFile(userPath(path)));
   } catch (error) {
     throw new UsageError(`--menu "${path}": ${fileProblem(error)}`);
   }
@@ -240,7 +241,7 @@ async function openFile(options: Options<typeof flags>, path: string): Promise<S
 
 async function openForReading(path: string): Promise<Deno.FsFile> {
   try {
-    const file = await Deno.open(path);
+    const file = await Deno.open(userPath(path));
     if ((await file.stat()).isDirectory) throw new Error("it is a directory");
     return file;
   } catch (error) {

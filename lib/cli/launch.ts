@@ -24,7 +24,7 @@ export interface Running {
   ended: Promise<{ exitCode: number; stdout: string; stderr: string }>;
 }
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
  * The arguments of `deno` that run a program as its task does; those of the program follow.
@@ -35,7 +35,8 @@ export function commandOf(script: Script, brokers: string): string[] {
   const task = Object.values(config.tasks).find(({ command }) => command.endsWith(` ${script}`))!;
   const [, ...args] = task.command.replace(/\$\(.*\)/, () => netPermission(brokers))
     .replaceAll('"', "").split(" ");
-  return [...args.slice(0, -1), fileURLToPath(new URL(script, ROOT)), "--brokers", brokers];
+  const inRoot = args.slice(0, -1).map((arg) => arg.replace("$INIT_CWD", ROOT));
+  return [...inRoot, `${ROOT}${script}`, "--brokers", brokers];
 }
 
 /**
@@ -50,6 +51,8 @@ export function launch(
 ): Running {
   const child = new Deno.Command(Deno.execPath(), {
     cwd: ROOT,
+    // Its paths are those of this program, which a task may have started elsewhere.
+    env: { INIT_CWD: ROOT },
     args: [...commandOf(script, brokers), ...args],
     stdin: "null",
     stdout: "piped",

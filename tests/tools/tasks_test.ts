@@ -17,7 +17,7 @@ import config from "../../deno.json" with { type: "json" };
 /** What each task prints with `--help`. */
 const HELP: Record<string, RegExp> = {
   analytics: /^Counts orders/,
-  bench: /^Measures/,
+  bench: /^Compares/,
   broker: /^Starts, stops and shows/,
   demo: /^Runs the whole flow/,
   down: /^Starts, stops and shows/,
@@ -31,8 +31,8 @@ const HELP: Record<string, RegExp> = {
   test: /^Run tests/,
   up: /^Starts, stops and shows/,
 };
-/** Checks the types of the whole tree, which takes long: .ci/run starts it. */
-const NOT_STARTED_HERE = "ok";
+/** `ok` checks the types of the whole tree, which takes long: .ci/run starts it. `docs` has a test below. */
+const WITHOUT_HELP = ["docs", "ok"];
 
 const ORDER =
   '{"event_type":"OrderPlaced","order_id":"order_1","user_id":"user_1","items":[{"item_id":"burger",' +
@@ -101,13 +101,22 @@ async function fileNames(directory: string): Promise<string[]> {
 }
 
 Deno.test("every task starts", async () => {
-  assertEquals([...Object.keys(HELP), NOT_STARTED_HERE].sort(), Object.keys(config.tasks).sort());
+  assertEquals([...Object.keys(HELP), ...WITHOUT_HELP].sort(), Object.keys(config.tasks).sort());
   await using checkout = await checkoutWithBlank();
   for (const [name, help] of Object.entries(HELP)) {
     const { exitCode, stdout, stderr } = await checkout.run(name, ["--help"]);
     assertEquals(exitCode, 0, `${name}: ${stderr}`);
     assertMatch(stdout, help);
   }
+});
+
+Deno.test("deno task docs writes docs/asyncapi.yaml", async () => {
+  await using checkout = await checkoutWithBlank();
+  const file = `${checkout.root}/docs/asyncapi.yaml`;
+  const before = await Deno.readTextFile(file);
+  await Deno.remove(file);
+  const { exitCode, stderr } = await checkout.run("docs");
+  assertEquals([exitCode, await Deno.readTextFile(file)], [0, before], stderr);
 });
 
 Deno.test("the tasks of the programs do their work on a broker", async () => {
@@ -131,6 +140,28 @@ Deno.test("the tasks of the programs do their work on a broker", async () => {
     (await json("replay", ["--group", "analytics", "--to", "earliest"])).executed,
     false,
   );
+});
+
+Deno.test("files are found and written where the user stands", async () => {
+  await using test = await testRun("tasks");
+  await using checkout = await checkoutWithBlank();
+  const place = `${checkout.root}/../a place of orders`;
+  await Deno.mkdir(place);
+  await Deno.writeTextFile(`${place}/orders.ndjson`, ORDER);
+  const env = { KAFKA_BROKERS: test.brokers, TOPIC_PREFIX: test.prefix };
+  const config = ["--config", `${checkout.root}/deno.json`];
+  const run = async (name: string, args: string[]) => {
+    const { success, stderr } = await new Deno.Command(`${checkout.root}/../deno`, {
+      cwd: place,
+      args: ["task", "--quiet", ...config, name, ...args],
+      env: { NO_COLOR: "1", ...env },
+    }).output();
+    assertEquals(success, true, new TextDecoder().decode(stderr));
+  };
+  await run("produce", ["--from", "orders.ndjson"]);
+  await run("analytics", ["--until-end", "--output", "report.txt"]);
+  assertMatch(await Deno.readTextFile(`${place}/report.txt`), /^Total Orders: 1$/m);
+  assertEquals(await fileNames(place), ["orders.ndjson", "report.txt"]);
 });
 
 Deno.test("stdin, signals and exit codes pass through a task", async () => {
