@@ -5,5 +5,4 @@ Deno.test("userPath starts where the user stands, and leaves absolute paths alon
   assertEquals(userPath("orders.ndjson", "/home/anna"), "/home/anna/orders.ndjson");
   assertEquals(userPath("../orders.ndjson", "/home/anna"), "/home/orders.ndjson");
   assertEquals(userPath("/tmp/orders.ndjson", "/home/anna"), "/tmp/orders.ndjson");
-  assertEquals(userPath("orders.ndjson", undefined), "orders.ndjson");
 });

@@ -22,7 +22,7 @@ const HELP: Record<string, RegExp> = {
   demo: /^Runs the whole flow/,
   down: /^Starts, stops and shows/,
   inventory: /^Turns each order/,
-  lag: /^Shows how far/,
+  lag: /^Shows the lag/,
   logs: /^Starts, stops and shows/,
   produce: /^Publishes orders/,
   ps: /^Starts, stops and shows/,
