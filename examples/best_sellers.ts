@@ -14,7 +14,7 @@
 import { COMMON_FLAGS, flag, nonEmpty, type Options, toggle } from "../lib/cli/flags.ts";
 import { main } from "../lib/cli/main.ts";
 import { printNote, printResult } from "../lib/cli/output.ts";
-import { connectAdmin, disconnect } from "../lib/kafka/client.ts";
+import { withAdmin } from "../lib/kafka/client.ts";
 import { createMissingTopics } from "../lib/kafka/create_topics.ts";
 import type { Assignment, PartitionWork } from "../lib/kafka/partition_session.ts";
 import { runProcessor } from "../lib/kafka/processor.ts";
@@ -41,12 +41,14 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const settings = kafkaSettings("best-sellers", options, printNote);
   const group = options.topicPrefix + options.group;
   const orders = orderEvents(options.topicPrefix);
-  const admin = await connectAdmin(settings, signal);
-  const partitions = (await createMissingTopics(admin, [orders], printNote)).get(orders.name)!;
-  // Partition p of the counts belongs to partition p of the orders.
-  const counts = { name: `${group}-counts`, partitions, settings: { "cleanup.policy": "compact" } };
-  await createMissingTopics(admin, [counts], printNote);
-  await disconnect(admin);
+  const counts = `${group}-counts`;
+  const partitions = await withAdmin(settings, signal, async (admin) => {
+    const partitions = (await createMissingTopics(admin, [orders], printNote)).get(orders.name)!;
+    // Partition p of the counts belongs to partition p of the orders.
+    const spec = { name: counts, partitions, settings: { "cleanup.policy": "compact" } };
+    await createMissingTopics(admin, [spec], printNote);
+    return partitions;
+  });
 
   await runProcessor({
     settings,
@@ -55,11 +57,11 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     partitions,
     throttleMs: 0,
     untilEnd: options.untilEnd,
-    open: (assignment) => open(assignment, counts.name, settings),
+    open: (assignment) => open(assignment, counts, settings),
   }, signal);
 
   const total = new Map<string, number>();
-  for (const { sold } of (await readCounts(settings, counts.name)).values()) {
+  for (const { sold } of (await readCounts(settings, counts)).values()) {
     for (const [item, quantity] of sold) add(total, item, quantity);
   }
   const ranked = [...total].sort(([, a], [, b]) => b - a);
