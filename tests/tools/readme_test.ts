@@ -60,8 +60,11 @@ Deno.test("README's table of programs names every flag that is not common", () =
   }
 });
 
-Deno.test("README links to files that exist", async () => {
-  for (const [, path] of readme.matchAll(/\]\(((?!https?:)[^)#]+)\)/g)) {
-    await Deno.stat(new URL(path!, root));
+Deno.test("README, CONTRIBUTING and DESIGN link to files that exist", async () => {
+  for (const document of ["README.md", "CONTRIBUTING.md", "docs/DESIGN.md"]) {
+    const text = await Deno.readTextFile(new URL(document, root));
+    for (const [, path] of text.matchAll(/\]\(((?!https?:)[^)#]+)[)#]/g)) {
+      await Deno.stat(new URL(path!, new URL(document, root)));
+    }
   }
 });
