@@ -33,8 +33,8 @@ import { LiveScreen } from "./lib/cli/live_screen.ts";
 import { grouped } from "./lib/cli/text.ts";
 import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
 import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
-import { explain } from "./lib/kafka/errors.ts";
-import { groupRetry, type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
+import { explain, whileRetriable } from "./lib/kafka/errors.ts";
+import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { LAG_HELP, lagJson, lagTable } from "./lib/lag/table.ts";
 import { behindBy, type GroupSample, type GroupStatus, groupStatus } from "./lib/lag/verdict.ts";
@@ -93,9 +93,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     if (groups.length > 0) await requireGroups(reader, groups, topicPrefix);
     const takeSample = sampler(reader, topic, groups);
     if (options.watch) return await watch(takeSample, settings, options, signal);
-    await retry(takeSample, groupRetry(settings, signal));
+    await retry(takeSample, whileRetriable(settings, signal));
     await delayOrAbort(options.interval, signal);
-    const report = await retry(takeSample, groupRetry(settings, signal));
+    const report = await retry(takeSample, whileRetriable(settings, signal));
     printResult(options.json ? lagJson(report) : reportText(report, { history: false }));
     return behindExitCode(report, options.failAbove ?? 0);
   } catch (error) {
@@ -172,7 +172,7 @@ async function watch(
         if (screen === undefined) printNote(note);
         else screen.show(`${text}\n\n${note}`);
       };
-      show(await retry(takeSample, { ...groupRetry(settings, signal), onRetry }));
+      show(await retry(takeSample, { ...whileRetriable(settings, signal), onRetry }));
       await delayOrAbort(Math.max(0, startedMs + interval - performance.now()), signal);
     }
   } finally {

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import {
   COMMON_FLAGS,
   decimal,
@@ -33,7 +34,6 @@ import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { delayOrAbort } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
-import { LatencyHistogram } from "./lib/cli/latency_histogram.ts";
 import { eventTimes } from "./lib/event_times.ts";
 import { MENU, type MenuItem, parseMenu } from "./lib/menu.ts";
 import { readLines } from "./lib/ndjson.ts";
@@ -83,7 +83,8 @@ interface Tally {
   failed: number;
   bytes: number;
   rejectedLines: number;
-  latencies: LatencyHistogram;
+  /** From handing an order over to its acknowledgement, in microseconds. */
+  latenciesUs: RecordableHistogram;
 }
 
 /** Publishes the orders; the exit code is 0 only when all of them are acknowledged. */
@@ -98,7 +99,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     failed: 0,
     bytes: 0,
     rejectedLines: 0,
-    latencies: new LatencyHistogram(),
+    latenciesUs: createHistogram(),
   };
 
   const created = await withAdmin(
@@ -122,7 +123,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       tally.acknowledged += about.length;
       tally.failed += about.filter((status) => status === "failed").length;
       tally.bytes += bytes;
-      tally.latencies.add(latenciesMs);
+      for (const ms of latenciesMs) tally.latenciesUs.record(Math.max(1, Math.round(ms * 1_000)));
       progress(tally.acknowledged);
     },
   });
@@ -262,8 +263,8 @@ function instantMs(text: string): number {
 }
 
 function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
-  const { acknowledged, failed, bytes, rejectedLines, latencies } = tally;
-  const latencyMs = (share: number) => Number(latencies.percentileMs(share).toFixed(1));
+  const { acknowledged, failed, bytes, rejectedLines, latenciesUs } = tally;
+  const ms = (us: number) => Number((us / 1_000).toFixed(1));
   const facts = {
     orders: acknowledged,
     failed,
@@ -273,10 +274,10 @@ function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
     orders_per_second: Math.round(acknowledged / elapsedSeconds),
     megabytes_per_second: Number((bytes / 1e6 / elapsedSeconds).toFixed(2)),
     ack_latency_ms: {
-      p50: latencyMs(0.5),
-      p95: latencyMs(0.95),
-      p99: latencyMs(0.99),
-      max: Number(latencies.maxMs.toFixed(1)),
+      p50: ms(latenciesUs.percentile(50)),
+      p95: ms(latenciesUs.percentile(95)),
+      p99: ms(latenciesUs.percentile(99)),
+      max: ms(latenciesUs.max),
     },
   };
   if (json) return JSON.stringify(facts);

@@ -10,7 +10,7 @@
 import type { Admin, logCreator } from "kafkajs";
 import { deadline, retry } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
-import { explain, isRetriable, netAccessError } from "./errors.ts";
+import { explain, netAccessError, whileRetriable } from "./errors.ts";
 import { Kafka, logLevel } from "./kafkajs/mod.ts";
 import { answersKafka } from "./probe.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -57,11 +57,7 @@ export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal)
       }
       return admin;
     }, {
-      minTimeout: 250,
-      maxTimeout: 500,
-      jitter: 0.5,
-      limitMs: timeoutMs,
-      isRetriable,
+      ...whileRetriable(settings, signal),
       async onRetry(_error, attempt) {
         if (attempt > 0) return;
         await refuseStrangers(settings);
@@ -70,7 +66,6 @@ export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal)
             formatSeconds(timeoutMs),
         );
       },
-      signal,
     });
   } catch (error) {
     signal.throwIfAborted();

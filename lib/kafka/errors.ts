@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { RetryOptions } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
 import {
   KafkaJSConnectionError,
@@ -56,6 +57,18 @@ export class UnsupportedBrokerError extends Error {
  */
 export function isRetriable(error: unknown): boolean {
   return !causes(error).some(isFinal);
+}
+
+/** Options of `retry`: while another attempt can help, for the settings' `timeoutMs`. */
+export function whileRetriable({ timeoutMs }: KafkaSettings, signal: AbortSignal): RetryOptions {
+  return {
+    minTimeout: 100,
+    maxTimeout: 1_000,
+    jitter: 0.5,
+    limitMs: timeoutMs,
+    isRetriable,
+    signal,
+  };
 }
 
 function isFinal(error: Error): boolean {

@@ -12,10 +12,8 @@
  */
 import type { Admin } from "kafkajs";
 import type { GroupSample, Member, PartitionSample } from "../lag/verdict.ts";
-import type { RetryOptions } from "../async.ts";
 import { isTemporaryGroup } from "../topics.ts";
 import { adminPool } from "./client_pool.ts";
-import { isRetriable } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
 import { AssignerProtocol } from "./kafkajs/mod.ts";
 import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
@@ -97,18 +95,6 @@ export function openLagReader(
     async close() {
       await Promise.all([admin.close(), cluster.close()]);
     },
-  };
-}
-
-/** Retries requests about groups: the coordinator may be loading the group or be moving. */
-export function groupRetry({ timeoutMs }: KafkaSettings, signal: AbortSignal): RetryOptions {
-  return {
-    minTimeout: 100,
-    maxTimeout: 1_000,
-    jitter: 0.5,
-    limitMs: timeoutMs,
-    isRetriable,
-    signal,
   };
 }
 

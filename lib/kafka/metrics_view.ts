@@ -12,7 +12,7 @@ import type { Producer } from "kafkajs";
 import { deadline, Pulse, retry } from "../async.ts";
 import { barrierRow, MetricsRows } from "../metrics_rows.ts";
 import { connect, disconnect, kafkaClient } from "./client.ts";
-import { explain, isRetriable } from "./errors.ts";
+import { explain, whileRetriable } from "./errors.ts";
 import { followTopic } from "./follow_topic.ts";
 import { chosenPartition, requireAcknowledged } from "./producers.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -30,9 +30,6 @@ export interface MetricsViewOptions {
   /** Takes the error when the topic cannot be followed any more. */
   onFailure: (error: Error) => void;
 }
-
-/** The wait between two tries to write a barrier, in milliseconds. */
-const RETRY_MS = 250;
 
 /** A metrics topic, followed until the signal is aborted. */
 export class MetricsView {
@@ -136,14 +133,7 @@ class BarrierWriter {
         const result = await deadline(sent, deadlineMs - performance.now(), { signal });
         requireAcknowledged(result, [{ topic, partition }]);
         return BigInt(result[0]!.baseOffset!);
-      }, {
-        minTimeout: RETRY_MS,
-        multiplier: 1,
-        jitter: 0.5,
-        limitMs: timeoutMs,
-        isRetriable,
-        signal,
-      });
+      }, whileRetriable(this.#settings, signal));
     } catch (error) {
       signal.throwIfAborted();
       throw explain(error, this.#settings);

@@ -17,9 +17,9 @@ import {
   targetOffset,
 } from "../offset_target.ts";
 import { adminPool } from "./client_pool.ts";
-import { isGroupInUse, isRetriable } from "./errors.ts";
+import { isGroupInUse, isRetriable, whileRetriable } from "./errors.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
-import { groupRetry, openLagReader } from "./lag_reader.ts";
+import { openLagReader } from "./lag_reader.ts";
 import { committedOffsets, groupMembers, logRanges } from "./offsets.ts";
 import { fenceGroup } from "./producers.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -47,7 +47,7 @@ export async function planMoves(
 ): Promise<OffsetMove[]> {
   const { committed, extents } = await retry(
     () => readOffsets(settings, { group, topic, target }),
-    groupRetry(settings, signal),
+    whileRetriable(settings, signal),
   );
   const refusals: string[] = [];
   const moves = partitions.flatMap((partition) => {
@@ -109,7 +109,7 @@ export async function commitMoves(
       await fenceGroup(settings, { group, topic, partitions: offsets.keys() });
       await cluster.commit(group, topic, offsets);
     }, {
-      ...groupRetry(settings, signal),
+      ...whileRetriable(settings, signal),
       isRetriable: (error) => isRetriable(error) && !isGroupInUse(error),
     });
     for (const [partition, offset] of offsets) {
@@ -141,7 +141,7 @@ export async function moveToBeginning(
   try {
     const members = await retry(
       () => admin.use((client) => groupMembers(client, group)),
-      groupRetry(settings, signal),
+      whileRetriable(settings, signal),
     );
     if (members.length > 0) throw groupInUse(group, members);
   } finally {
@@ -208,7 +208,7 @@ export async function groupFacts(
         members: await admin.use((client) => groupMembers(client, group)),
         partitions: [...ranges.keys()].sort((a, b) => a - b),
       };
-    }, groupRetry(settings, signal));
+    }, whileRetriable(settings, signal));
   } finally {
     await Promise.all([admin.close(), reader.close()]);
   }

@@ -25,7 +25,13 @@ import { aborted, deadline, delayOrAbort, type Pulse, retry } from "../async.ts"
 import { disconnect } from "./client.ts";
 import type { AdminPool } from "./client_pool.ts";
 import type { BatchPayload } from "./consume.ts";
-import { explain, isConcurrentTransaction, isFenced, isRetriable } from "./errors.ts";
+import {
+  explain,
+  isConcurrentTransaction,
+  isFenced,
+  isRetriable,
+  whileRetriable,
+} from "./errors.ts";
 import type { ClusterReader } from "./kafkajs/cluster.ts";
 import { logRanges, resolveOffset } from "./offsets.ts";
 import { MAX_BATCH_BYTES, packBatches } from "./produce_batches.ts";
@@ -139,14 +145,7 @@ export class PartitionSession {
   async open(): Promise<void> {
     const { settings, fail } = this.#context;
     try {
-      await retry(() => this.#openOnce(), {
-        minTimeout: 50,
-        maxTimeout: 1_000,
-        jitter: 0.5,
-        limitMs: settings.timeoutMs,
-        isRetriable,
-        signal: this.#lost.signal,
-      });
+      await retry(() => this.#openOnce(), whileRetriable(settings, this.#lost.signal));
     } catch (error) {
       if (!this.#lost.signal.aborted) fail(error);
     }

@@ -96,10 +96,10 @@ async function ask(
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   try {
-    const settings = await Deno.connect({ hostname: host, port, signal: controller.signal });
+    const connection = await Deno.connect({ hostname: host, port, signal: controller.signal });
     const close = () => {
       try {
-        settings.close();
+        connection.close();
       } catch {
         // It is closed already.
       }
@@ -107,10 +107,10 @@ async function ask(
     controller.signal.addEventListener("abort", close);
     try {
       const correlationId = 1 + Math.floor(Math.random() * 0x7fff_fffe);
-      await writeAll(settings, request({ api, version, correlationId, body }));
-      const bytes = new DataView((await readExactly(settings, 4)).buffer).getInt32(0);
+      await writeAll(connection, request({ api, version, correlationId, body }));
+      const bytes = new DataView((await readExactly(connection, 4)).buffer).getInt32(0);
       if (bytes < 4 || bytes > MAX_ANSWER_BYTES) return undefined;
-      const answer = new DataView((await readExactly(settings, bytes)).buffer);
+      const answer = new DataView((await readExactly(connection, bytes)).buffer);
       return answer.getInt32(0) === correlationId ? answer : undefined;
     } catch {
       return undefined;
@@ -141,17 +141,17 @@ function request(
   return bytes;
 }
 
-async function writeAll(settings: Deno.Conn, bytes: Uint8Array): Promise<void> {
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length;) {
-    written += await settings.write(bytes.subarray(written));
+    written += await connection.write(bytes.subarray(written));
   }
 }
 
-async function readExactly(settings: Deno.Conn, count: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readExactly(connection: Deno.Conn, count: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(count);
   for (let filled = 0; filled < count;) {
-    const read = await settings.read(bytes.subarray(filled));
-    if (read === null) throw new Error("the settings ended before the answer");
+    const read = await connection.read(bytes.subarray(filled));
+    if (read === null) throw new Error("the connection ended before the answer");
     filled += read;
   }
   return bytes;

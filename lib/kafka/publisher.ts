@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import type { Message, Producer } from "kafkajs";
 import { deadline, Pulse, retry } from "../async.ts";
 import { connect, disconnect } from "./client.ts";
-import { explain, isRetriable } from "./errors.ts";
+import { explain, whileRetriable } from "./errors.ts";
 import { watchOutage } from "./outage.ts";
 import { partitionOf } from "./partitioner.ts";
 import { idempotentProducer, requireAcknowledged } from "./producers.ts";
@@ -40,8 +40,6 @@ export interface PublisherOptions<T> {
 /** A send of this size is worth its round trip; brokers refuse batches above 1 MiB by default. */
 const SEND_BYTES = 262_144;
 const MAX_SEND_BYTES = 786_432;
-/** The wait between two tries when no broker answers, in milliseconds. */
-const RETRY_MS = 500;
 /** The most that may be waiting or unacknowledged, in bytes: bounds the memory. */
 const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
 
@@ -168,13 +166,8 @@ export class Publisher<T> {
       const result = await deadline(sent, deadlineMs - performance.now());
       requireAcknowledged(result, [{ topic, partition }]);
     }, {
-      minTimeout: RETRY_MS,
-      multiplier: 1,
-      jitter: 0.5,
-      limitMs: timeoutMs,
-      isRetriable,
+      ...whileRetriable(this.#settings, this.#closed.signal),
       onRetry: () => this.#outage.noticed(),
-      signal: this.#closed.signal,
     });
   }
 }

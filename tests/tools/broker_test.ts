@@ -39,15 +39,15 @@ function stranger(port: number, answer?: Uint8Array): Disposable {
   const listener = Deno.listen({ hostname: HOST, port });
   const connections: Deno.Conn[] = [];
   (async () => {
-    for await (const settings of listener) {
-      connections.push(settings);
-      if (answer !== undefined) await settings.write(answer);
+    for await (const connection of listener) {
+      connections.push(connection);
+      if (answer !== undefined) await connection.write(answer);
     }
   })().catch(() => {});
   return {
     [Symbol.dispose]() {
       listener.close();
-      connections.forEach((settings) => settings.close());
+      connections.forEach((connection) => connection.close());
     },
   };
 }
