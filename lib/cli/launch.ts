@@ -13,7 +13,8 @@ export type Script =
   | "inventory.ts"
   | "analytics.ts"
   | "lag.ts"
-  | "replay.ts";
+  | "replay.ts"
+  | "show.ts";
 
 /** A program that runs. */
 export interface Running {

@@ -14,6 +14,8 @@ export interface SourceRecord {
   /** Its value, as written; `null` is a tombstone. */
   value: Buffer | null;
   headers?: IHeaders;
+  /** When it was sent, in milliseconds since the epoch, in decimal. */
+  timestamp?: string;
 }
 
 /** A record to be written, its partition chosen. */

@@ -13,6 +13,7 @@ import * as lag from "../../lag.ts";
 import { type Flags, typedName } from "../../lib/cli/flags.ts";
 import * as producer from "../../producer.ts";
 import * as replay from "../../replay.ts";
+import * as show from "../../show.ts";
 import * as soak from "../fault/soak.ts";
 
 /** The flags behind each task. */
@@ -27,6 +28,7 @@ const FLAGS: Record<string, Flags> = {
   produce: producer.flags,
   ps: broker.flags,
   replay: replay.flags,
+  show: show.flags,
   soak: soak.flags,
   up: broker.flags,
 };

@@ -27,6 +27,7 @@ const HELP: Record<string, RegExp> = {
   produce: /^Publishes orders/,
   ps: /^Starts, stops and shows/,
   replay: /^Moves a consumer group/,
+  show: /^Shows orders/,
   soak: /^Kills/,
   test: /^Run tests/,
   up: /^Starts, stops and shows/,
