@@ -29,7 +29,7 @@ import {
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { delayOrAbort, retry } from "./lib/async.ts";
-import { LiveScreen } from "./lib/cli/live_screen.ts";
+import { LiveScreen, terminalSize } from "./lib/cli/live_screen.ts";
 import { grouped } from "./lib/cli/text.ts";
 import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
 import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
@@ -188,7 +188,7 @@ function reportText(
 ): string {
   const time = `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
   const partitions = groups[0] === undefined ? [] : [`${groups[0].partitions.length} partitions`];
-  const columns = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : PLAIN_COLUMNS;
+  const columns = Deno.stdout.isTerminal() ? terminalSize().columns : PLAIN_COLUMNS;
   const table = groups.length === 0
     ? "no group reads it yet"
     : lagTable(groups, { columns, history });

@@ -23,13 +23,19 @@ export function frameText(text: string, rows: number): string {
   return HOME + shown.map((line) => line + CLEAR_LINE_END).join("\r\n") + CLEAR_SCREEN_END;
 }
 
+/** The size of the terminal, in characters; terminals that do not know theirs count as 80 × 24. */
+export function terminalSize(): { columns: number; rows: number } {
+  const { columns, rows } = Deno.consoleSize();
+  return { columns: columns || 80, rows: rows || 24 };
+}
+
 /** The terminal at stdout while it is refreshed. */
 export class LiveScreen {
   #open = false;
 
   /** Replaces the text on the screen. */
   show(text: string): void {
-    const { rows } = Deno.consoleSize();
+    const { rows } = terminalSize();
     // Also restore the cursor after a second Ctrl-C, which quits at once.
     if (!this.#open) globalThis.addEventListener("unload", this.close);
     write((this.#open ? "" : ENTER) + frameText(text, rows));

@@ -1,7 +1,8 @@
 /**
  * Running a program: `--help`, signals and exit codes.
  *
- * Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+ * Exit codes: 0 done, 1 failed, 2 used wrongly, 129 terminal closed (SIGHUP), 130 stopped by Ctrl-C,
+ * 143 stopped by SIGTERM.
  * Colours appear on a terminal only, and `NO_COLOR` turns them off.
  *
  * @module
@@ -38,6 +39,9 @@ export interface Program<F extends Flags> {
   run(options: Options<F>, signal: AbortSignal, command: string): Promise<number | void>;
 }
 
+/** Signals within this time of the first are the same one, in milliseconds. */
+const SAME_SIGNAL_MS = 500;
+
 /** The whole text of `--help`. */
 export function helpText<F extends Flags>(program: Program<F>): string {
   const rows = Object.entries(program.flags).map(([name, { value, help, default: text, env }]) => {
@@ -65,8 +69,9 @@ export function helpText<F extends Flags>(program: Program<F>): string {
 /**
  * Runs a program with the words of the command line and ends the process with its exit code.
  *
- * The first Ctrl-C or SIGTERM aborts the signal that `run` was given and lets it finish cleanly; a
- * second one quits at once.
+ * The first Ctrl-C, SIGTERM or SIGHUP aborts the signal that `run` was given and lets it finish
+ * cleanly; a second one quits at once. Those that follow the first within {@linkcode SAME_SIGNAL_MS} are
+ * the same one: a terminal sends Ctrl-C to all its programs, and `deno task` passes it on once more.
  */
 export async function main<F extends Flags>(
   program: Program<F>,
@@ -87,14 +92,20 @@ export async function main<F extends Flags>(
 
   const controller = new AbortController();
   let stoppedBy: number | undefined;
+  let stoppedAtMs = -Infinity;
   const stop = (exitCode: number) => () => {
+    if (performance.now() - stoppedAtMs < SAME_SIGNAL_MS) return;
     if (stoppedBy !== undefined) Deno.exit(exitCode);
     stoppedBy = exitCode;
+    stoppedAtMs = performance.now();
     if (Deno.stderr.isTerminal()) printNote("stopping; once more quits at once");
     controller.abort(new DOMException("stopped by a signal", "AbortError"));
   };
   Deno.addSignalListener("SIGINT", stop(130));
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop(143));
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", stop(143));
+    Deno.addSignalListener("SIGHUP", stop(129));
+  }
   globalThis.addEventListener("unhandledrejection", (event) => fail(event.reason, 1));
   globalThis.addEventListener("error", (event) => fail(event.error ?? event.message, 1));
 

@@ -5,12 +5,8 @@
  * @module
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { basename, dirname } from "node:path";
-import { freeNodes } from "../../dev_broker/free_ports.ts";
-import { ROOT } from "../../dev_broker/files.ts";
-import { findJava, kafkaClasspath } from "../../dev_broker/java.ts";
-import { writeState } from "../../dev_broker/state.ts";
-import { collect } from "../../lib/cli/launch.ts";
+import { findJava } from "../../dev_broker/java.ts";
+import { checkoutWithBlank, prepareBroker } from "../support/checkout.ts";
 import { eventually, testRun } from "../support/run.ts";
 import config from "../../deno.json" with { type: "json" };
 
@@ -38,64 +34,6 @@ const WITHOUT_HELP = ["docs", "ok"];
 const ORDER =
   '{"event_type":"OrderPlaced","order_id":"order_1","user_id":"user_1","items":[{"item_id":"burger",' +
   '"quantity":2,"price":10}],"total_amount":20,"status":"placed","timestamp":"2024-01-15T10:30:00Z"}';
-
-interface Task {
-  process: Deno.ChildProcess;
-  stderr: () => string;
-  ended: Promise<{ exitCode: number; stdout: string; stderr: string }>;
-}
-
-interface Checkout extends AsyncDisposable {
-  root: string;
-  start(name: string, args?: string[], env?: Record<string, string>): Task;
-  run(name: string, args?: string[], env?: Record<string, string>): Task["ended"];
-}
-
-/** A copy of the project and of `deno` in a directory with a blank in its name. */
-async function checkoutWithBlank(): Promise<Checkout> {
-  const directory = await Deno.makeTempDir({ prefix: "order stream " });
-  const root = `${directory}/the project`;
-  await copyTree(ROOT, root, [".git", ".kafka", ".venv", "results"]);
-  await Deno.copyFile(Deno.execPath(), `${directory}/deno`);
-  const start: Checkout["start"] = (name, args = [], env = {}) => {
-    const process = new Deno.Command(`${directory}/deno`, {
-      cwd: root,
-      args: ["task", "--quiet", name, ...args],
-      env: { NO_COLOR: "1", ...env },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    let heard = "";
-    const stdout = collect(process.stdout);
-    const stderr = collect(process.stderr, (line) => heard += `${line}\n`);
-    const ended = process.status.then(async ({ code }) => ({
-      exitCode: code,
-      stdout: await stdout,
-      stderr: await stderr,
-    }));
-    return { process, stderr: () => heard, ended };
-  };
-  return {
-    root,
-    start,
-    async run(name, args, env) {
-      const { process, ended } = start(name, args, env);
-      await process.stdin.close();
-      return await ended;
-    },
-    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
-  };
-}
-
-async function copyTree(from: string, to: string, except: string[] = []): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (except.includes(name)) continue;
-    if (isDirectory) await copyTree(`${from}/${name}`, `${to}/${name}`, except);
-    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
-  }
-}
 
 async function fileNames(directory: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
@@ -212,15 +150,7 @@ Deno.test("KAFKA_BROKERS runs no command and permits no host that is not host:po
 
 Deno.test("the tasks of the broker start, show and stop one", async () => {
   await using checkout = await checkoutWithBlank();
-  const data = `${checkout.root}/.kafka`;
-  const libs = dirname(await kafkaClasspath());
-  await copyTree(libs, `${data}/${basename(libs)}`);
-  await writeState(data, {
-    engine: "java",
-    clusterId: "AAAAAAAAAAAAAAAAAAAAAQ",
-    heap: "192m",
-    nodes: freeNodes(1),
-  });
+  await prepareBroker(checkout);
   const home = `${checkout.root}/java home`;
   await Deno.mkdir(`${home}/bin`, { recursive: true });
   const java = `#!/bin/sh\nexec "${(await findJava()).command}" "$@"\n`;
