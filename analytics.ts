@@ -119,8 +119,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     const seconds = ((performance.now() - startedMs) / 1_000).toFixed(2);
     printNote(`${tally.total} orders counted by this instance in ${seconds} s`);
     if (report.isComplete) {
-      await report.writeIfChanged();
-      const last = metricsReport(view.rows.metrics());
+      const last = metricsReport(await report.write());
       printResult((options.json ? reportJson : format)(last).trimEnd());
     } else printNote(`no report: ${metrics} could not be read to its end`);
     viewEnd.abort();

@@ -10,7 +10,7 @@
 import type { Admin, logCreator } from "kafkajs";
 import { deadline, retry } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
-import { explain, netAccessError, whileRetriable } from "./errors.ts";
+import { explain, isRetriable, netAccessError, whileRetriable } from "./errors.ts";
 import { Kafka, logLevel } from "./kafkajs/mod.ts";
 import { answersKafka } from "./probe.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -44,6 +44,7 @@ export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal)
   await requireNetAccess(settings);
   const { brokers, timeoutMs, note } = settings;
   const deadlineMs = performance.now() + timeoutMs;
+  let isProbed = false;
   try {
     return await retry(async () => {
       const admin = kafkaClient(settings).admin({ retry: { retries: 0 } });
@@ -60,6 +61,7 @@ export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal)
       ...whileRetriable(settings, signal),
       async onRetry(_error, attempt) {
         if (attempt > 0) return;
+        isProbed = true;
         await refuseStrangers(settings);
         note(
           `no Kafka broker answers at ${brokers.join(", ")} yet, trying for ` +
@@ -69,6 +71,7 @@ export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal)
     });
   } catch (error) {
     signal.throwIfAborted();
+    if (!isProbed && isRetriable(error)) await refuseStrangers(settings);
     throw explain(error, settings);
   }
 }

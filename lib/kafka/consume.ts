@@ -79,7 +79,7 @@ export async function consume(consumption: Consumption, signal: AbortSignal): Pr
         await runConsumer(consumption, contact, signal);
       } catch (error) {
         if (error instanceof HandlerError) throw error.cause;
-        if (!isRetriable(error) || contact.failedForMs() > settings.timeoutMs) {
+        if (!isRetriable(error) || contact.failedForMs > settings.timeoutMs) {
           throw explain(error, settings);
         }
       }
@@ -101,6 +101,8 @@ class Contact {
   #failingSinceMs: number | undefined;
   /** Whether a join is under way, during which brokers are silent. */
   joining = false;
+  /** How long the consumer had not worked at its last crash, from the first crash or the last answer. */
+  failedForMs = 0;
 
   constructor(settings: KafkaSettings) {
     this.#settings = settings;
@@ -118,12 +120,12 @@ class Contact {
     this.#failingSinceMs = undefined;
   }
 
-  /** How long the consumer has not worked, counted from the first crash or the last answer. */
-  failedForMs(): number {
+  /** The consumer has crashed. */
+  crashed(): void {
     const nowMs = performance.now();
     const silenceMs = this.#silenceMs();
     this.#failingSinceMs = silenceMs > SILENCE_NOTE_MS ? undefined : this.#failingSinceMs ?? nowMs;
-    return Math.max(silenceMs, nowMs - (this.#failingSinceMs ?? nowMs));
+    this.failedForMs = Math.max(silenceMs, nowMs - (this.#failingSinceMs ?? nowMs));
   }
 
   /** @throws {DOMException} When the brokers have been silent for too long. */
@@ -176,6 +178,10 @@ async function runConsumer(
   try {
     await Promise.race([crashed.promise, stopped, starting]);
     await Promise.race([crashed.promise, stopped]);
+  } catch (error) {
+    // Noted before the clean-up, which may take seconds.
+    contact.crashed();
+    throw error;
   } finally {
     clearInterval(watch);
     if (signal.aborted) {

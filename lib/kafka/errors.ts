@@ -76,7 +76,7 @@ function isFinal(error: Error): boolean {
   if (error instanceof KafkaJSSASLAuthenticationError) return true;
   if (error instanceof KafkaJSNotImplemented) return true;
   if (error instanceof UnsupportedBrokerError) return true;
-  if (missingNetAccess(error) !== undefined) return true;
+  if (error instanceof Deno.errors.NotCapable || missingNetAccess(error) !== undefined) return true;
   return isProgramFault(error) && !isLostSocket(error);
 }
 
@@ -156,6 +156,8 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   const brokers = settings.brokers.join(", ");
   const host = list.map(missingNetAccess).find((each) => each !== undefined);
   if (host !== undefined) return netAccessError(host);
+  const denied = list.find((cause) => cause instanceof Deno.errors.NotCapable);
+  if (denied !== undefined) return denied;
   const login = list.find((cause) => cause instanceof KafkaJSSASLAuthenticationError);
   if (login !== undefined) return new Error(`the login at ${brokers} failed: ${login.message}`);
   if (list.some(isConnectionTrouble)) {

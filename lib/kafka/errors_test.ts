@@ -84,6 +84,7 @@ Deno.test("isRetriable gives up at errors of the client that come again every ti
   assert(!isRetriable(new KafkaJSSASLAuthenticationError("wrong password")));
   assert(!isRetriable(new KafkaJSNotImplemented("ZSTD compression not implemented")));
   assert(!isRetriable(new UnsupportedBrokerError("exactly once needs Kafka 2.5")));
+  assert(!isRetriable(new Deno.errors.NotCapable("Requires env access to KAFKAJS_LOG_LEVEL")));
   assert(!isRetriable(new KafkaJSConnectionError('Requires net access to "10.0.0.1:9092", run …')));
 });
 
@@ -141,6 +142,11 @@ Deno.test("explain names the permission that is missing and the login that faile
     explain(login, SETTINGS).message,
     "the login at 127.0.0.1:9092 failed: wrong password",
   );
+});
+
+Deno.test("explain passes on what Deno does not permit", () => {
+  const denied = new Deno.errors.NotCapable("Requires env access to KAFKAJS_LOG_LEVEL");
+  assertEquals(explain(afterRetries(denied), SETTINGS), denied);
 });
 
 Deno.test("explain quotes an answer of Kafka with its type, and keeps our own words", () => {

@@ -65,16 +65,18 @@ export class ReportKeeper {
         if (signal.aborted) return;
         throw error;
       }
-      if (this.isComplete) await this.writeIfChanged();
+      if (this.isComplete && this.#view.rows.version !== this.#writtenVersion) await this.write();
       tookMs = performance.now() - startedMs;
     }
   }
 
-  /** Writes the report unless it was written since the last change. */
-  async writeIfChanged(): Promise<void> {
+  /** Writes the report, and returns the metrics that it is made of. */
+  async write(): Promise<Metrics> {
     const { rows } = this.#view;
-    if (rows.version === this.#writtenVersion) return;
-    this.#writtenVersion = rows.version;
-    await this.#write(rows.metrics());
+    const { version } = rows;
+    const metrics = rows.metrics();
+    await this.#write(metrics);
+    this.#writtenVersion = version;
+    return metrics;
   }
 }

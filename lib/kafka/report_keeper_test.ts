@@ -72,6 +72,24 @@ Deno.test("ReportKeeper.keep ends quietly when it is aborted, and with the error
   await assertRejects(() => keep(keeper, [() => view.add(1)]), Error, "disk full");
 });
 
+Deno.test("ReportKeeper.write writes what is there, also when nothing has changed or a write failed", async () => {
+  const view = new RowsInMemory();
+  view.add(3);
+  const written: number[] = [];
+  let isFull = true;
+  const keeper = new ReportKeeper(view, (metrics) => {
+    if (isFull) return Promise.reject(new Error("disk full"));
+    written.push(totalOf(metrics));
+    return Promise.resolve();
+  });
+  await assertRejects(() => keeper.write(), Error, "disk full");
+  isFull = false;
+  await keep(keeper, [() => {}, () => {}]);
+  assertEquals(written, [3], "a report that failed is written again");
+  assertEquals(totalOf(await keeper.write()), 3);
+  assertEquals(written, [3, 3]);
+});
+
 Deno.test("ReportKeeper.catchUp passes the abort on and leaves the view incomplete", async () => {
   const keeper = new ReportKeeper(new RowsInMemory(), () => Promise.resolve());
   await assertRejects(

@@ -13,6 +13,7 @@ import {
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
 import { exists } from "../../dev_broker/files.ts";
 import { findJava, kafkaClasspath } from "../../dev_broker/java.ts";
+import { launch } from "../../lib/cli/launch.ts";
 import { answersKafka, viewCluster } from "../../lib/kafka/probe.ts";
 import { testBroker, testCluster } from "../support/broker.ts";
 import { freeNodes, freePorts } from "../../dev_broker/free_ports.ts";
@@ -147,6 +148,15 @@ Deno.test("startBroker names the port that another program has taken", async () 
   const { controllerPort } = at.nodes[0]!;
   using _ = stranger(controllerPort);
   assertStringIncludes((await start()).message, `${HOST}:${controllerPort}`);
+});
+
+Deno.test("a program says that what answers is not Kafka, however short its --timeout", async () => {
+  const [port] = freePorts(1);
+  using _ = stranger(port!);
+  const program = launch("lag.ts", ["--timeout", "2s"], { brokers: `${HOST}:${port}` });
+  const { exitCode, stderr } = await program.ended;
+  assertEquals(exitCode, 1);
+  assertStringIncludes(stderr, `what listens at ${HOST}:${port} does not answer as Kafka does`);
 });
 
 Deno.test("startBroker leaves the place to a Kafka broker that is there already", async () => {
