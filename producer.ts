@@ -38,7 +38,7 @@ import { eventTimes } from "./lib/event_times.ts";
 import { MENU, type MenuItem, parseMenu } from "./lib/menu.ts";
 import { readLines } from "./lib/ndjson.ts";
 import { encodeOrder, type OrderPlaced, parseOrderText } from "./lib/order.ts";
-import { parseTimestampMs } from "./lib/timestamp.ts";
+import { parseTypedTimeMs } from "./lib/timestamp.ts";
 import { orderGenerator } from "./lib/order_generator.ts";
 import { atEach } from "./lib/cli/service_flags.ts";
 import { orderEvents } from "./lib/topics.ts";
@@ -257,7 +257,7 @@ function fileProblem(error: unknown): string {
 }
 
 function instantMs(text: string): number {
-  const ms = parseTimestampMs(text);
+  const ms = parseTypedTimeMs(text);
   if (Number.isNaN(ms)) throw new Error("expected a time such as 2024-01-15T10:30:00Z");
   return ms;
 }

@@ -19,14 +19,24 @@ export async function delay(ms: number, { signal }: SignalOptions = {}): Promise
 }
 
 /** Waits `ms` milliseconds, or until the signal is aborted; never rejects. */
-export function delayOrAbort(ms: number, signal?: AbortSignal): Promise<void> {
+export async function delayOrAbort(ms: number, signal?: AbortSignal): Promise<void> {
+  for (let leftMs = ms; !signal?.aborted; leftMs -= MAX_TIMER_MS) {
+    await wait(Math.min(leftMs, MAX_TIMER_MS), signal);
+    if (leftMs <= MAX_TIMER_MS) return;
+  }
+}
+
+/** Timers fire at once when they are set for longer than this, in milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function wait(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.max(0, ms));
     if (signal?.aborted) done();
     else signal?.addEventListener("abort", done, { once: true });
   });
@@ -49,7 +59,8 @@ export async function deadline<T>(
   const cut = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
       () => reject(new DOMException(`no answer within ${ms} ms`, "TimeoutError")),
-      ms,
+      // Longer than a timer can be set for is as good as no limit: nothing is awaited for 24 days.
+      Math.min(Math.max(0, ms), MAX_TIMER_MS),
     );
     onAbort = () => reject(signal?.reason);
     if (signal?.aborted) onAbort();

@@ -92,3 +92,15 @@ Deno.test("Pulse.next resolves at the next time, not at one that has been", asyn
   await next;
   assertEquals(resolved, true);
 });
+
+Deno.test("delayOrAbort waits longer than one timer can, and not at all for a time that is over", async () => {
+  const controller = new AbortController();
+  let isOver = false;
+  const month = delayOrAbort(30 * 86_400_000, controller.signal).then(() => isOver = true);
+  await delayOrAbort(5);
+  assertEquals(isOver, false);
+  controller.abort();
+  await month;
+  await delayOrAbort(-5);
+  assertEquals(await deadline(Promise.resolve(5), 30 * 86_400_000), 5);
+});

@@ -4,7 +4,7 @@
  * @module
  */
 import { durationMs } from "./duration.ts";
-import { parseTimestampMs } from "./timestamp.ts";
+import { parseTypedTimeMs } from "./timestamp.ts";
 
 /** Where a group is to read from. */
 export type OffsetTarget =
@@ -35,7 +35,7 @@ export function parseOffsetTarget(text: string, nowMs: number): OffsetTarget {
         : `expected a duration such as -30s, -1h30m or -2d`,
     );
   }
-  const timeMs = parseTimestampMs(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text);
+  const timeMs = parseTypedTimeMs(text);
   if (Number.isNaN(timeMs)) {
     const hint = textDuration(text) === undefined ? "" : `; write "-${text}" for a time before now`;
     throw new Error(

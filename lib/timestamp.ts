@@ -16,6 +16,15 @@ const DAYS_IN_MONTH = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const DAYS_BEFORE_MONTH = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
 /**
+ * As {@linkcode parseTimestampMs}, and also as people type times: a date alone is its midnight, and a
+ * blank may stand for the `T`, as in the report.
+ */
+export function parseTypedTimeMs(text: string): number {
+  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text;
+  return parseTimestampMs(time.replace(/^(\d{4}-\d\d-\d\d) /, "$1T"));
+}
+
+/**
  * Parses `YYYY-MM-DDTHH:MM[:SS[.fraction]]` with an optional zone (`Z`, `±HH`, `±HHMM`, `±HH:MM`)
  * into milliseconds since the epoch; without a zone it is UTC. A fraction is cut to milliseconds.
  *

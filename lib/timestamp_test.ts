@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import { formatTimestamp, parseTimestampMs } from "./timestamp.ts";
+import { formatTimestamp, parseTimestampMs, parseTypedTimeMs } from "./timestamp.ts";
 
 Deno.test("parseTimestampMs reads every form of the time of day", () => {
   const day = Date.UTC(2024, 0, 15);
@@ -161,4 +161,13 @@ Deno.test("formatTimestamp refuses times that have no four-digit year", () => {
     assertThrows(() => formatTimestamp(ms), RangeError, `got ${ms} ms`);
   }
   assertEquals(formatTimestamp(-62_167_219_200_000), "0000-01-01T00:00:00.000Z");
+});
+
+Deno.test("parseTypedTimeMs takes a date, and a time as the report writes it", () => {
+  const at = Date.UTC(2024, 0, 15, 10, 30);
+  assertEquals(parseTypedTimeMs("2024-01-15"), Date.UTC(2024, 0, 15));
+  assertEquals(parseTypedTimeMs("2024-01-15 10:30"), at);
+  assertEquals(parseTypedTimeMs("2024-01-15 10:30:00"), at);
+  assertEquals(parseTypedTimeMs("2024-01-15T10:30Z"), at);
+  assertEquals(parseTypedTimeMs("10:30"), NaN);
 });

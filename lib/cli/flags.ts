@@ -77,7 +77,7 @@ export function wholeNumber(
 ): (text: string) => number {
   const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
   return (text) => {
-    const number = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+    const number = /^[+-]?(\d+|\d{1,3}(_\d{3})+)$/.test(text) ? Number(text.replaceAll("_", "")) : NaN;
     if (!(number >= min && number <= max)) throw new Error(`expected a whole number ${range}`);
     return number;
   };
@@ -179,11 +179,14 @@ export function parseFlags<F extends Flags>(
   const names = new Map(Object.keys(flags).map((name) => [typedName(name), name]));
   const takesValue = (typed: string) => flags[names.get(typed) ?? ""]?.value !== undefined;
 
-  // "--to -1h" and "--count -1" are a flag and its value: parsers would take "-1" for a flag.
+  // "--to -1h" and "--count -1" are a flag and its value: parsers would take "-1" for a flag. And
+  // "--" ends nothing here: npm users write it before the flags of a task.
+  const given = args.filter((arg, index) => arg !== "--" || index !== args.indexOf("--"));
   const joined: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i]!;
-    const next = args[i + 1];
+  for (let i = 0; i < given.length; i++) {
+    const arg = given[i]!;
+    const next = given[i + 1];
+    refuseSwitchValue(arg, (typed) => names.has(typed) && !takesValue(typed));
     if (takesValue(arg)) {
       if (next === undefined || names.has(next.replace(/=.*/, ""))) {
         throw new UsageError(`${arg} needs a value: ${flags[names.get(arg)!]!.value}`);
@@ -223,6 +226,14 @@ export function parseFlags<F extends Flags>(
     }
   }
   return { options: options as Options<F>, words };
+}
+
+/** A switch takes no value but `=true` and `=false`: `--execute=no` must not execute. */
+function refuseSwitchValue(arg: string, isSwitch: (typed: string) => boolean): void {
+  const [, typed = "", value] = /^(--[^=]+)=(.*)$/s.exec(arg) ?? [];
+  if (isSwitch(typed) && value !== "true" && value !== "false") {
+    throw new UsageError(`${arg}: ${typed} takes no value, or true or false`);
+  }
 }
 
 function checked(source: string, text: string, parse: (text: string) => unknown): unknown {

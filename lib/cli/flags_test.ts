@@ -291,3 +291,24 @@ Deno.test("describeError adds causes that say more", () => {
   assertStringIncludes(describeError(undefined), "undefined");
   assert(describeError(new Error("alone")) === "alone");
 });
+
+Deno.test("parseFlags takes true and false for a switch, and refuses any other value", () => {
+  const flags = { execute: toggle("do it"), count: flag({ value: "N", help: "" }, String) };
+  assertEquals(parseFlags(flags, ["--execute=true"]).options.execute, true);
+  assertEquals(parseFlags(flags, ["--execute=false"]).options.execute, false);
+  for (const value of ["no", "banana", "", "1"]) {
+    assertThrows(() => parseFlags(flags, [`--execute=${value}`]), UsageError, "takes no value");
+  }
+});
+
+Deno.test("parseFlags takes what follows -- as flags, or refuses it", () => {
+  const flags = { count: flag({ value: "N", help: "" }, String) };
+  assertEquals(parseFlags(flags, ["--", "--count", "5"]).options.count, "5");
+  assertThrows(() => parseFlags(flags, ["--", "--cuont", "5"]), UsageError, "--count");
+  assertEquals(parseFlags(flags, ["--", "word"]).words, ["word"]);
+});
+
+Deno.test("wholeNumber takes digits in groups", () => {
+  assertEquals(wholeNumber({ min: 1 })("10_000"), 10_000);
+  assertThrows(() => wholeNumber({ min: 1 })("_1"), Error, "expected a whole number of at least 1");
+});

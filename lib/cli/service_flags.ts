@@ -3,7 +3,11 @@
  *
  * @module
  */
-import { type Flag, flag, nonEmpty, toggle, wholeNumber } from "./flags.ts";
+import { durationMs } from "../duration.ts";
+import { type Flag, flag, nonEmpty, toggle } from "./flags.ts";
+
+/** A consumer that waits longer for one order would be taken for dead. */
+const MAX_THROTTLE_MS = 60_000;
 
 /** The flags of both services. */
 export function serviceFlags(defaultGroup: string): {
@@ -15,11 +19,18 @@ export function serviceFlags(defaultGroup: string): {
     group: flag({ value: "NAME", default: defaultGroup, help: "the consumer group" }, nonEmpty),
     untilEnd: toggle("stop when all that is in the topic now is processed and committed"),
     throttle: flag({
-      value: "MS",
+      value: "DURATION",
       default: "0",
-      help: "wait for each order, in milliseconds, to see lag build up",
-    }, wholeNumber({ min: 0, max: 60_000 })),
+      help: "wait for each order, e.g. 10ms, to see lag build up; at most 60s",
+    }, throttleMs),
   };
+}
+
+/** Parses a throttle; a number without a unit is in milliseconds. */
+function throttleMs(text: string): number {
+  const ms = /^\d+$/.test(text) ? Number(text) : durationMs(text);
+  if (ms > MAX_THROTTLE_MS) throw new Error("expected at most 60s");
+  return ms;
 }
 
 /** Returns a function that takes a growing count and calls `report` at each multiple of `step`. */

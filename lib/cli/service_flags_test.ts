@@ -1,0 +1,23 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { parseFlags, UsageError } from "./flags.ts";
+import { atEach, serviceFlags } from "./service_flags.ts";
+
+Deno.test("--throttle takes a duration, or milliseconds, of at most a minute", () => {
+  const throttle = (text: string) =>
+    parseFlags(serviceFlags("analytics"), ["--throttle", text]).options.throttle;
+  assertEquals([throttle("10"), throttle("10ms"), throttle("2s"), throttle("0")], [
+    10,
+    10,
+    2_000,
+    0,
+  ]);
+  assertThrows(() => throttle("61s"), UsageError, "at most 60s");
+  assertThrows(() => throttle("ten"), UsageError, "expected a duration");
+});
+
+Deno.test("atEach reports every multiple that a count has passed", () => {
+  const reported: number[] = [];
+  const count = atEach(1_000, (total) => reported.push(total));
+  [500, 999, 2_500, 2_999, 3_000].forEach(count);
+  assertEquals(reported, [1_000, 2_000, 3_000]);
+});
