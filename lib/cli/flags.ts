@@ -77,7 +77,9 @@ export function wholeNumber(
 ): (text: string) => number {
   const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
   return (text) => {
-    const number = /^[+-]?(\d+|\d{1,3}(_\d{3})+)$/.test(text) ? Number(text.replaceAll("_", "")) : NaN;
+    const number = /^[+-]?(\d+|\d{1,3}(_\d{3})+)$/.test(text)
+      ? Number(text.replaceAll("_", ""))
+      : NaN;
     if (!(number >= min && number <= max)) throw new Error(`expected a whole number ${range}`);
     return number;
   };
