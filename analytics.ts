@@ -50,12 +50,12 @@ export const flags = {
   reportEvery: flag({
     value: "N",
     default: "1000",
-    help: "a line of metrics after each N orders that this instance has counted",
+    help: "print a line of metrics for every N orders that this instance has counted",
   }, wholeNumber({ min: 1 })),
   output: flag({
     value: "FILE",
     default: "metrics_output.txt",
-    help: "where the report is kept up to date, from where you stand",
+    help: "where the report is kept up to date, relative to the current directory",
   }, nonEmpty),
   format: flag({
     value: "text|json",
@@ -82,20 +82,20 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   }
 
   // The view outlives the processing: the last report is read from it.
-  const viewEnd = new AbortController();
-  const failed = new AbortController();
-  const onFailure = (error: unknown) => failed.abort(error);
+  const stopView = new AbortController();
+  const failure = new AbortController();
+  const onFailure = (error: unknown) => failure.abort(error);
   const view = new MetricsView(
     { settings, topic: metrics, group, partitions, onFailure },
-    viewEnd.signal,
+    stopView.signal,
   );
   const format = options.format === "json" ? reportJson : reportText;
   const report = new ReportKeeper(
     view,
     (all) => writeWhole(output, format(metricsReport(all))),
   );
-  const reportEnd = new AbortController();
-  const keeping = report.keep(reportEnd.signal).catch(onFailure);
+  const stopReport = new AbortController();
+  const reportLoop = report.keep(stopReport.signal).catch(onFailure);
   const tally = new OrderTally();
   const startedMs = performance.now();
 
@@ -110,19 +110,19 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       untilEnd: options.untilEnd,
       open: (assignment) =>
         openPartition(assignment, { view, topics, tally, reportEvery: options.reportEvery }),
-    }, AbortSignal.any([signal, failed.signal]));
-    failed.signal.throwIfAborted();
+    }, AbortSignal.any([signal, failure.signal]));
+    failure.signal.throwIfAborted();
     await report.catchUp(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
   } finally {
-    reportEnd.abort();
-    await keeping;
+    stopReport.abort();
+    await reportLoop;
     const seconds = ((performance.now() - startedMs) / 1_000).toFixed(2);
     printNote(`${tally.total} orders counted by this instance in ${seconds} s`);
     if (report.isComplete) {
       const last = metricsReport(await report.write());
       printResult((options.json ? reportJson : format)(last).trimEnd());
     } else printNote(`no report: ${metrics} could not be read to its end`);
-    viewEnd.abort();
+    stopView.abort();
     await view.closed;
   }
 }
@@ -144,23 +144,25 @@ function prepareTopics(
 ): Promise<Topics> {
   const group = topicPrefix + name;
   const orders = orderEvents(topicPrefix);
-  const dead = deadLetters(topicPrefix);
+  const deadLetterTopic = deadLetters(topicPrefix);
   return withAdmin(settings, signal, async (admin) => {
-    const created = await createMissingTopics(admin, [orders, dead], printNote);
-    const partitions = created.get(orders.name)!;
+    const partitionCounts = await createMissingTopics(admin, [orders, deadLetterTopic], printNote);
+    const partitions = partitionCounts.get(orders.name)!;
     const metrics = orderMetrics(group, partitions);
-    const rows = (await createMissingTopics(admin, [metrics], printNote)).get(metrics.name)!;
-    if (rows !== partitions) {
+    const metricsPartitions = (await createMissingTopics(admin, [metrics], printNote))
+      .get(metrics.name)!;
+    if (metricsPartitions !== partitions) {
       throw new Error(
-        `topic ${metrics.name} has ${rows} partitions and ${orders.name} has ${partitions}: the ` +
-          `partition counts must match; delete ${metrics.name} and it will be recreated`,
+        `topic ${metrics.name} has ${metricsPartitions} partitions and ${orders.name} has ` +
+          `${partitions}: the partition counts must match; delete ${metrics.name}, then count again ` +
+          `with "deno task analytics --replay"`,
       );
     }
     return {
       group,
       orders: orders.name,
       metrics: metrics.name,
-      deadLetterTopic: dead.name,
+      deadLetterTopic: deadLetterTopic.name,
       partitions,
     };
   });
@@ -232,7 +234,7 @@ if (import.meta.main) {
   main({
     usage: "deno task analytics",
     summary:
-      "Counts orders per minute and failures, exactly once, and keeps a report of the whole.",
+      "Counts orders per minute and failures, exactly once, and keeps a report of all partitions.",
     flags,
     run,
   });

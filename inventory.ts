@@ -22,7 +22,7 @@ import { withAdmin } from "./lib/kafka/client.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
 import type { Step } from "./lib/kafka/partition_session.ts";
-import { rememberingPartitioner } from "./lib/kafka/partitioner.ts";
+import { cachingPartitioner } from "./lib/kafka/partitioner.ts";
 import { runProcessor } from "./lib/kafka/processor.ts";
 import type { SourceRecord, TargetRecord } from "./lib/kafka/records.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
@@ -43,18 +43,18 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const group = topicPrefix + options.group;
   const orders = orderEvents(topicPrefix);
   const movements = inventoryEvents(topicPrefix);
-  const dead = deadLetters(topicPrefix);
-  const partitions = await withAdmin(
+  const deadLetterTopic = deadLetters(topicPrefix);
+  const partitionCounts = await withAdmin(
     settings,
     signal,
-    (admin) => createMissingTopics(admin, [orders, movements, dead], printNote),
+    (admin) => createMissingTopics(admin, [orders, movements, deadLetterTopic], printNote),
   );
   const totals = new Totals();
-  const source = { orders: orders.name, group };
-  const step = movementSteps(source, {
+  const source = { ordersTopic: orders.name, group };
+  const step = movementStep(source, {
     movements: movements.name,
-    movementPartitions: partitions.get(movements.name)!,
-    deadLetterTopic: dead.name,
+    movementPartitions: partitionCounts.get(movements.name)!,
+    deadLetterTopic: deadLetterTopic.name,
     totals,
   });
 
@@ -64,9 +64,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       settings,
       group,
       topic: orders.name,
-      partitions: partitions.get(orders.name)!,
+      partitions: partitionCounts.get(orders.name)!,
       throttleMs: options.throttle,
       untilEnd: options.untilEnd,
+      // No state to restore, and nothing to commit before the first record.
       open: ({ partition }) =>
         Promise.resolve({ pending: false, step: (records) => step(partition, records) }),
     }, signal);
@@ -77,7 +78,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
 /** Where the orders come from. */
 interface Source {
-  orders: string;
+  ordersTopic: string;
   group: string;
 }
 
@@ -90,18 +91,18 @@ interface Target {
 }
 
 /** Returns a function that turns records of a partition into movements and dead letters. */
-function movementSteps(
-  { orders, group }: Source,
+function movementStep(
+  { ordersTopic, group }: Source,
   { movements, movementPartitions, deadLetterTopic, totals }: Target,
 ): (partition: number, records: readonly SourceRecord[]) => Step {
   const encode = inventoryEventEncoder();
-  const partitionOf = rememberingPartitioner(movementPartitions);
+  const partitionOf = cachingPartitioner(movementPartitions);
   return (partition, records) => {
     const outputs: TargetRecord[] = [];
-    let count = 0;
+    let orderCount = 0;
     let released = 0;
     const { skipped, malformed } = eachOrder(records, (order, timestampMs) => {
-      count++;
+      orderCount++;
       for (const event of stockMovements(order, timestampMs)) {
         if (event.action === "release") released++;
         outputs.push({
@@ -115,15 +116,15 @@ function movementSteps(
     const reserved = outputs.length - released;
     for (const { record, reason } of malformed) {
       outputs.push(
-        deadLetter(record, deadLetterTopic, { topic: orders, partition, group, reason }),
+        deadLetter(record, deadLetterTopic, { topic: ordersTopic, partition, group, reason }),
       );
     }
-    const added = { orders: count, reserved, released, skipped, malformed: malformed.length };
+    const added = { orders: orderCount, reserved, released, skipped, malformed: malformed.length };
     return { outputs, committed: () => totals.add(added) };
   };
 }
 
-/** What this instance has committed. */
+/** Totals of the work that this instance has committed. */
 class Totals {
   #counts = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
   #startedMs = performance.now();

@@ -1,7 +1,6 @@
 /**
- * Waiting with an end: the functions of `@std/async`, by their names, order of arguments and options,
- * plus what a program that talks to brokers needs: a time limit for {@linkcode retry}, and a delay that
- * an abort ends without an error.
+ * Bounded waits. {@linkcode delay}, {@linkcode deadline} and {@linkcode retry} have the signatures of
+ * `@std/async`; retry also takes a time limit, and {@linkcode delayOrAbort} does not reject on abort.
  *
  * @module
  */
@@ -43,7 +42,7 @@ function wait(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * The promise's result.
+ * Returns the promise's result.
  *
  * @throws {DOMException} A `TimeoutError` when the promise has not settled within `ms` milliseconds.
  * @throws The signal's reason, as soon as it is aborted.
@@ -56,7 +55,7 @@ export async function deadline<T>(
   promise.catch(() => {});
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort: (() => void) | undefined;
-  const cut = new Promise<never>((_resolve, reject) => {
+  const expiry = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
       () => reject(new DOMException(`no answer within ${ms} ms`, "TimeoutError")),
       // Longer than a timer can be set for is as good as no limit: nothing is awaited for 24 days.
@@ -67,7 +66,7 @@ export async function deadline<T>(
     signal?.addEventListener("abort", onAbort, { once: true });
   });
   try {
-    return await Promise.race([promise, cut]);
+    return await Promise.race([promise, expiry]);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort!);
@@ -89,20 +88,19 @@ export interface RetryOptions extends SignalOptions {
    */
   maxTimeout?: number;
   /**
-   * By how much each wait is longer than the one before.
+   * The factor by which the wait grows.
    *
    * @default {2}
    */
   multiplier?: number;
   /**
-   * The share of a wait that is random, from 0 to 1: clients that fail together then try again one
-   * after the other.
+   * The share of a wait that is random, from 0 to 1: clients that fail together do not retry in step.
    *
    * @default {1}
    */
   jitter?: number;
   /**
-   * No attempt is started after this many milliseconds.
+   * Gives up after this many milliseconds; one last attempt is made when they are over.
    *
    * @default {Infinity}
    */
@@ -158,8 +156,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Something that happens again and again, and that others wait for. Take {@linkcode next} before
- * looking at the state that the waiting is about, so that nothing in between is missed.
+ * A repeatable event. Call {@linkcode Pulse.next} before checking the state that it is about, or you
+ * may miss a {@linkcode Pulse.fire}.
  */
 export class Pulse {
   #next = Promise.withResolvers<void>();

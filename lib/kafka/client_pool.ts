@@ -7,7 +7,7 @@
 import type { Admin } from "kafkajs";
 import { deadline } from "../async.ts";
 import { connect, disconnect, kafkaClient } from "./client.ts";
-import { isAnswer } from "./errors.ts";
+import { isRejection } from "./errors.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** Lends a client that connects when it is first used. */
@@ -63,7 +63,7 @@ export function clientPool<T extends { connect(): Promise<void>; disconnect(): P
       try {
         return await deadline(lent.connected.then(run), settings.timeoutMs);
       } catch (error) {
-        if (current === lent && !isAnswer(error)) current = undefined;
+        if (current === lent && !isRejection(error)) current = undefined;
         throw error;
       } finally {
         lent.users--;

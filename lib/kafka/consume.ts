@@ -1,7 +1,7 @@
 /**
  * A consumer that is rebuilt when it crashes.
  *
- * kafkajs gives a consumer up for good on errors that pass, such as a coordinator that moves or is
+ * kafkajs stops a consumer permanently on transient errors, such as a coordinator that moves or is
  * still loading: then this module discards it and makes a new one, until the signal is aborted, an
  * error is final, or no broker has answered for the settings' `timeoutMs`.
  *
@@ -30,22 +30,22 @@ export interface Consumption {
   /** Called as soon as the group has assigned partitions, before anything is fetched. */
   onAssigned(consumer: Consumer, partitions: number[]): void;
   /**
-   * Called for each batch, also for one of transaction markers and aborted records only, which has
-   * no messages. Must resolve the batch's last offset for the consumer to go on; when it throws, the
+   * Called for each batch, including those with only transaction markers or aborted records, which
+   * have no messages. Must resolve the batch's last offset for the consumer to go on; when it throws, the
    * consuming ends with its error.
    */
   onBatch(payload: BatchPayload): Promise<void>;
   /** Called when the coordinator has confirmed the membership. */
   onHeartbeat?(): void;
-  /** Called before the group is left, which waits for it, but not long. */
+  /** Awaited, with a time limit, before the group is left. */
   onStop?(): Promise<unknown>;
   /** Called when the consumer is gone, before a new one is made and at the end. */
   onLost(): void;
 }
 
 /**
- * The most that a fetch brings of one partition, in bytes. Twice as much is no faster and takes half
- * as much memory again.
+ * The most that a fetch brings of one partition, in bytes. Twice as much is not faster and takes
+ * 50 % more memory.
  */
 const FETCH_BYTES = 524_288;
 /** How long each step of a stop may take, in milliseconds. */
@@ -56,9 +56,9 @@ const JOIN_STOP_LIMIT_MS = 1_000;
 const REBUILD_DELAY_MS = 500;
 /** How long a member may stay silent before its partitions go to others, in milliseconds. */
 const SESSION_LIMIT_MS = 6_000;
-/** How long the group waits for members that do not join again, in milliseconds. */
+/** How long the group waits for members that have not rejoined, in milliseconds. */
 const REBALANCE_LIMIT_MS = 12_000;
-/** How long a broker may rightly be silent to a member that joins, with some reserve. */
+/** How long a broker may be silent to a member that joins, plus a margin, in milliseconds. */
 const JOIN_LIMIT_MS = 15_000;
 /** How often the silence of the brokers is checked, in milliseconds. */
 const WATCH_INTERVAL_MS = 250;
@@ -72,29 +72,29 @@ const SILENCE_NOTE_MS = 3_000;
  */
 export async function consume(consumption: Consumption, signal: AbortSignal): Promise<void> {
   const { settings } = consumption;
-  const contact = new Contact(settings);
+  const brokers = new BrokerWatch(settings);
   try {
     while (!signal.aborted) {
       try {
-        await runConsumer(consumption, contact, signal);
+        await runConsumer(consumption, brokers, signal);
       } catch (error) {
         if (error instanceof HandlerError) throw error.cause;
-        if (!isRetriable(error) || contact.failedForMs > settings.timeoutMs) {
+        if (!isRetriable(error) || brokers.failedForMs > settings.timeoutMs) {
           throw explain(error, settings);
         }
       }
       await delayOrAbort(REBUILD_DELAY_MS, signal);
     }
   } finally {
-    contact.close();
+    brokers.close();
   }
 }
 
-/** An error of the batch handler, which is not to be confused with one of the client. */
+/** An error of the batch handler, as opposed to one of the client. */
 class HandlerError extends Error {}
 
 /** When the brokers last answered, and since when a consumer keeps crashing although they do. */
-class Contact {
+class BrokerWatch {
   #settings: KafkaSettings;
   #outage;
   #answeredMs = performance.now();
@@ -149,16 +149,16 @@ class Contact {
 /** One consumer from its start until the signal is aborted; throws when it crashes. */
 async function runConsumer(
   consumption: Consumption,
-  contact: Contact,
+  brokers: BrokerWatch,
   signal: AbortSignal,
 ): Promise<void> {
   const consumer = buildConsumer(consumption);
   const crashed = Promise.withResolvers<never>();
   crashed.promise.catch(() => {});
-  listen(consumer, { consumption, contact, crashed: crashed.reject });
+  listen(consumer, { consumption, brokers, crashed: crashed.reject });
   const watch = setInterval(() => {
     try {
-      contact.check();
+      brokers.check();
     } catch (error) {
       crashed.reject(error);
     }
@@ -166,7 +166,7 @@ async function runConsumer(
   const onBatch = async (payload: BatchPayload) => {
     try {
       await consumption.onBatch(payload);
-      contact.works();
+      brokers.works();
     } catch (error) {
       crashed.reject(new HandlerError("handling a batch", { cause: error }));
     }
@@ -180,7 +180,7 @@ async function runConsumer(
     await Promise.race([crashed.promise, stopped]);
   } catch (error) {
     // Noted before the clean-up, which may take seconds.
-    contact.crashed();
+    brokers.crashed();
     throw error;
   } finally {
     clearInterval(watch);
@@ -197,23 +197,23 @@ async function runConsumer(
 
 function listen(
   consumer: Consumer,
-  { consumption, contact, crashed }: {
+  { consumption, brokers, crashed }: {
     consumption: Consumption;
-    contact: Contact;
+    brokers: BrokerWatch;
     crashed: (error: unknown) => void;
   },
 ): void {
-  contact.joining = false;
+  brokers.joining = false;
   consumer.on(consumer.events.CRASH, ({ payload }) => crashed(payload.error));
-  consumer.on(consumer.events.REQUEST, () => contact.answered());
+  consumer.on(consumer.events.REQUEST, () => brokers.answered());
   consumer.on(consumer.events.HEARTBEAT, () => {
-    contact.works();
+    brokers.works();
     consumption.onHeartbeat?.();
   });
-  consumer.on(consumer.events.CONNECT, () => contact.joining = true);
-  consumer.on(consumer.events.REBALANCING, () => contact.joining = true);
+  consumer.on(consumer.events.CONNECT, () => brokers.joining = true);
+  consumer.on(consumer.events.REBALANCING, () => brokers.joining = true);
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-    contact.joining = false;
+    brokers.joining = false;
     consumption.onAssigned(consumer, payload.memberAssignment[consumption.topic] ?? []);
   });
 }
@@ -224,7 +224,7 @@ function buildConsumer({ settings, group }: Consumption): Consumer {
     sessionTimeout: SESSION_LIMIT_MS,
     heartbeatInterval: 1_000,
     rebalanceTimeout: REBALANCE_LIMIT_MS,
-    // Also how long a consumer sleeps whose partitions are all paused.
+    // Also how long a consumer whose partitions are all paused sleeps.
     maxWaitTimeInMs: 200,
     maxBytesPerPartition: FETCH_BYTES,
     readUncommitted: false,

@@ -15,7 +15,7 @@ import {
 } from "./kafkajs/mod.ts";
 import type { KafkaSettings } from "./settings.ts";
 
-/** The errors of Kafka's protocol that come again with every attempt, by kafkajs's names for them. */
+/** The errors of Kafka's protocol that every retry would repeat, by their names in kafkajs. */
 const FINAL_TYPES = new Set([
   "CLUSTER_AUTHORIZATION_FAILED",
   "DELEGATION_TOKEN_AUTHORIZATION_FAILED",
@@ -49,10 +49,10 @@ export class UnsupportedBrokerError extends Error {
  * Whether another attempt can help.
  *
  * Everything is done in transactions or idempotently, so repeating a request does no harm: an error
- * is final only if it would come again every time. Final are: a missing permission (of Kafka or of
+ * is final only if it would come again every time. These are final: a missing permission (of Kafka or of
  * Deno), a failed login, a request that the broker calls invalid or too large, a group whose members
- * use another assignment protocol, a compression that the client does not know, and faults of a
- * program (`TypeError` and its kin), which a retry would hide. What keeps failing is given up by
+ * use another assignment protocol, a compression that the client does not know, and programming
+ * errors (`TypeError` and similar), which a retry would hide. What keeps failing is given up by
  * its callers after the settings' `timeoutMs`.
  */
 export function isRetriable(error: unknown): boolean {
@@ -99,7 +99,10 @@ function missingNetAccess(error: Error): string | undefined {
   return /Requires net access to "?([^" ,]+)/.exec(error.message)?.[1];
 }
 
-/** Whether another instance has taken over the transactional id. */
+/**
+ * Whether another instance has taken over the transactional id. (kafkajs speaks protocol versions that
+ * report it as INVALID_PRODUCER_EPOCH, never as PRODUCER_FENCED.)
+ */
 export function isFenced(error: unknown): boolean {
   return hasType(error, "INVALID_PRODUCER_EPOCH");
 }
@@ -120,12 +123,12 @@ function hasType(error: unknown, type: string): boolean {
   );
 }
 
-/** Whether a broker has answered the request, with an error that is about the request alone. */
-export function isAnswer(error: unknown): boolean {
+/** Whether a broker has rejected the request with an error about the request alone. */
+export function isRejection(error: unknown): boolean {
   return error instanceof KafkaJSProtocolError && !error.retriable;
 }
 
-/** An error and its causes, from the outside in. */
+/** An error and its causes, outermost first. */
 function causes(error: unknown): Error[] {
   const list: Error[] = [];
   for (let next = error; next instanceof Error && list.length < 10;) {
@@ -136,11 +139,11 @@ function causes(error: unknown): Error[] {
   return list;
 }
 
-/** Codes of the system for a broker that is not there. */
+/** Error codes of the operating system for an unreachable broker. */
 const SYSTEM_CODES = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EPIPE", "ETIMEDOUT"]);
 
 /** Whether no broker could be reached, or none answered in time. */
-function isConnectionTrouble(error: Error): boolean {
+function isUnreachable(error: Error): boolean {
   return error instanceof KafkaJSConnectionError || error instanceof KafkaJSRequestTimeoutError ||
     // kafkajs does not publish the type of this error.
     error.name === "KafkaJSNoBrokerAvailableError" || error.name === "TimeoutError" ||
@@ -160,7 +163,7 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   if (denied !== undefined) return denied;
   const login = list.find((cause) => cause instanceof KafkaJSSASLAuthenticationError);
   if (login !== undefined) return new Error(`the login at ${brokers} failed: ${login.message}`);
-  if (list.some(isConnectionTrouble)) {
+  if (list.some(isUnreachable)) {
     return new Error(
       `no Kafka broker answers at ${brokers} (waited ${formatSeconds(settings.timeoutMs)}); ` +
         `"deno task up" starts one, --brokers or KAFKA_BROKERS names others`,
@@ -169,7 +172,9 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   const protocol = list.find((cause) => cause instanceof KafkaJSProtocolError);
   const last = list.at(-1)?.message ?? String(error);
   return new Error(
-    `Kafka at ${brokers} answered: ${last}${protocol === undefined ? "" : ` (${protocol.type})`}`,
+    protocol === undefined
+      ? `the Kafka client failed at ${brokers}: ${last}`
+      : `Kafka at ${brokers} answered: ${last} (${protocol.type})`,
     { cause: error },
   );
 }
@@ -177,7 +182,7 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
 /** The error for an address that Deno does not permit. */
 export function netAccessError(host: string): Error {
   return new Error(
-    `not permitted to connect to ${host}: set KAFKA_BROKERS to all brokers of the cluster, ` +
-      `which "deno task" permits, or run with --allow-net=${host}`,
+    `not permitted to connect to ${host}: "deno task" permits this machine and the brokers in ` +
+      `KAFKA_BROKERS; set KAFKA_BROKERS to all brokers of the cluster`,
   );
 }

@@ -2,10 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { createRequire } from "node:module";
 import {
   explain,
-  isAnswer,
   isConcurrentTransaction,
   isFenced,
   isGroupInUse,
+  isRejection,
   isRetriable,
   UnsupportedBrokerError,
 } from "./errors.ts";
@@ -114,10 +114,10 @@ Deno.test("isFenced, isConcurrentTransaction and isGroupInUse see through kafkaj
   assert(!isGroupInUse(new Error("UNKNOWN_MEMBER_ID")));
 });
 
-Deno.test("isAnswer is for answers about the request, which leave the connection as it was", () => {
-  assert(isAnswer(protocolError("GROUP_ID_NOT_FOUND")));
-  assert(!isAnswer(protocolError("NOT_CONTROLLER")), "the client looks at the wrong broker");
-  assert(!isAnswer(new KafkaJSConnectionError("Closed connection")));
+Deno.test("isRejection is for answers about the request alone, which leave the connection as it was", () => {
+  assert(isRejection(protocolError("GROUP_ID_NOT_FOUND")));
+  assert(!isRejection(protocolError("NOT_CONTROLLER")), "the client looks at the wrong broker");
+  assert(!isRejection(new KafkaJSConnectionError("Closed connection")));
 });
 
 Deno.test("explain says that no broker answers, whatever form the silence has", () => {

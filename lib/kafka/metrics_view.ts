@@ -3,7 +3,7 @@
  *
  * The view is complete up to a moment once it has read a barrier that was written at that moment, or
  * anything after it: {@linkcode MetricsView.readUpToBarrier} writes one to each partition and waits
- * until the view is past the offset that it got. Because the view reads `read_committed`, a barrier comes
+ * until the view has read past that barrier's offset. Because the view reads `read_committed`, a barrier comes
  * after everything that was committed before it.
  *
  * @module
@@ -70,15 +70,14 @@ export class MetricsView {
     this.closed = following.catch(onFailure).then(() => this.#barriers.close());
   }
 
-  /** Counts up each time that the topic is read from its beginning, with no rows at first. */
+  /** Incremented whenever the view restarts from the beginning of the topic, empty. */
   get generation(): number {
     return this.#generation;
   }
 
   /**
-   * Calls `read` once the rows of the partitions hold all that is committed now. The view may be reset
-   * at any time, even before a caller that waits for a promise goes on: so the reading is done here,
-   * at the moment at which the rows are complete.
+   * Calls `read` once the rows of the partitions hold all that is committed now. It runs synchronously
+   * at that moment, because the view may be reset before an awaiting caller resumes.
    *
    * @throws The signal's reason, once it is aborted.
    * @throws {Error} When a barrier cannot be written, or is not read within the settings' `timeoutMs`.
@@ -112,7 +111,8 @@ class BarrierWriter {
   constructor(settings: KafkaSettings, topic: string) {
     this.#settings = settings;
     this.#topic = topic;
-    // Not idempotent, which can get stuck for good: a barrier written twice does no harm.
+    // Deliberately not idempotent: an idempotent producer can get stuck permanently, and a barrier
+    // written twice does no harm.
     this.#producer = kafkaClient(settings).producer({
       allowAutoTopicCreation: false,
       createPartitioner: chosenPartition,

@@ -6,8 +6,8 @@
  * these steps, in this order, after every assignment ({@linkcode PartitionSession.open}):
  *
  * 1. Pause the partition, so that nothing is processed with state that an earlier owner knew.
- * 2. Fence: initialise the transactional id `<group>-<topic>-<partition>`. The broker ends what a
- *    former owner has left open and refuses whatever that owner still sends.
+ * 2. Fence: initialise the transactional id `<group>-<topic>-<partition>`. The broker aborts or
+ *    completes the open transaction of the previous owner and refuses its later requests.
  * 3. Read the committed offset: nobody else can move it from here on. It must be a stable one; after a
  *    failover the group's coordinator would otherwise report an older offset for a moment.
  * 4. Restore the state that belongs to that offset.
@@ -38,7 +38,7 @@ import { MAX_BATCH_BYTES, packBatches } from "./produce_batches.ts";
 import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
 import type { SourceRecord, TargetRecord } from "./records.ts";
 import type { KafkaSettings } from "./settings.ts";
-import { commitSteps } from "./throttle.ts";
+import { commitSlices } from "./throttle.ts";
 
 /** What one transaction does. */
 export interface Step {
@@ -79,7 +79,7 @@ export interface SessionContext {
   group: string;
   /** The topic that is read, prefix included. */
   topic: string;
-  /** Wait for each record, in milliseconds; 0 for none. */
+  /** The delay per record, in milliseconds; 0 for none. */
   throttleMs: number;
   /** Prepares the work on a partition: restores its state. */
   open(assignment: Assignment): Promise<PartitionWork>;
@@ -91,23 +91,23 @@ export interface SessionContext {
   fences: Map<number, Promise<void>>;
   /** Fires when the coordinator has confirmed the membership. */
   heartbeat: Pulse;
-  /** Fires when a partition has come further. */
+  /** Fires when a partition has advanced. */
   advanced: Pulse;
-  /** Takes an error that is final. */
+  /** Ends the processor with an error. */
   fail(error: unknown): void;
   /** Aborted when the processing ends. */
   done: AbortSignal;
 }
 
-/** Compressions, by their numbers in record batches. */
+/** Compression codec ids. */
 const NO_COMPRESSION = 0;
 const GZIP = 1;
-/** The number of transactions that fail in a row before it is reported. */
+/** After this many failed transactions in a row the user is told why. */
 const REPORTED_FAILURES = 3;
-/** This many may fail in a row, however long it takes: brokers may go away one by one. */
+/** Gives up only after this many failures in a row and after `timeoutMs`: brokers may fail one by one. */
 const TOLERATED_FAILURES = 6;
-/** How long a new owner waits for an initialisation that was given up, in milliseconds. */
-const FORMER_FENCE_MS = 1_000;
+/** How long to wait for the last initialisation of the same transactional id; after that, fail and retry. */
+const PREVIOUS_INIT_LIMIT_MS = 1_000;
 /** How long the broker may take to settle the last transaction, in milliseconds. */
 const SETTLING_LIMIT_MS = 1_000;
 /** The longest wait without a heartbeat, in milliseconds. */
@@ -151,7 +151,7 @@ export class PartitionSession {
     }
   }
 
-  /** The partition has gone: stop whatever is under way. */
+  /** The partition was lost: stop whatever is under way. */
   drop(): void {
     this.#lost.abort();
     this.#isReady = false;
@@ -166,7 +166,7 @@ export class PartitionSession {
   async process({ batch, heartbeat, resolveOffset }: BatchPayload): Promise<void> {
     await this.#committing;
     if (!this.#isReady) return;
-    // Each opening makes new work: what was fetched before it does not follow the last commit.
+    // Every #openOnce creates new work, so other work means that this batch is stale.
     const work = this.#work;
     const { done, throttleMs } = this.#context;
     const isCurrent = () => this.#isReady && this.#work === work && !done.aborted;
@@ -177,12 +177,13 @@ export class PartitionSession {
     }
     const records = batch.messages.slice(firstAtOrAfter(batch.messages, this.#nextOffset));
     const endOffset = BigInt(batch.lastOffset()) + 1n;
-    for (const step of commitSteps(records, endOffset, throttleMs)) {
-      if (!await this.#throttle(step.records.length, { isCurrent, heartbeat })) return;
+    for (const slice of commitSlices(records, endOffset, throttleMs)) {
+      if (!await this.#throttle(slice.records.length, { isCurrent, heartbeat })) return;
       await this.#committing;
       if (!isCurrent()) return;
-      if (step.nextOffset > this.#nextOffset) this.#startCommit(step.records, step.nextOffset);
-      resolveOffset(String(step.nextOffset - 1n));
+      if (slice.nextOffset > this.#nextOffset) this.#startCommit(slice.records, slice.nextOffset);
+      // Before the commit has ended: this moves the fetch position only, and opening seeks back.
+      resolveOffset(String(slice.nextOffset - 1n));
       try {
         await heartbeat();
       } catch {
@@ -232,10 +233,10 @@ export class PartitionSession {
       partition: this.partition,
     });
     this.#producer = producer;
-    const former = fences.get(this.partition);
+    const previous = fences.get(this.partition);
     const fenced = (async () => {
       // An initialisation that was given up goes on in the client; a late one would shut out ours.
-      if (former !== undefined) await deadline(former, FORMER_FENCE_MS, { signal });
+      if (previous !== undefined) await deadline(previous, PREVIOUS_INIT_LIMIT_MS, { signal });
       await takeOver(producer);
     })();
     fences.set(this.partition, fenced.catch(() => {}));
@@ -251,8 +252,8 @@ export class PartitionSession {
     const range = (await admin.use((client) => logRanges(client, topic))).get(partition)!;
     const start = resolveOffset(committed, range);
     if (start > range.end) {
-      // For a moment after a leader has moved; for good when the topic was recreated. Going on at the
-      // end would process some records twice or never: that is for a person to decide.
+      // For a moment after a leader has moved; permanently when the topic was recreated. Continuing at
+      // the end would skip or reprocess records: an operator must decide.
       throw new Error(
         `partition ${partition} of ${topic} ends at offset ${range.end}, but group ${group} has ` +
           `committed ${committed}: the topic was recreated or has lost records; move the group ` +
@@ -279,6 +280,7 @@ export class PartitionSession {
   }
 
   #startCommit(records: readonly SourceRecord[], nextOffset: bigint): void {
+    // #recover is not awaited, but pauses synchronously: whoever awaits #committing then sees it.
     this.#committing = this.#commit(records, nextOffset).catch((error) => {
       this.#recover(error);
     });
@@ -289,7 +291,7 @@ export class PartitionSession {
     const step = this.#work!.step(records, nextOffset);
     const transaction = await this.#producer!.transaction();
     for (const { topicMessages, targets } of packBatches(step.outputs)) {
-      // A record alone may be too large as it is: it may have come compressed.
+      // A single record may exceed the limit uncompressed, if it arrived compressed: compress it.
       const isLarge = targets.some(({ bytes }) => bytes > MAX_BATCH_BYTES);
       const compression = isLarge ? GZIP : NO_COMPRESSION;
       const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages });
@@ -335,14 +337,14 @@ export class PartitionSession {
     }
     if (isFenced(error)) {
       // Either the partition has gone to another instance, or the broker has ended a transaction
-      // that took too long. Fencing back at once would shut out a rightful owner: only a heartbeat
+      // that took too long. Fencing back at once would fence a rightful owner: only a heartbeat
       // that is answered proves that the partition is still ours.
       await Promise.race([heartbeat.next(), aborted(signal)]);
     }
     await this.open();
   }
 
-  /** Waits for each record, with heartbeats; `false` when the batch is no longer to be processed. */
+  /** Applies the delay per record, with heartbeats; `false` when the batch is no longer to be processed. */
   async #throttle(
     recordCount: number,
     { isCurrent, heartbeat }: { isCurrent: () => boolean; heartbeat: () => Promise<void> },

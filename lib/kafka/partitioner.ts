@@ -44,11 +44,11 @@ export function partitionOf(key: string, partitions: number): number {
   return (murmur2(bytes) & 0x7fffffff) % partitions;
 }
 
-/** How many keys a {@linkcode rememberingPartitioner} keeps. */
+/** How many keys a {@linkcode cachingPartitioner} keeps. */
 const MAX_KEYS = 10_000;
 
 /** As {@linkcode partitionOf}, for keys that come again and again: each is hashed once. */
-export function rememberingPartitioner(partitions: number): (key: string) => number {
+export function cachingPartitioner(partitions: number): (key: string) => number {
   const known = new Map<string, number>();
   return (key) => {
     let partition = known.get(key);

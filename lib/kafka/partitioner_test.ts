@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { murmur2, partitionOf, rememberingPartitioner } from "./partitioner.ts";
+import { cachingPartitioner, murmur2, partitionOf } from "./partitioner.ts";
 
 const encoder = new TextEncoder();
 
@@ -22,8 +22,8 @@ Deno.test("partitionOf handles keys of any length and script", () => {
   assertEquals(partitionOf("", 6), (murmur2(new Uint8Array()) & 0x7fffffff) % 6);
 });
 
-Deno.test("rememberingPartitioner says what partitionOf says, however many keys there are", () => {
-  const remembered = rememberingPartitioner(6);
+Deno.test("cachingPartitioner says what partitionOf says, however many keys there are", () => {
+  const remembered = cachingPartitioner(6);
   for (let i = 0; i < 25_000; i++) {
     const key = `item-${i % 12_000}`;
     assertEquals(remembered(key), partitionOf(key, 6));

@@ -12,7 +12,7 @@ import { consume } from "./consume.ts";
 import { explain } from "./errors.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
 import { PartitionSession, type SessionContext } from "./partition_session.ts";
-import { reachedEnd } from "./until_end.ts";
+import { whenEndReached } from "./until_end.ts";
 
 /** What to process. */
 export interface ProcessorOptions
@@ -24,15 +24,15 @@ export interface ProcessorOptions
 }
 
 /**
- * Processes until the signal is aborted, or until the end with `untilEnd`. The open transaction is
- * finished and the group left before it returns.
+ * Processes until the signal is aborted, or until the end with `untilEnd`. Finishes the open
+ * transaction and leaves the group before it returns.
  *
  * @throws {Error} When an error is final, or the brokers have not answered for the settings'
  * `timeoutMs`.
  */
 export async function runProcessor(options: ProcessorOptions, signal: AbortSignal): Promise<void> {
   const { settings, group, topic, partitions } = options;
-  const finished = new AbortController();
+  const stop = new AbortController();
   let failure: Error | undefined;
   const context: SessionContext = {
     ...options,
@@ -43,9 +43,9 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     advanced: new Pulse(),
     fail(error) {
       failure ??= explain(error, settings);
-      finished.abort();
+      stop.abort();
     },
-    done: AbortSignal.any([signal, finished.signal]),
+    done: AbortSignal.any([signal, stop.signal]),
   };
   const { admin, cluster, done, fail } = context;
   const sessions = new Sessions(context, partitions);
@@ -62,8 +62,8 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
       onLost: () => sessions.dropAll(),
     }, done);
     if (options.untilEnd) {
-      reachedEnd({ admin, group, topic, progress: sessions }, done)
-        .then(() => finished.abort(), fail);
+      whenEndReached({ admin, group, topic, progress: sessions }, done)
+        .then(() => stop.abort(), fail);
     }
     await consuming;
   } finally {
@@ -77,7 +77,7 @@ class Sessions {
   #context: SessionContext;
   #partitions: number;
   #sessions = new Map<number, PartitionSession>();
-  #isAssigned = false;
+  #wasAssigned = false;
 
   constructor(context: SessionContext, partitions: number) {
     this.#context = context;
@@ -92,12 +92,13 @@ class Sessions {
     for (const partition of assigned) {
       const session = new PartitionSession(partition, consumer, this.#context);
       this.#sessions.set(partition, session);
+      // Not awaited: the join must go on. What fails for good ends the processor.
       session.open();
     }
-    if (this.#isAssigned || assigned.length < this.#partitions) {
+    if (this.#wasAssigned || assigned.length < this.#partitions) {
       settings.note(`assigned partitions: ${assigned.join(", ") || "none"}`);
     }
-    this.#isAssigned = true;
+    this.#wasAssigned = true;
   }
 
   get(partition: number): PartitionSession | undefined {
@@ -117,8 +118,8 @@ class Sessions {
     return new Map([...this.#sessions].map(([partition, { position }]) => [partition, position]));
   }
 
-  isAssigned(): boolean {
-    return this.#isAssigned;
+  wasAssigned(): boolean {
+    return this.#wasAssigned;
   }
 
   get advanced(): Pulse {

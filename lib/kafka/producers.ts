@@ -37,8 +37,8 @@ export function transactionalProducer(
 }
 
 /**
- * Connects a producer and takes its transactional id over: the broker ends what a former owner has
- * left open, and refuses whatever that owner still sends.
+ * Connects a producer and takes its transactional id over: the broker aborts or
+ * completes the open transaction of the previous owner and refuses its later requests.
  */
 export async function takeOver(producer: Producer): Promise<void> {
   await producer.connect();

@@ -1,36 +1,36 @@
 /**
- * The steps in which a batch is committed: all of it at once, unless a throttle slows it down.
+ * The slices in which a batch is committed: all of it at once, unless a throttle slows it down.
  *
  * @module
  */
 import type { SourceRecord } from "./records.ts";
 
-/** How long a throttled step takes, in milliseconds: short, so that the lag is seen to fall. */
-const THROTTLED_STEP_MS = 250;
+/** How long a throttled slice takes, in milliseconds: short, so that the lag is seen to fall. */
+const THROTTLED_SLICE_MS = 250;
 
 /** Records that are committed together. */
-export interface CommitStep {
+export interface CommitSlice {
   records: readonly SourceRecord[];
   /** The offset that is committed with them. */
   nextOffset: bigint;
 }
 
 /**
- * Splits a batch into the steps that are committed one after the other. Transaction markers and
+ * Splits a batch into the slices that are committed one after the other. Transaction markers and
  * aborted records at the end of the batch go with the last one.
  *
  * @param endOffset The offset after the batch.
- * @param throttleMs The wait for each record, in milliseconds; 0 for none.
+ * @param throttleMs The delay per record, in milliseconds; 0 for none.
  */
-export function* commitSteps(
+export function* commitSlices(
   records: readonly SourceRecord[],
   endOffset: bigint,
   throttleMs: number,
-): Generator<CommitStep> {
-  const size = throttleMs > 0 ? Math.max(1, Math.floor(THROTTLED_STEP_MS / throttleMs)) : Infinity;
+): Generator<CommitSlice> {
+  const size = throttleMs > 0 ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs)) : Infinity;
   for (let from = 0; from === 0 || from < records.length; from += size) {
-    const step = records.slice(from, from + size);
+    const slice = records.slice(from, from + size);
     const isLast = from + size >= records.length;
-    yield { records: step, nextOffset: isLast ? endOffset : BigInt(step.at(-1)!.offset) + 1n };
+    yield { records: slice, nextOffset: isLast ? endOffset : BigInt(slice.at(-1)!.offset) + 1n };
   }
 }

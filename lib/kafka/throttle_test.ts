@@ -1,33 +1,33 @@
 import { assertEquals } from "@std/assert";
 import type { SourceRecord } from "./records.ts";
-import { commitSteps } from "./throttle.ts";
+import { commitSlices } from "./throttle.ts";
 
 function records(...offsets: number[]): SourceRecord[] {
   return offsets.map((offset) => ({ offset: String(offset), key: null, value: null }));
 }
 
-Deno.test("commitSteps commits a whole batch at once without a throttle", () => {
+Deno.test("commitSlices commits a whole batch at once without a throttle", () => {
   const batch = records(3, 4, 7);
-  assertEquals([...commitSteps(batch, 9n, 0)], [{ records: batch, nextOffset: 9n }]);
+  assertEquals([...commitSlices(batch, 9n, 0)], [{ records: batch, nextOffset: 9n }]);
 });
 
-Deno.test("commitSteps commits the end of a batch without records, such as one of markers", () => {
-  assertEquals([...commitSteps([], 5n, 0)], [{ records: [], nextOffset: 5n }]);
-  assertEquals([...commitSteps([], 5n, 100)], [{ records: [], nextOffset: 5n }]);
+Deno.test("commitSlices commits the end of a batch without records, such as one of markers", () => {
+  assertEquals([...commitSlices([], 5n, 0)], [{ records: [], nextOffset: 5n }]);
+  assertEquals([...commitSlices([], 5n, 100)], [{ records: [], nextOffset: 5n }]);
 });
 
-Deno.test("commitSteps takes about a quarter of a second's records at a time under a throttle", () => {
+Deno.test("commitSlices takes about a quarter of a second's records at a time under a throttle", () => {
   const batch = records(0, 1, 2, 3, 6);
-  assertEquals([...commitSteps(batch, 8n, 100)], [
+  assertEquals([...commitSlices(batch, 8n, 100)], [
     { records: batch.slice(0, 2), nextOffset: 2n },
     { records: batch.slice(2, 4), nextOffset: 4n },
     { records: batch.slice(4), nextOffset: 8n },
   ]);
 });
 
-Deno.test("commitSteps takes single records when each waits longer than a step", () => {
+Deno.test("commitSlices takes single records when each waits longer than a step", () => {
   const batch = records(0, 5);
-  assertEquals([...commitSteps(batch, 6n, 10_000)], [
+  assertEquals([...commitSlices(batch, 6n, 10_000)], [
     { records: batch.slice(0, 1), nextOffset: 1n },
     { records: batch.slice(1), nextOffset: 6n },
   ]);

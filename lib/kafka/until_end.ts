@@ -16,9 +16,9 @@ const POLL_MS = 100;
 export interface Progress {
   /** The next offset of each assigned partition; `undefined` while it is being opened. */
   positions(): ReadonlyMap<number, bigint | undefined>;
-  /** Whether the group has assigned partitions to this instance, be it none. */
-  isAssigned(): boolean;
-  /** Fires when a partition has come further. */
+  /** Whether the group has ever assigned partitions to this instance, even if none. */
+  wasAssigned(): boolean;
+  /** Fires when a partition has advanced. */
   advanced: Pulse;
 }
 
@@ -27,7 +27,7 @@ export interface Progress {
  *
  * @throws An error of the brokers that is final.
  */
-export async function reachedEnd(
+export async function whenEndReached(
   { admin, group, topic, progress }: {
     admin: AdminPool;
     group: string;
@@ -78,6 +78,6 @@ export function isCommitted(
  */
 export function isShared(targets: ReadonlyMap<number, LogRange>, progress: Progress): boolean {
   const positions = progress.positions();
-  return progress.isAssigned() && positions.size < targets.size &&
+  return progress.wasAssigned() && positions.size < targets.size &&
     [...positions.values()].every((position) => position !== undefined);
 }

@@ -5,14 +5,14 @@ import { isCommitted, isDoneHere, isShared, type Progress } from "./until_end.ts
 
 function progress(
   positions: Record<number, bigint | undefined>,
-  isAssigned = true,
+  wasAssigned = true,
 ): Progress {
   const entries = Object.entries(positions).map(([partition, at]) =>
     [Number(partition), at] as const
   );
   return {
     positions: () => new Map(entries),
-    isAssigned: () => isAssigned,
+    wasAssigned: () => wasAssigned,
     advanced: new Pulse(),
   };
 }
