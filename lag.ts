@@ -36,8 +36,8 @@ import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
 import { explain, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
-import { LAG_HELP, lagJson, lagTable } from "./lib/lag/table.ts";
-import { behindBy, type GroupSample, type GroupStatus, groupStatus } from "./lib/lag/verdict.ts";
+import { LAG_HELP, lagJson, type LagReport, lagTable } from "./lib/lag/table.ts";
+import { behindBy, type GroupSample, groupStatus } from "./lib/lag/verdict.ts";
 import { orderEvents } from "./lib/topics.ts";
 
 /** The flags of the program. */
@@ -67,13 +67,6 @@ const HISTORY_SAMPLES = 60;
 const DISCOVERY_INTERVAL_MS = 5_000;
 /** The width of the output when it is not a terminal. */
 const PLAIN_COLUMNS = 120;
-
-/** The status of all groups at one moment. */
-interface LagReport {
-  timeMs: number;
-  topic: string;
-  groups: GroupStatus[];
-}
 
 /** Shows the lag once, or until the signal is aborted with `--watch`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
