@@ -4,17 +4,13 @@
  * @module
  */
 import { durationMs } from "../duration.ts";
-import { type Flag, flag, nonEmpty, toggle } from "./flags.ts";
+import { flag, nonEmpty, toggle } from "./flags.ts";
 
 /** A consumer that waits longer for one order would be taken for dead. */
 const MAX_THROTTLE_MS = 60_000;
 
 /** The flags of both services. */
-export function serviceFlags(defaultGroup: string): {
-  group: Flag<string>;
-  untilEnd: Flag<boolean>;
-  throttle: Flag<number>;
-} {
+export function serviceFlags(defaultGroup: string) {
   return {
     group: flag({ value: "NAME", default: defaultGroup, help: "the consumer group" }, nonEmpty),
     untilEnd: toggle("stop when all that is in the topic now is processed and committed"),
