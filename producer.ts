@@ -31,7 +31,7 @@ import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
-import { delayOrAbort } from "./lib/async.ts";
+import { delayOrAbort, unlessAborted } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
 import { eventTimes } from "./lib/event_times.ts";
@@ -100,7 +100,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const tally = new Tally();
   const orders = options.from === undefined
     ? await generatedOrders(options)
-    : await ordersOfFile(options, options.from, tally);
+    : await ordersOfFile(options, { path: options.from, tally, signal });
   const settings = kafkaSettings("order-stream-producer", options, printNote);
   const topic = orderEvents(options.topicPrefix);
 
@@ -141,6 +141,11 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   return signal.aborted || tally.rejectedLines > 0 || tally.acknowledged < handedOver ? 1 : 0;
 }
 
+/** How long a record waits for others before it is sent, in milliseconds. */
+const LINGER_MS = 50;
+/** The end of the orders, as an iterator gives it. */
+const END = { done: true, value: undefined } as const;
+
 /** Publishes orders until there are no more or the signal is aborted; returns their number. */
 async function publishAll(
   orders: Source,
@@ -149,6 +154,8 @@ async function publishAll(
   signal: AbortSignal,
 ): Promise<number> {
   const startedMs = performance.now();
+  // Lines may come slowly and never end: what has come is sent without waiting for more.
+  const linger = setInterval(() => publisher.nudge(), LINGER_MS);
   try {
     for (let published = 0;; published++) {
       // Due by the clock since the start, not since the last order: so the rate cannot drift.
@@ -161,13 +168,18 @@ async function publishAll(
       if (signal.aborted) return published;
       const next = orders.next();
       // Generated orders are not awaited: that would cost each of them a turn of the event loop.
-      const { done, value } = next instanceof Promise ? await next : next;
+      const { done, value } = next instanceof Promise
+        ? await unlessAborted(next, signal) ?? END
+        : next;
       if (done) return published;
       const room = publisher.publish(value.order.order_id, value.text, value.order.status);
       if (room !== undefined) await room;
     }
   } finally {
-    await orders.return(undefined);
+    clearInterval(linger);
+    // Not awaited after an abort: a read from a silent terminal or pipe may never end.
+    const ended = orders.return(undefined);
+    if (!signal.aborted) await ended;
   }
 }
 
@@ -208,8 +220,7 @@ async function readMenu(path: string): Promise<MenuItem[]> {
 
 async function ordersOfFile(
   options: Options<typeof flags>,
-  path: string,
-  tally: Tally,
+  { path, tally, signal }: { path: string; tally: Tally; signal: AbortSignal },
 ): Promise<Source> {
   for (const name of ["count", "failureRate", "seed", "start", "span", "menu"] as const) {
     if (options[name] !== undefined) {
@@ -218,7 +229,8 @@ async function ordersOfFile(
       );
     }
   }
-  const chunks = path === "-" ? Deno.stdin.readable : (await openForReading(path)).readable;
+  const isStdin = path === "-" || path === "/dev/stdin";
+  const chunks = isStdin ? Deno.stdin.readable : (await openForReading(path, signal)).readable;
   return readOrders(chunks, tally);
 }
 
@@ -241,19 +253,30 @@ async function* readOrders(
   }
 }
 
-async function openForReading(path: string): Promise<Deno.FsFile> {
+/** After this long the user is told that the file cannot be opened yet, in milliseconds. */
+const OPEN_NOTE_MS = 1_000;
+
+async function openForReading(path: string, signal: AbortSignal): Promise<Deno.FsFile> {
+  // A FIFO can only be opened once somebody writes to it.
+  const note = setTimeout(() => printNote(`waiting for a writer of "${path}"`), OPEN_NOTE_MS);
   try {
-    const file = await Deno.open(userPath(path));
+    const file = await unlessAborted(Deno.open(userPath(path)), signal);
+    if (file === undefined) throw signal.reason;
     if ((await file.stat()).isDirectory) throw new Error("it is a directory");
     return file;
   } catch (error) {
+    signal.throwIfAborted();
     throw new UsageError(`--from "${path}": ${fileProblem(error)}`);
+  } finally {
+    clearTimeout(note);
   }
 }
 
 function fileProblem(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.NotCapable) return "not permitted; run it with --allow-read";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "Deno permits no files in /dev, /etc, /proc and /sys; use --from - and < FILE";
+  }
   return (error as Error).message;
 }
 

@@ -155,6 +155,24 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** The promise's result, or `undefined` as soon as the signal is aborted. */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  let onAbort: (() => void) | undefined;
+  const cut = new Promise<undefined>((resolve) => {
+    onAbort = () => resolve(undefined);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, cut]);
+  } finally {
+    signal.removeEventListener("abort", onAbort!);
+  }
+}
+
 /**
  * A repeatable event. Call {@linkcode Pulse.next} before checking the state that it is about, or you
  * may miss a {@linkcode Pulse.fire}.
