@@ -94,7 +94,7 @@ export async function main<F extends Flags>(
     controller.abort(new DOMException("stopped by a signal", "AbortError"));
   };
   Deno.addSignalListener("SIGINT", stop(130));
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop(143));
+  Deno.addSignalListener("SIGTERM", stop(143));
   globalThis.addEventListener("unhandledrejection", (event) => fail(event.reason, 1));
   globalThis.addEventListener("error", (event) => fail(event.error ?? event.message, 1));
 
