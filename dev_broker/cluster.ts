@@ -113,8 +113,7 @@ export async function startBroker(
   await writeState(dataDir, { engine: "java", clusterId, heap, nodes });
   await Promise.all(missing.map((node) => formatNode(node, { launch, nodes, settings })));
   signal?.throwIfAborted();
-  const ids = nodes.map(({ id }) => id);
-  await spawnAndWait(launch, { missing, nodes, ids, timeoutMs });
+  await spawnAndWait(launch, { missing, nodes, timeoutMs });
   return {
     outcome: missing.length === 0 ? "running" : "started",
     brokers,
@@ -148,7 +147,7 @@ export async function startNode(dataDir: string, id: number): Promise<void> {
   if (await runningPid(dataDir, id) !== undefined) return;
   const launch = await prepare(dataDir, state);
   const nodes = state.nodes.filter((node) => node.id === id);
-  await spawnAndWait(launch, { missing: nodes, nodes, ids: [id], timeoutMs: 60_000 });
+  await spawnAndWait(launch, { missing: nodes, nodes, timeoutMs: 60_000 });
 }
 
 /** Shuts one node down cleanly and waits until it is gone. */
@@ -194,17 +193,16 @@ async function prepare(
 
 async function spawnAndWait(
   launch: Launch,
-  { missing, nodes, ids, timeoutMs }: {
+  { missing, nodes, timeoutMs }: {
     missing: readonly NodeSpec[];
     nodes: readonly NodeSpec[];
-    ids: readonly number[];
     timeoutMs: number;
   },
 ): Promise<void> {
   const started: StartedNode[] = [];
   try {
     for (const node of missing) started.push(await spawnNode(node, launch));
-    await untilReady(nodes, { started, ids, timeoutMs, launch });
+    await untilReady(nodes, { started, timeoutMs, launch });
   } catch (error) {
     await Promise.all(
       started.map(({ node: { id } }) => endNode(launch.dataDir, { id, graceMs: 3_000 })),

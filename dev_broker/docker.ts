@@ -53,7 +53,7 @@ export async function compose(
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
-    ...(signal === undefined ? {} : { signal }),
+    ...(signal && { signal }),
   }).output();
   signal?.throwIfAborted();
   if (!success) throw new Error(`\`docker compose ${args.join(" ")}\` failed: exit code ${code}`);

@@ -12,34 +12,22 @@
  *
  * @module
  */
-import { errorLines, HOST, javaFlags, type NodeSpec, serverProperties } from "./config.ts";
-import { exists, removeIfThere, ROOT } from "./files.ts";
+import { errorLines, HOST, type NodeSpec, serverProperties } from "./config.ts";
+import { exists, ifThere, outputOf, removeIfThere, ROOT } from "./files.ts";
 import { answersKafka, viewCluster } from "../lib/kafka/probe.ts";
 import { pause } from "../lib/async.ts";
 
-const LOG4J_FILE = `${ROOT}/dev_broker/log4j2.properties`;
-
 /** Where the files of a node are. */
-export interface NodeFiles {
-  /** The directory with all but the log. */
-  dir: string;
-  /** The settings, written by each start. */
-  properties: string;
-  /** The directory with the records. */
-  data: string;
-  /** The process id, while the node runs. */
-  pid: string;
-  /** The log. */
-  log: string;
-}
-
-/** Where the files of a node are. */
-export function nodeFiles(dataDir: string, id: number): NodeFiles {
+export function nodeFiles(dataDir: string, id: number) {
   const dir = `${dataDir}/node-${id}`;
   return {
+    /** The directory with all but the log. */
     dir,
+    /** The settings, written by each start. */
     properties: `${dir}/server.properties`,
+    /** The directory with the records. */
     data: `${dir}/data`,
+    /** The process id, while the node runs. */
     pid: `${dir}/pid`,
     log: `${dataDir}/logs/node-${id}.log`,
   };
@@ -69,8 +57,6 @@ export interface StartedNode {
   exitCode: number | undefined;
   /** The size of the log before the start, in bytes. */
   logStart: number;
-  /** Returns what Java prints when only asked for its version: why Java itself does not start. */
-  explain: () => Promise<string>;
 }
 
 /** The processes started by this one, so that their ends can be awaited. */
@@ -97,7 +83,7 @@ export async function formatNode(
   await Deno.writeTextFile(properties, serverProperties(node, { nodes, dataDir: data, settings }));
   if (await exists(`${data}/meta.properties`)) return;
   const { success, text } = await outputOf(launch.java, [
-    ...flagsOf(node.id, launch),
+    ...javaFlags(node.id, launch),
     "kafka.tools.StorageTool",
     "format",
     "--cluster-id",
@@ -114,10 +100,9 @@ export async function formatNode(
 /** Starts the process of a node that is formatted. */
 export async function spawnNode(node: NodeSpec, launch: Launch): Promise<StartedNode> {
   const { dir, properties, pid, log } = nodeFiles(launch.dataDir, node.id);
-  const logStart = (await Deno.stat(log).catch(() => undefined))?.size ?? 0;
-  const flags = flagsOf(node.id, launch);
+  const logStart = (await ifThere(Deno.stat(log)))?.size ?? 0;
   const child = new Deno.Command(launch.java, {
-    args: [...flags, "kafka.Kafka", properties],
+    args: [...javaFlags(node.id, launch), "kafka.Kafka", properties],
     cwd: dir,
     stdin: "null",
     stdout: "null",
@@ -129,51 +114,40 @@ export async function spawnNode(node: NodeSpec, launch: Launch): Promise<Started
   Deno.writeTextFileSync(pid, `${child.pid}\n`);
   child.unref();
   children.set(child.pid, child);
-  const started: StartedNode = {
-    node,
-    exitCode: undefined,
-    logStart,
-    explain: async () =>
-      (await outputOf(launch.java, [
-        ...flags.filter((flag) => !flag.startsWith("-Xlog")),
-        "-version",
-      ])).text,
-  };
+  const started: StartedNode = { node, exitCode: undefined, logStart };
   child.status.then(({ code }) => started.exitCode = code);
   return started;
 }
 
 /**
- * Waits until each of the nodes answers and names the ids in `ids` as ready.
+ * Waits until each of the nodes answers and names all of them as ready.
  *
  * @throws {Error} When a started node ends, or the time is over.
  */
 export async function untilReady(
   nodes: readonly NodeSpec[],
-  { started, ids, timeoutMs, launch }: {
+  { started, timeoutMs, launch }: {
     /** Those of the nodes that were just started. */
     started: readonly StartedNode[];
-    /** The ids that each node must name. */
-    ids: readonly number[];
     /** How long to wait. */
     timeoutMs: number;
     /** What they were started with. */
     launch: Launch;
   },
 ): Promise<void> {
-  const { dataDir, clusterId, signal } = launch;
+  const { clusterId, signal } = launch;
   const deadline = performance.now() + timeoutMs;
   const pending = new Set(nodes);
   while (true) {
     signal?.throwIfAborted();
     for (const node of started) {
       if (node.exitCode === undefined) continue;
-      throw await startError(dataDir, node, `it ended with exit code ${node.exitCode}`);
+      throw await startError(launch, node, `it ended with exit code ${node.exitCode}`);
     }
     for (const node of pending) {
       const view = await viewCluster(HOST, node.port);
       // Another cluster may have taken the port since it was checked.
-      if (view?.clusterId === clusterId && ids.every((id) => view.nodeIds.includes(id))) {
+      if (view?.clusterId === clusterId && nodes.every(({ id }) => view.nodeIds.includes(id))) {
         pending.delete(node);
       }
     }
@@ -182,7 +156,7 @@ export async function untilReady(
     if (performance.now() > deadline) {
       const reason = `it is not ready after ${timeoutMs / 1_000} s`;
       const culprit = started.find(({ node }) => node === slow) ?? started[0];
-      if (culprit !== undefined) throw await startError(dataDir, culprit, reason);
+      if (culprit !== undefined) throw await startError(launch, culprit, reason);
       throw new Error(
         `waiting for Kafka node ${slow.id} at ${HOST}:${slow.port}: its process runs, but ${reason}`,
       );
@@ -242,7 +216,7 @@ export interface NodeStatus extends NodeSpec {
 export async function statusOfNode(dataDir: string, node: NodeSpec): Promise<NodeStatus> {
   const files = nodeFiles(dataDir, node.id);
   const pid = await runningPid(dataDir, node.id);
-  const mark = await Deno.stat(files.pid).catch(() => undefined);
+  const mark = await ifThere(Deno.stat(files.pid));
   let state: NodeStatus["state"] = mark === undefined ? "stopped" : "dead";
   if (pid !== undefined) {
     state = await answersKafka(HOST, node.port) === "kafka" ? "ready" : "not answering";
@@ -254,7 +228,7 @@ export async function statusOfNode(dataDir: string, node: NodeSpec): Promise<Nod
 /** The process id of a node; `undefined` when it does not run. */
 export async function runningPid(dataDir: string, id: number): Promise<number | undefined> {
   const files = nodeFiles(dataDir, id);
-  const pid = Number(await exists(files.pid) ? await Deno.readTextFile(files.pid) : NaN);
+  const pid = Number(await ifThere(Deno.readTextFile(files.pid)));
   if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
   const { text } = await runTool("ps", ["-ww", "-o", "stat=", "-o", "args=", "-p", String(pid)]);
   // After kill -9 a process first loses its command line, "[java]", then its first thread is a zombie
@@ -279,36 +253,41 @@ async function runTool(command: string, args: string[]): Promise<{ text: string 
   }
 }
 
-async function outputOf(
-  command: string,
-  args: string[],
-  signal?: AbortSignal,
-): Promise<{ success: boolean; text: string }> {
-  const { success, stdout, stderr } = await new Deno.Command(command, {
-    args,
-    ...(signal === undefined ? {} : { signal }),
-  }).output();
-  return { success, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-}
-
-function flagsOf(id: number, { dataDir, heap, classPath }: Launch): string[] {
-  return javaFlags({
-    heap,
-    logDir: `${dataDir}/logs`,
-    logName: `node-${id}`,
-    log4jFile: LOG4J_FILE,
+/** The flags of Java itself for a node. */
+function javaFlags(id: number, { dataDir, heap, classPath }: Launch): string[] {
+  return [
+    `-Xmx${heap}`,
+    "-Xss512k",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    // A broker that ended is noticed; one that hangs without memory is not.
+    "-XX:+ExitOnOutOfMemoryError",
+    `-XX:ErrorFile=${dataDir}/logs/node-${id}-crash-%p.log`,
+    // Nothing reads its output.
+    "-Xlog:disable",
+    `-Dkafka.logs.dir=${dataDir}/logs`,
+    `-Dorder-stream.log=node-${id}`,
+    `-Dlog4j2.configurationFile=${ROOT}/dev_broker/log4j2.properties`,
+    "-cp",
     classPath,
-  });
+  ];
 }
 
-async function startError(dataDir: string, started: StartedNode, reason: string): Promise<Error> {
-  const { node, logStart, explain } = started;
-  const { log } = nodeFiles(dataDir, node.id);
+async function startError(
+  launch: Launch,
+  { node, logStart }: StartedNode,
+  reason: string,
+): Promise<Error> {
+  const { log } = nodeFiles(launch.dataDir, node.id);
   const bytes = await Deno.readFile(log).catch(() => new Uint8Array());
   // A log that is shorter than before was rotated.
   const written = bytes.subarray(bytes.length >= logStart ? logStart : 0);
   let lines = errorLines(new TextDecoder().decode(written));
-  if (lines.length === 0) lines = errorLines(await explain());
+  if (lines.length === 0) {
+    // Java itself did not start: it says why when it is only asked for its version.
+    const flags = javaFlags(node.id, launch).filter((flag) => !flag.startsWith("-Xlog"));
+    lines = errorLines((await outputOf(launch.java, [...flags, "-version"])).text);
+  }
   return new Error(
     `starting Kafka node ${node.id} at ${HOST}:${node.port}: ${reason}\n${indented(lines)}\n` +
       `the log: ${log}`,
