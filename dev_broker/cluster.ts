@@ -54,7 +54,7 @@ export interface ClusterOptions extends Progress {
    *
    * @default {60000}
    */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** The result of {@linkcode startBroker}. */
@@ -247,16 +247,15 @@ function refuseOtherNodes(
  */
 async function foreignBroker(missing: readonly NodeSpec[], nodeCount: number): Promise<boolean> {
   for (const { id, port, controllerPort } of missing) {
-    const answer = await answersKafka(HOST, port);
-    if (nodeCount === 1 && answer === "kafka") return true;
-    const taken = answer !== "nothing"
-      ? port
-      : await answersKafka(HOST, controllerPort) !== "nothing"
-      ? controllerPort
-      : undefined;
-    if (taken === undefined) continue;
-    const who = answer === "kafka" ? "another Kafka broker" : "another program";
-    throw new Error(`starting Kafka node ${id}: ${who} listens at ${HOST}:${taken}; stop it first`);
+    for (const each of [port, controllerPort]) {
+      const answer = await answersKafka(HOST, each);
+      if (answer === "nothing") continue;
+      if (nodeCount === 1 && answer === "kafka" && each === port) return true;
+      const who = answer === "kafka" ? "another Kafka broker" : "another program";
+      throw new Error(
+        `starting Kafka node ${id}: ${who} listens at ${HOST}:${each}; stop it first`,
+      );
+    }
   }
   return false;
 }
