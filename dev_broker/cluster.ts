@@ -143,23 +143,14 @@ export async function stopBroker(dataDir: string, options: StopOptions = {}): Pr
  * @throws {Error} When the data directory has no such node, or it does not start.
  */
 export async function startNode(dataDir: string, id: number): Promise<void> {
-  const state = await javaState(dataDir, id);
+  const state = await readState(dataDir);
+  const nodes = state?.engine === "java" ? state.nodes.filter((node) => node.id === id) : [];
+  if (state?.engine !== "java" || nodes.length === 0) {
+    throw new Error(`node ${id}: "${dataDir}" has no such node`);
+  }
   if (await runningPid(dataDir, id) !== undefined) return;
   const launch = await prepare(dataDir, state);
-  const nodes = state.nodes.filter((node) => node.id === id);
   await spawnAndWait(launch, { missing: nodes, nodes, timeoutMs: 60_000 });
-}
-
-/** Shuts one node down cleanly and waits until it is gone. */
-export async function stopNode(dataDir: string, id: number): Promise<void> {
-  await javaState(dataDir, id);
-  await endNode(dataDir, { id, graceMs: 30_000 });
-}
-
-/** Ends one node as `kill -9` does and waits until it is gone. */
-export async function killNode(dataDir: string, id: number): Promise<void> {
-  await javaState(dataDir, id);
-  await endNode(dataDir, { id, graceMs: 0 });
 }
 
 /** The state of all nodes; none when the data directory is new or Docker runs the broker. */
@@ -216,14 +207,6 @@ function lockDirectory(dataDir: string, { note, signal }: Progress): Promise<Dis
     signal,
     onWait: () => note?.("another program is starting or stopping this broker; waiting for it"),
   });
-}
-
-async function javaState(dataDir: string, id: number): Promise<JavaState> {
-  const state = await readState(dataDir);
-  if (state?.engine !== "java" || !state.nodes.some((node) => node.id === id)) {
-    throw new Error(`node ${id}: "${dataDir}" has no such node`);
-  }
-  return state;
 }
 
 function refuseOtherNodes(

@@ -8,7 +8,7 @@
  */
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import { pause } from "../lib/async.ts";
+import { delay } from "../lib/async.ts";
 
 /** The project's root directory, without a slash at its end. */
 export const ROOT: string = resolve(import.meta.dirname!, "..");
@@ -73,7 +73,7 @@ export async function lockFile(
   try {
     for (let tries = 0; !await file.tryLock(true); tries++) {
       if (tries === 0) onWait();
-      await pause(100, signal);
+      await delay(100, { signal });
     }
   } catch (error) {
     file.close();

@@ -15,7 +15,7 @@
 import { errorLines, HOST, type NodeSpec, serverProperties } from "./config.ts";
 import { exists, ifThere, outputOf, removeIfThere, ROOT } from "./files.ts";
 import { answersKafka, viewCluster } from "../lib/kafka/probe.ts";
-import { pause } from "../lib/async.ts";
+import { delay } from "../lib/async.ts";
 
 /** Where the files of a node are. */
 export function nodeFiles(dataDir: string, id: number) {
@@ -161,7 +161,7 @@ export async function untilReady(
         `waiting for Kafka node ${slow.id} at ${HOST}:${slow.port}: its process runs, but ${reason}`,
       );
     }
-    await pause(50, signal);
+    await delay(50, { signal });
   }
 }
 
@@ -179,16 +179,16 @@ export async function endNode(
   if (pid !== undefined) {
     const killAt = performance.now() + graceMs;
     let killed = graceMs === 0;
-    await sendSignal(pid, killed ? "-KILL" : "-TERM");
+    await runTool("kill", [killed ? "-KILL" : "-TERM", String(pid)]);
     while (await runningPid(dataDir, id) !== undefined) {
       if (!killed && performance.now() > killAt) {
         killed = true;
-        await sendSignal(pid, "-KILL");
+        await runTool("kill", ["-KILL", String(pid)]);
       }
       if (performance.now() > killAt + 10_000) {
         throw new Error(`stopping Kafka node ${id}: process ${pid} does not end`);
       }
-      await pause(50);
+      await delay(50);
     }
     // Our own child is awaited, so that nothing of it is left in this process.
     const child = children.get(pid);
@@ -230,20 +230,16 @@ export async function runningPid(dataDir: string, id: number): Promise<number | 
   const files = nodeFiles(dataDir, id);
   const pid = Number(await ifThere(Deno.readTextFile(files.pid)));
   if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
-  const { text } = await runTool("ps", ["-ww", "-o", "stat=", "-o", "args=", "-p", String(pid)]);
+  const text = await runTool("ps", ["-ww", "-o", "stat=", "-o", "args=", "-p", String(pid)]);
   // After kill -9 a process first loses its command line, "[java]", then its first thread is a zombie
   // while others ("l") still hold the ports.
   const runs = text.includes(files.properties) || /^\s*(Z\S*l|[^Z\s]\S*\s+\[java\])/.test(text);
   return runs ? pid : undefined;
 }
 
-async function sendSignal(pid: number, signal: "-TERM" | "-KILL"): Promise<void> {
-  await runTool("kill", [signal, String(pid)]);
-}
-
-async function runTool(command: string, args: string[]): Promise<{ text: string }> {
+async function runTool(command: string, args: string[]): Promise<string> {
   try {
-    return await outputOf(command, args);
+    return (await outputOf(command, args)).text;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(

@@ -9,13 +9,10 @@ import type { NodeSpec } from "./config.ts";
 import { ifThere } from "./files.ts";
 
 /** What a data directory is used for. */
-export type BrokerState = DockerState | JavaState;
-
-/** Docker Compose runs the broker; its data is in a volume. */
-export interface DockerState {
-  /** Which of the two this is. */
-  engine: "docker";
-}
+export type BrokerState =
+  /** Docker Compose runs the broker; its data is in a volume. */
+  | { engine: "docker" }
+  | JavaState;
 
 /** Java runs the broker. */
 export interface JavaState {
