@@ -45,6 +45,12 @@ export interface Launch {
   classPath: string;
   /** The maximum heap, as in `-Xmx`. */
   heap: string;
+  /** The nodes that must be ready at the end. */
+  nodes: readonly NodeSpec[];
+  /** Further settings for `server.properties`; they override the usual ones. */
+  settings: Record<string, string>;
+  /** How long to wait until the nodes are ready, in milliseconds. */
+  timeoutMs: number;
   /** Ends the start. */
   signal?: AbortSignal | undefined;
 }
@@ -67,17 +73,8 @@ const children = new Map<number, Deno.ChildProcess>();
  *
  * @throws {Error} When Kafka refuses the settings.
  */
-export async function formatNode(
-  node: NodeSpec,
-  { launch, nodes, settings }: {
-    /** What it is started with. */
-    launch: Launch;
-    /** All nodes of the cluster. */
-    nodes: readonly NodeSpec[];
-    /** Further settings; they override the usual ones. */
-    settings: Record<string, string>;
-  },
-): Promise<void> {
+export async function formatNode(node: NodeSpec, launch: Launch): Promise<void> {
+  const { nodes, settings } = launch;
   const { dir, properties, data } = nodeFiles(launch.dataDir, node.id);
   await Deno.mkdir(dir, { recursive: true });
   await Deno.writeTextFile(properties, serverProperties(node, { nodes, dataDir: data, settings }));
@@ -122,20 +119,12 @@ export async function spawnNode(node: NodeSpec, launch: Launch): Promise<Started
 /**
  * Waits until each of the nodes answers and names all of them as ready.
  *
+ * @param started Those of the nodes that were just started.
+ *
  * @throws {Error} When a started node ends, or the time is over.
  */
-export async function untilReady(
-  nodes: readonly NodeSpec[],
-  { started, timeoutMs, launch }: {
-    /** Those of the nodes that were just started. */
-    started: readonly StartedNode[];
-    /** How long to wait. */
-    timeoutMs: number;
-    /** What they were started with. */
-    launch: Launch;
-  },
-): Promise<void> {
-  const { clusterId, signal } = launch;
+export async function untilReady(started: readonly StartedNode[], launch: Launch): Promise<void> {
+  const { nodes, clusterId, timeoutMs, signal } = launch;
   const deadline = performance.now() + timeoutMs;
   const pending = new Set(nodes);
   while (true) {
