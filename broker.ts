@@ -50,7 +50,7 @@ export const flags = {
   nodes: flag({
     value: "1|3",
     help: "up: number of nodes; 3 need Java (default 1, or that of the existing data)",
-  }, (text) => Number(oneOf("1", "3")(text))),
+  }, (text) => defaultNodes(Number(oneOf("1", "3")(text)))),
   data: flag(
     { value: "DIR", help: "directory for data, settings and logs (default .kafka)" },
     nonEmpty,
@@ -95,7 +95,7 @@ interface Context {
 }
 
 async function up(context: Context): Promise<number> {
-  const { dataDir, options, state } = context;
+  const { dataDir, options, state, signal } = context;
   const running = (await nodeStatus(dataDir)).some(({ pid }) => pid !== undefined);
   if (running && options.engine === "docker") {
     throw new Error(
@@ -104,7 +104,14 @@ async function up(context: Context): Promise<number> {
   }
   const withDocker = !running && await usesDocker(options, state);
   const startedMs = performance.now();
-  const { outcome, brokers } = withDocker ? await startDocker(context) : await startJava(context);
+  const { outcome, brokers } = withDocker
+    ? await startDocker(context)
+    : await startBroker(dataDir, {
+      ...options,
+      timeoutMs: options.timeout,
+      note: printNote,
+      signal,
+    });
   const count = brokers.split(",").length;
   const how = withDocker
     ? "Docker"
@@ -125,24 +132,12 @@ async function usesDocker(
   state: BrokerState | undefined,
 ): Promise<boolean> {
   if (engine === "java") return false;
-  if (engine === undefined && (nodes === 3 || state?.engine === "java")) return false;
+  if (engine === undefined && (nodes?.length === 3 || state?.engine === "java")) return false;
   const problem = await dockerProblem();
   if (problem !== undefined && engine === "docker") {
     throw new Error(`starting the broker with Docker needs an engine with Compose: ${problem}`);
   }
   return problem === undefined;
-}
-
-function startJava({ dataDir, options, signal }: Context): Promise<StartResult> {
-  const { nodes, heap, timeout, verbose } = options;
-  return startBroker(dataDir, {
-    nodes: nodes === undefined ? undefined : defaultNodes(nodes),
-    heap,
-    timeoutMs: timeout,
-    note: printNote,
-    signal,
-    verbose,
-  });
 }
 
 async function startDocker(
@@ -266,7 +261,7 @@ function refuseMisplaced(options: Options<typeof flags>, command: string): void 
       throw new UsageError(`--${name} belongs to deno task ${place}, not to deno task ${task}`);
     }
   }
-  if (options.nodes === 3 && options.engine === "docker") {
+  if (options.nodes?.length === 3 && options.engine === "docker") {
     throw new UsageError("--nodes 3 needs --engine java: compose.yaml has one node");
   }
 }

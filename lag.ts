@@ -82,7 +82,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   await disconnect(await connectAdmin(settings, signal));
   const reader = openLagReader(settings, { topic, topicPrefix });
   try {
-    await requireTopic(reader, topic);
+    if (!await reader.topicExists()) {
+      throw new Error(`there is no topic ${topic}: produce orders first, or check --topic-prefix`);
+    }
     if (groups.length > 0) await requireGroups(reader, groups, topicPrefix);
     const takeSample = sampler(reader, topic, groups);
     if (options.watch) return await watch(takeSample, settings, options, signal);
@@ -97,11 +99,6 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   } finally {
     await reader.close();
   }
-}
-
-async function requireTopic(reader: LagReader, topic: string): Promise<void> {
-  if (await reader.topicExists()) return;
-  throw new Error(`there is no topic ${topic}: produce orders first, or check --topic-prefix`);
 }
 
 async function requireGroups(reader: LagReader, groups: string[], prefix: string): Promise<void> {
