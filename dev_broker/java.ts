@@ -70,7 +70,7 @@ export async function findJava(): Promise<{ command: string; version: string }> 
  * @throws {Error} When Maven is missing or cannot download them.
  */
 export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
-  const { note = () => {}, signal, verbose = false } = progress;
+  const { note = () => {}, signal } = progress;
   const pomDigest = createHash("sha256").update(await Deno.readFile(POM)).digest("hex").slice(0, 8);
   const libs = `${DEFAULT_DATA_DIR}/libs-${KAFKA_VERSION}-${pomDigest}`;
   if (await exists(libs)) return `${libs}/*`;
@@ -87,7 +87,7 @@ export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
   const unfinished = `${libs}.unfinished`;
   await removeIfThere(unfinished);
   try {
-    await copyDependencies(unfinished, { signal, verbose });
+    await copyDependencies(unfinished, progress);
     await Deno.rename(unfinished, libs);
   } finally {
     await removeIfThere(unfinished);
@@ -98,7 +98,7 @@ export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
 
 async function copyDependencies(
   directory: string,
-  { signal, verbose }: { signal: AbortSignal | undefined; verbose: boolean },
+  { signal, verbose = false }: Progress,
 ): Promise<void> {
   const doing = `downloading Kafka's jars with Maven`;
   const limit = AbortSignal.timeout(DOWNLOAD_LIMIT_MS);

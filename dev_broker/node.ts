@@ -167,18 +167,16 @@ export async function endNode(
   const pid = await runningPid(dataDir, id);
   if (pid !== undefined) {
     const killAt = performance.now() + graceMs;
-    let killed = graceMs === 0;
-    await runTool("kill", [killed ? "-KILL" : "-TERM", String(pid)]);
-    while (await runningPid(dataDir, id) !== undefined) {
-      if (!killed && performance.now() > killAt) {
-        killed = true;
-        await runTool("kill", ["-KILL", String(pid)]);
-      }
+    let sent = "";
+    do {
+      const signal = performance.now() >= killAt ? "-KILL" : "-TERM";
+      if (signal !== sent) await runTool("kill", [signal, String(pid)]);
+      sent = signal;
       if (performance.now() > killAt + 10_000) {
         throw new Error(`stopping Kafka node ${id}: process ${pid} does not end`);
       }
       await delay(50);
-    }
+    } while (await runningPid(dataDir, id) !== undefined);
     // Our own child is awaited, so that nothing of it is left in this process.
     const child = children.get(pid);
     child?.ref();

@@ -73,7 +73,7 @@ export async function main<F extends Flags>(
   args: readonly string[] = Deno.args,
 ): Promise<never> {
   setColorEnabled(Deno.stderr.isTerminal() && Deno.stdout.isTerminal());
-  let verbose = args.includes("--verbose");
+  const verbose = args.includes("--verbose");
   const fail = (error: unknown, exitCode: number): never => {
     printNote(`${red("error:")} ${describeError(error)}`);
     if (verbose && error instanceof Error && error.stack !== undefined) printNote(error.stack);
@@ -100,7 +100,6 @@ export async function main<F extends Flags>(
 
   try {
     const { options, words } = parseFlags(program.flags, args, (name) => Deno.env.get(name));
-    verbose = Boolean((options as { verbose?: boolean }).verbose);
     const command = commandOf(program, words);
     const exitCode = await program.run(options, controller.signal, command);
     Deno.exit(stoppedBy ?? exitCode ?? 0);
