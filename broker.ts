@@ -22,7 +22,13 @@ import { flag, nonEmpty, oneOf, type Options, toggle, UsageError } from "./lib/c
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { durationMs } from "./lib/duration.ts";
-import { deleteData, nodeStatus, startBroker, stopBroker } from "./dev_broker/cluster.ts";
+import {
+  deleteData,
+  nodeStatus,
+  startBroker,
+  type StartResult,
+  stopBroker,
+} from "./dev_broker/cluster.ts";
 import { brokerAddresses, defaultNodes, HOST, KAFKA_VERSION } from "./dev_broker/config.ts";
 import { compose, containerRuns, dockerProblem } from "./dev_broker/docker.ts";
 import { DEFAULT_DATA_DIR, ROOT } from "./dev_broker/files.ts";
@@ -30,7 +36,7 @@ import { openLog } from "./dev_broker/log.ts";
 import type { NodeStatus } from "./dev_broker/node.ts";
 import { type BrokerState, readState, writeState } from "./dev_broker/state.ts";
 import { answersKafka } from "./lib/kafka/probe.ts";
-import { pause } from "./lib/async.ts";
+import { delayOrAbort } from "./lib/async.ts";
 
 const commands = {
   up: "start the broker and wait until it is ready",
@@ -44,7 +50,7 @@ export const flags = {
   nodes: flag({
     value: "1|3",
     help: "up: number of nodes; 3 need Java (default 1, or that of the existing data)",
-  }, (text) => Number(oneOf("1", "3")(text))),
+  }, (text) => defaultNodes(Number(oneOf("1", "3")(text)))),
   data: flag(
     { value: "DIR", help: "directory for data, settings and logs (default .kafka)" },
     nonEmpty,
@@ -75,60 +81,48 @@ export async function run(
 ): Promise<number> {
   refuseMisplaced(options, command);
   const dataDir = options.data === undefined ? DEFAULT_DATA_DIR : resolve(options.data);
-  const state = await readState(dataDir);
-  switch (command) {
-    case "up":
-      return await up(dataDir, { options, state, signal });
-    case "down":
-      return await down(dataDir, { options, state, signal });
-    case "status":
-      return await status(dataDir, { options, state });
-    default:
-      return await logs(dataDir, { options, state, signal });
-  }
+  const context = { dataDir, options, state: await readState(dataDir), signal };
+  if (command === "up") return await up(context);
+  if (command === "down") return await down(context);
+  return command === "status" ? await status(context) : await logs(context);
 }
 
 interface Context {
+  dataDir: string;
   options: Options<typeof flags>;
   state: BrokerState | undefined;
   signal: AbortSignal;
 }
 
-async function up(dataDir: string, { options, state, signal }: Context): Promise<number> {
+async function up(context: Context): Promise<number> {
+  const { dataDir, options, state, signal } = context;
   const running = (await nodeStatus(dataDir)).some(({ pid }) => pid !== undefined);
   if (running && options.engine === "docker") {
     throw new Error(
       "starting the broker with Docker: it is already running with Java; stop it with: deno task down",
     );
   }
-  if (!running && await usesDocker(options, state)) {
-    return await upWithDocker(dataDir, { options, signal });
-  }
-
-  const { nodes, heap, timeout, verbose } = options;
+  const withDocker = !running && await usesDocker(options, state);
   const startedMs = performance.now();
-  const { outcome, brokers } = await startBroker(dataDir, {
-    nodes: nodes === undefined ? undefined : defaultNodes(nodes),
-    heap,
-    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
-    note: printNote,
-    signal,
-    verbose,
-  });
-  const elapsed = ((performance.now() - startedMs) / 1_000).toFixed(1);
+  const { outcome, brokers } = withDocker
+    ? await startDocker(context)
+    : await startBroker(dataDir, {
+      ...options,
+      timeoutMs: options.timeout,
+      note: printNote,
+      signal,
+    });
   const count = brokers.split(",").length;
-  if (outcome === "foreign") {
-    printNote(`a Kafka broker that this project did not start already answers at ${brokers}`);
-  } else if (outcome === "running") {
-    printNote(`Kafka ${KAFKA_VERSION} is already running at ${brokers}`);
-  } else {
-    printNote(
-      `Kafka ${KAFKA_VERSION} is ready at ${brokers} after ${elapsed} s ` +
-        `(Java, ${count === 1 ? "1 node" : `${count} nodes`}, ${
-          shown(dataDir)
-        }); stop it with: deno task down`,
-    );
-  }
+  const how = withDocker
+    ? "Docker"
+    : `Java, ${count} node${count === 1 ? "" : "s"}, ${shown(dataDir)}`;
+  const notes = {
+    foreign: `a Kafka broker that this project did not start already answers at ${brokers}`,
+    running: `Kafka ${KAFKA_VERSION} is already running at ${brokers}`,
+    started: `Kafka ${KAFKA_VERSION} is ready at ${brokers} after ${secondsSince(startedMs)} ` +
+      `(${how}); stop it with: deno task down`,
+  };
+  printNote(notes[outcome]);
   return 0;
 }
 
@@ -138,7 +132,7 @@ async function usesDocker(
   state: BrokerState | undefined,
 ): Promise<boolean> {
   if (engine === "java") return false;
-  if (engine === undefined && (nodes === 3 || state?.engine === "java")) return false;
+  if (engine === undefined && (nodes?.length === 3 || state?.engine === "java")) return false;
   const problem = await dockerProblem();
   if (problem !== undefined && engine === "docker") {
     throw new Error(`starting the broker with Docker needs an engine with Compose: ${problem}`);
@@ -146,63 +140,54 @@ async function usesDocker(
   return problem === undefined;
 }
 
-async function upWithDocker(
-  dataDir: string,
-  { options, signal }: Pick<Context, "options" | "signal">,
-): Promise<number> {
+async function startDocker(
+  { dataDir, options, signal }: Context,
+): Promise<Pick<StartResult, "outcome" | "brokers">> {
   const brokers = brokerAddresses(defaultNodes(1));
   const { port } = defaultNodes(1)[0]!;
   const ran = await containerRuns();
   if (!ran) {
     const answer = await answersKafka(HOST, port);
-    if (answer === "kafka") {
-      printNote(`a Kafka broker that this project did not start already answers at ${brokers}`);
-      return 0;
-    }
+    if (answer === "kafka") return { outcome: "foreign", brokers };
     if (answer === "something else") {
       throw new Error(`starting Kafka: another program listens at ${brokers}; stop it first`);
     }
   }
-  const startedMs = performance.now();
   await writeState(dataDir, { engine: "docker" });
   try {
     const seconds = Math.ceil((options.timeout ?? 60_000) / 1_000);
-    await compose(["up", "--detach", "--wait", "--wait-timeout", String(seconds)], { signal });
+    await compose(["up", "--detach", "--wait", "--wait-timeout", String(seconds)], signal);
   } catch (error) {
     if (!ran) await compose(["down"]).catch(() => {});
     throw error;
   }
-  const elapsed = ((performance.now() - startedMs) / 1_000).toFixed(1);
-  printNote(
-    ran
-      ? `Kafka ${KAFKA_VERSION} is already running at ${brokers}`
-      : `Kafka ${KAFKA_VERSION} is ready at ${brokers} after ${elapsed} s (Docker)`,
-  );
-  return 0;
+  return { outcome: ran ? "running" : "started", brokers };
 }
 
-async function down(dataDir: string, { options, state, signal }: Context): Promise<number> {
+function secondsSince(startedMs: number): string {
+  return `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`;
+}
+
+async function down({ dataDir, options, state, signal }: Context): Promise<number> {
   const { timeout, volumes } = options;
   if (state?.engine === "docker") {
     const seconds = timeout === undefined ? [] : ["--timeout", String(Math.ceil(timeout / 1_000))];
-    await compose(["down", ...seconds, ...(volumes ? ["--volumes"] : [])], { signal });
+    await compose(["down", ...seconds, ...(volumes ? ["--volumes"] : [])], signal);
   } else {
     const startedMs = performance.now();
     const stopped = await stopBroker(dataDir, { graceMs: timeout, note: printNote, signal });
-    const elapsed = ((performance.now() - startedMs) / 1_000).toFixed(1);
-    printNote(stopped.length === 0 ? "no broker is running" : `stopped after ${elapsed} s`);
+    printNote(
+      stopped.length === 0 ? "no broker is running" : `stopped after ${secondsSince(startedMs)}`,
+    );
   }
   if (volumes) {
     await deleteData(dataDir);
-    printNote(`deleted its data`);
+    printNote("deleted its data");
   }
   return 0;
 }
 
-async function status(
-  dataDir: string,
-  { options, state }: Omit<Context, "signal">,
-): Promise<number> {
+async function status({ dataDir, options, state }: Context): Promise<number> {
   if (state?.engine === "docker") {
     await compose(["ps", ...(options.json ? ["--format", "json"] : [])]);
     return await containerRuns() ? 0 : 1;
@@ -213,13 +198,10 @@ async function status(
     printResult(JSON.stringify({ engine: state?.engine ?? null, ready, nodes }));
   } else if (nodes.length === 0) {
     const { port } = defaultNodes(1)[0]!;
-    const foreign = await answersKafka(HOST, port) === "kafka";
-    printResult(
-      `no broker was started in ${shown(dataDir)}` +
-        (foreign
-          ? `; the one that answers at ${HOST}:${port} was not started by this project`
-          : ""),
-    );
+    printResult(`no broker was started in ${shown(dataDir)}`);
+    if (await answersKafka(HOST, port) === "kafka") {
+      printResult(`the one that answers at ${HOST}:${port} was not started by this project`);
+    }
   } else {
     for (const node of nodes) printResult(statusLine(node));
   }
@@ -237,9 +219,9 @@ function statusLine({ id, state, port, pid, since, logFile }: NodeStatus): strin
   ].join("  ");
 }
 
-async function logs(dataDir: string, { options, state, signal }: Context): Promise<number> {
+async function logs({ dataDir, options, state, signal }: Context): Promise<number> {
   if (state?.engine === "docker") {
-    await compose(["logs", ...(options.follow ? ["--follow"] : [])], { signal });
+    await compose(["logs", ...(options.follow ? ["--follow"] : [])], signal);
     return 0;
   }
   const nodes = await nodeStatus(dataDir);
@@ -250,19 +232,18 @@ async function logs(dataDir: string, { options, state, signal }: Context): Promi
   }
   const prints = await Promise.all(
     nodes.map(({ id, logFile }) =>
-      openLog(logFile, (lines) => printLines(lines, nodes.length === 1 ? "" : `node ${id} | `))
+      openLog(logFile, (lines) => {
+        const prefix = nodes.length === 1 ? "" : `node ${id} | `;
+        printResult(lines.map((line) => prefix + line).join("\n"));
+      })
     ),
   );
-  for (const print of prints) await print();
-  while (options.follow && !signal.aborted) {
-    await pause(250, signal).catch(() => {});
+  for (let more = true; more;) {
     for (const print of prints) await print();
+    more = options.follow && !signal.aborted;
+    if (more) await delayOrAbort(250, signal);
   }
   return 0;
-}
-
-function printLines(lines: readonly string[], prefix: string): void {
-  printResult(lines.map((line) => prefix + line).join("\n"));
 }
 
 function refuseMisplaced(options: Options<typeof flags>, command: string): void {
@@ -273,15 +254,14 @@ function refuseMisplaced(options: Options<typeof flags>, command: string): void 
     volumes: "down",
     follow: "logs",
     json: "ps",
-  } as const;
+  };
   const task = command === "status" ? "ps" : command;
   for (const [name, place] of Object.entries(placed)) {
-    const given = options[name as keyof typeof placed];
-    if (given !== undefined && given !== false && place !== task) {
+    if (options[name as keyof typeof placed] && place !== task) {
       throw new UsageError(`--${name} belongs to deno task ${place}, not to deno task ${task}`);
     }
   }
-  if (options.nodes === 3 && options.engine === "docker") {
+  if (options.nodes?.length === 3 && options.engine === "docker") {
     throw new UsageError("--nodes 3 needs --engine java: compose.yaml has one node");
   }
 }

@@ -36,8 +36,8 @@ import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
 import { explain, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
-import { LAG_HELP, lagJson, lagTable } from "./lib/lag/table.ts";
-import { behindBy, type GroupSample, type GroupStatus, groupStatus } from "./lib/lag/verdict.ts";
+import { LAG_HELP, lagJson, type LagReport, lagTable } from "./lib/lag/table.ts";
+import { behindBy, type GroupSample, groupStatus } from "./lib/lag/verdict.ts";
 import { orderEvents } from "./lib/topics.ts";
 
 /** The flags of the program. */
@@ -68,13 +68,6 @@ const DISCOVERY_INTERVAL_MS = 5_000;
 /** The width of the output when it is not a terminal. */
 const PLAIN_COLUMNS = 120;
 
-/** The status of all groups at one moment. */
-interface LagReport {
-  timeMs: number;
-  topic: string;
-  groups: GroupStatus[];
-}
-
 /** Shows the lag once, or until the signal is aborted with `--watch`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   if (options.watch && options.failAbove !== undefined) {
@@ -89,7 +82,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   await disconnect(await connectAdmin(settings, signal));
   const reader = openLagReader(settings, { topic, topicPrefix });
   try {
-    await requireTopic(reader, topic);
+    if (!await reader.topicExists()) {
+      throw new Error(`there is no topic ${topic}: produce orders first, or check --topic-prefix`);
+    }
     if (groups.length > 0) await requireGroups(reader, groups, topicPrefix);
     const takeSample = sampler(reader, topic, groups);
     if (options.watch) return await watch(takeSample, settings, options, signal);
@@ -104,11 +99,6 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   } finally {
     await reader.close();
   }
-}
-
-async function requireTopic(reader: LagReader, topic: string): Promise<void> {
-  if (await reader.topicExists()) return;
-  throw new Error(`there is no topic ${topic}: produce orders first, or check --topic-prefix`);
 }
 
 async function requireGroups(reader: LagReader, groups: string[], prefix: string): Promise<void> {

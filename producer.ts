@@ -14,7 +14,7 @@
  *
  * @module
  */
-import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import { createHistogram } from "node:perf_hooks";
 import {
   COMMON_FLAGS,
   decimal,
@@ -77,30 +77,32 @@ export const flags = {
   ...COMMON_FLAGS,
 };
 
+/** An order and its JSON. */
+interface EncodedOrder {
+  order: OrderPlaced;
+  text: string;
+}
+
+type Source = Generator<EncodedOrder> | AsyncGenerator<EncodedOrder>;
+
 /** The orders so far. */
-interface Tally {
-  acknowledged: number;
-  failed: number;
-  bytes: number;
-  rejectedLines: number;
+class Tally {
+  acknowledged = 0;
+  failed = 0;
+  bytes = 0;
+  rejectedLines = 0;
   /** From handing an order over to its acknowledgement, in microseconds. */
-  latenciesUs: RecordableHistogram;
+  latenciesUs = createHistogram();
 }
 
 /** Publishes the orders; the exit code is 0 only when all of them are acknowledged. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
-  const source = options.from === undefined
-    ? await openGenerator(options)
-    : await openFile(options, options.from);
+  const tally = new Tally();
+  const orders = options.from === undefined
+    ? await generatedOrders(options)
+    : await ordersOfFile(options, options.from, tally);
   const settings = kafkaSettings("order-stream-producer", options, printNote);
   const topic = orderEvents(options.topicPrefix);
-  const tally: Tally = {
-    acknowledged: 0,
-    failed: 0,
-    bytes: 0,
-    rejectedLines: 0,
-    latenciesUs: createHistogram(),
-  };
 
   const created = await withAdmin(
     settings,
@@ -130,7 +132,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
   let handedOver = 0;
   try {
-    handedOver = await source(publisher, tally, signal);
+    handedOver = await publishAll(orders, publisher, options.rate, signal);
     await publisher.flush();
   } finally {
     await publisher.close();
@@ -139,14 +141,37 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   return signal.aborted || tally.rejectedLines > 0 || tally.acknowledged < handedOver ? 1 : 0;
 }
 
-/** Hands orders to the publisher until there are no more or the signal is aborted. */
-type Source = (
+/** Publishes orders until there are no more or the signal is aborted; returns their number. */
+async function publishAll(
+  orders: Source,
   publisher: Publisher<OrderPlaced["status"]>,
-  tally: Tally,
+  rate: number | undefined,
   signal: AbortSignal,
-) => Promise<number>;
+): Promise<number> {
+  const startedMs = performance.now();
+  try {
+    for (let published = 0;; published++) {
+      // Due by the clock since the start, not since the last order: so the rate cannot drift.
+      const dueMs = rate === undefined ? 0 : startedMs + published / rate * 1_000;
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 0) {
+        publisher.nudge();
+        await delayOrAbort(waitMs, signal);
+      }
+      if (signal.aborted) return published;
+      const next = orders.next();
+      // Generated orders are not awaited: that would cost each of them a turn of the event loop.
+      const { done, value } = next instanceof Promise ? await next : next;
+      if (done) return published;
+      const room = publisher.publish(value.order.order_id, value.text, value.order.status);
+      if (room !== undefined) await room;
+    }
+  } finally {
+    await orders.return(undefined);
+  }
+}
 
-async function openGenerator(options: Options<typeof flags>): Promise<Source> {
+async function generatedOrders(options: Options<typeof flags>): Promise<Source> {
   const { count = 10_000, rate, failureRate = 0.05 } = options;
   const menu = options.menu === undefined ? MENU : await readMenu(options.menu);
   const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -165,31 +190,12 @@ async function openGenerator(options: Options<typeof flags>): Promise<Source> {
   });
   if (options.seed === undefined) printNote(`seed ${seed}`);
 
-  return async (publisher, _tally, signal) => {
-    const startedMs = performance.now();
-    let published = 0;
-    while (published < count && !signal.aborted) {
-      // Due by the clock since the start, not since the last order: so the rate cannot drift.
-      const due = rate === undefined
-        ? count
-        : Math.min(count, Math.floor((performance.now() - startedMs) / 1_000 * rate) + 1);
-      while (published < due && !signal.aborted) {
-        const event = nextOrder();
-        published++;
-        const room = publisher.publish(
-          event.order_id,
-          encodeOrder(event),
-          event.status,
-        );
-        if (room !== undefined) await room;
-      }
-      if (rate !== undefined && published < count) {
-        publisher.nudge();
-        await delayOrAbort(startedMs + published / rate * 1_000 - performance.now(), signal);
-      }
+  return (function* () {
+    for (let made = 0; made < count; made++) {
+      const order = nextOrder();
+      yield { order, text: encodeOrder(order) };
     }
-    return published;
-  };
+  })();
 }
 
 async function readMenu(path: string): Promise<MenuItem[]> {
@@ -200,7 +206,11 @@ async function readMenu(path: string): Promise<MenuItem[]> {
   }
 }
 
-async function openFile(options: Options<typeof flags>, path: string): Promise<Source> {
+async function ordersOfFile(
+  options: Options<typeof flags>,
+  path: string,
+  tally: Tally,
+): Promise<Source> {
   for (const name of ["count", "failureRate", "seed", "start", "span", "menu"] as const) {
     if (options[name] !== undefined) {
       throw new UsageError(
@@ -208,36 +218,27 @@ async function openFile(options: Options<typeof flags>, path: string): Promise<S
       );
     }
   }
-  const { rate } = options;
   const chunks = path === "-" ? Deno.stdin.readable : (await openForReading(path)).readable;
+  return readOrders(chunks, tally);
+}
 
-  return async (publisher, tally, signal) => {
-    const startedMs = performance.now();
-    let published = 0;
-    for await (const { number, text, problem } of readLines(chunks)) {
-      if (signal.aborted) break;
-      if (text?.trim() === "") continue;
-      const parsed = text === undefined ? undefined : parseOrderText(text);
-      if (parsed?.kind !== "order") {
-        tally.rejectedLines++;
-        const reason = problem ??
-          (parsed?.kind === "other"
-            ? `event_type: expected "OrderPlaced", got "${parsed.eventType}"`
-            : parsed?.reason);
-        printWarning(`line ${number}: ${reason}`);
-        continue;
-      }
-      const { order } = parsed;
-      const room = publisher.publish(order.order_id, text!.trim(), order.status);
-      published++;
-      if (room !== undefined) await room;
-      if (rate !== undefined) {
-        publisher.nudge();
-        await delayOrAbort(startedMs + published / rate * 1_000 - performance.now(), signal);
-      }
+async function* readOrders(
+  chunks: AsyncIterable<Uint8Array>,
+  tally: Tally,
+): AsyncGenerator<EncodedOrder> {
+  for await (const { number, text, problem } of readLines(chunks)) {
+    if (text?.trim() === "") continue;
+    const parsed = text === undefined ? undefined : parseOrderText(text);
+    if (parsed?.kind === "order") {
+      yield { order: parsed.order, text: text!.trim() };
+      continue;
     }
-    return published;
-  };
+    tally.rejectedLines++;
+    const reason = parsed?.kind === "other"
+      ? `event_type: expected "OrderPlaced", got "${parsed.eventType}"`
+      : problem ?? parsed?.reason;
+    printWarning(`line ${number}: ${reason}`);
+  }
 }
 
 async function openForReading(path: string): Promise<Deno.FsFile> {

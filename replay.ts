@@ -177,30 +177,18 @@ function chosenPartitions(topic: string, facts: GroupFacts, chosen: number[]): n
 /** The result of a move, as `--json` prints it. */
 function moveResult(
   moves: readonly OffsetMove[],
-  { group, topic, to, executed, members }: {
-    group: string;
-    topic: string;
-    to: string;
-    executed: boolean;
-    members: string[];
-  },
+  about: { group: string; topic: string; to: string; executed: boolean; members: string[] },
 ) {
   return {
-    group,
-    topic,
-    to,
-    executed,
+    ...about,
     again: sum(moves.map(({ again }) => again)),
     passed_over: sum(moves.map(({ passed }) => passed)),
-    partitions: moves.map(({ partition, from, to, again, passed, ahead }) => ({
-      partition,
+    partitions: moves.map(({ from, to, passed, ...move }) => ({
+      ...move,
       from: from === undefined ? null : Number(from),
       to: Number(to),
-      again,
       passed_over: passed,
-      ahead,
     })),
-    members,
   };
 }
 
@@ -209,11 +197,9 @@ type MoveResult = ReturnType<typeof moveResult>;
 function moveText({ group, topic, to, executed, again, passed_over, partitions }: MoveResult) {
   const ahead = sum(partitions.map(({ ahead }) => ahead));
   const rows = [
-    ...partitions.map((each) => [
-      String(each.partition),
-      String(each.from ?? "–"),
-      String(each.to),
-      ...[each.again, each.passed_over, each.ahead].map(grouped),
+    ...partitions.map(({ partition, from, to, again, passed_over, ahead }) => [
+      ...[partition, from ?? "–", to].map(String),
+      ...[again, passed_over, ahead].map(grouped),
     ]),
     ["all", "", "", ...[again, passed_over, ahead].map(grouped)],
   ];

@@ -54,7 +54,7 @@ export interface ClusterOptions extends Progress {
    *
    * @default {60000}
    */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** The result of {@linkcode startBroker}. */
@@ -88,12 +88,11 @@ export async function startBroker(
   dataDir: string,
   options: ClusterOptions = {},
 ): Promise<StartResult> {
-  const { note = () => {}, signal, settings = {}, timeoutMs = 60_000 } = options;
+  const { note = () => {}, signal } = options;
   await Deno.mkdir(`${dataDir}/logs`, { recursive: true });
   using _lock = await lockDirectory(dataDir, options);
 
-  const state = await readState(dataDir);
-  const former = state?.engine === "java" ? state : undefined;
+  const former = await javaState(dataDir);
   const nodes = [...(options.nodes ?? former?.nodes ?? defaultNodes(1))];
   refuseOtherNodes(dataDir, former?.nodes ?? nodes, nodes);
   const brokers = brokerAddresses(nodes);
@@ -109,12 +108,11 @@ export async function startBroker(
 
   const clusterId = former?.clusterId ?? newClusterId();
   const heap = options.heap ?? former?.heap ?? "192m";
-  const launch = await prepare(dataDir, { clusterId, heap }, options);
+  const launch = await prepare(dataDir, { clusterId, heap, nodes }, options);
   await writeState(dataDir, { engine: "java", clusterId, heap, nodes });
-  await Promise.all(missing.map((node) => formatNode(node, { launch, nodes, settings })));
+  await Promise.all(missing.map((node) => formatNode(node, launch)));
   signal?.throwIfAborted();
-  const ids = nodes.map(({ id }) => id);
-  await spawnAndWait(launch, { missing, nodes, ids, timeoutMs });
+  await spawnAndWait(missing, launch);
   return {
     outcome: missing.length === 0 ? "running" : "started",
     brokers,
@@ -130,9 +128,7 @@ export async function startBroker(
 export async function stopBroker(dataDir: string, options: StopOptions = {}): Promise<number[]> {
   if (!await exists(dataDir)) return [];
   using _lock = await lockDirectory(dataDir, options);
-  const state = await readState(dataDir);
-  if (state?.engine !== "java") return [];
-  const ids = state.nodes.map(({ id }) => id);
+  const ids = (await javaState(dataDir))?.nodes.map(({ id }) => id) ?? [];
   const { graceMs = ids.length > 1 ? 8_000 : 30_000 } = options;
   const ran = await Promise.all(ids.map((id) => endNode(dataDir, { id, graceMs })));
   return ids.filter((_, index) => ran[index]);
@@ -144,30 +140,19 @@ export async function stopBroker(dataDir: string, options: StopOptions = {}): Pr
  * @throws {Error} When the data directory has no such node, or it does not start.
  */
 export async function startNode(dataDir: string, id: number): Promise<void> {
-  const state = await javaState(dataDir, id);
+  const state = await javaState(dataDir);
+  const nodes = state?.nodes.filter((node) => node.id === id) ?? [];
+  if (state === undefined || nodes.length === 0) {
+    throw new Error(`node ${id}: "${dataDir}" has no such node`);
+  }
   if (await runningPid(dataDir, id) !== undefined) return;
-  const launch = await prepare(dataDir, state);
-  const nodes = state.nodes.filter((node) => node.id === id);
-  await spawnAndWait(launch, { missing: nodes, nodes, ids: [id], timeoutMs: 60_000 });
-}
-
-/** Shuts one node down cleanly and waits until it is gone. */
-export async function stopNode(dataDir: string, id: number): Promise<void> {
-  await javaState(dataDir, id);
-  await endNode(dataDir, { id, graceMs: 30_000 });
-}
-
-/** Ends one node as `kill -9` does and waits until it is gone. */
-export async function killNode(dataDir: string, id: number): Promise<void> {
-  await javaState(dataDir, id);
-  await endNode(dataDir, { id, graceMs: 0 });
+  await spawnAndWait(nodes, await prepare(dataDir, { ...state, nodes }));
 }
 
 /** The state of all nodes; none when the data directory is new or Docker runs the broker. */
 export async function nodeStatus(dataDir: string): Promise<NodeStatus[]> {
-  const state = await readState(dataDir);
-  if (state?.engine !== "java") return [];
-  return await Promise.all(state.nodes.map((node) => statusOfNode(dataDir, node)));
+  const nodes = (await javaState(dataDir))?.nodes ?? [];
+  return await Promise.all(nodes.map((node) => statusOfNode(dataDir, node)));
 }
 
 /**
@@ -175,36 +160,33 @@ export async function nodeStatus(dataDir: string): Promise<NodeStatus[]> {
  * jars stay.
  */
 export async function deleteData(dataDir: string): Promise<void> {
-  const state = await readState(dataDir);
-  const nodes = state?.engine === "java" ? state.nodes : [];
+  const nodes = (await javaState(dataDir))?.nodes ?? [];
   for (const { id } of nodes) await removeIfThere(nodeFiles(dataDir, id).dir);
   await removeIfThere(`${dataDir}/logs`);
   await removeIfThere(stateFile(dataDir));
 }
 
-async function prepare(
-  dataDir: string,
-  { clusterId, heap }: Pick<JavaState, "clusterId" | "heap">,
-  progress: Progress = {},
-): Promise<Launch> {
-  const { command: java } = await findJava();
-  const classPath = await kafkaClasspath(progress);
-  return { dataDir, clusterId, java, classPath, heap, signal: progress.signal };
+async function javaState(dataDir: string): Promise<JavaState | undefined> {
+  const state = await readState(dataDir);
+  return state?.engine === "java" ? state : undefined;
 }
 
-async function spawnAndWait(
-  launch: Launch,
-  { missing, nodes, ids, timeoutMs }: {
-    missing: readonly NodeSpec[];
-    nodes: readonly NodeSpec[];
-    ids: readonly number[];
-    timeoutMs: number;
-  },
-): Promise<void> {
+async function prepare(
+  dataDir: string,
+  { clusterId, heap, nodes }: Omit<JavaState, "engine">,
+  options: ClusterOptions = {},
+): Promise<Launch> {
+  const { settings = {}, timeoutMs = 60_000, signal } = options;
+  const { command: java } = await findJava();
+  const classPath = await kafkaClasspath(options);
+  return { dataDir, clusterId, heap, nodes, settings, timeoutMs, java, classPath, signal };
+}
+
+async function spawnAndWait(missing: readonly NodeSpec[], launch: Launch): Promise<void> {
   const started: StartedNode[] = [];
   try {
     for (const node of missing) started.push(await spawnNode(node, launch));
-    await untilReady(nodes, { started, ids, timeoutMs, launch });
+    await untilReady(started, launch);
   } catch (error) {
     await Promise.all(
       started.map(({ node: { id } }) => endNode(launch.dataDir, { id, graceMs: 3_000 })),
@@ -218,14 +200,6 @@ function lockDirectory(dataDir: string, { note, signal }: Progress): Promise<Dis
     signal,
     onWait: () => note?.("another program is starting or stopping this broker; waiting for it"),
   });
-}
-
-async function javaState(dataDir: string, id: number): Promise<JavaState> {
-  const state = await readState(dataDir);
-  if (state?.engine !== "java" || !state.nodes.some((node) => node.id === id)) {
-    throw new Error(`node ${id}: "${dataDir}" has no such node`);
-  }
-  return state;
 }
 
 function refuseOtherNodes(
@@ -249,25 +223,23 @@ function refuseOtherNodes(
  */
 async function foreignBroker(missing: readonly NodeSpec[], nodeCount: number): Promise<boolean> {
   for (const { id, port, controllerPort } of missing) {
-    const answer = await answersKafka(HOST, port);
-    if (nodeCount === 1 && answer === "kafka") return true;
-    const taken = answer !== "nothing"
-      ? port
-      : await answersKafka(HOST, controllerPort) !== "nothing"
-      ? controllerPort
-      : undefined;
-    if (taken === undefined) continue;
-    const who = answer === "kafka" ? "another Kafka broker" : "another program";
-    throw new Error(`starting Kafka node ${id}: ${who} listens at ${HOST}:${taken}; stop it first`);
+    for (const each of [port, controllerPort]) {
+      const answer = await answersKafka(HOST, each);
+      if (answer === "nothing") continue;
+      if (nodeCount === 1 && answer === "kafka" && each === port) return true;
+      const who = answer === "kafka" ? "another Kafka broker" : "another program";
+      throw new Error(
+        `starting Kafka node ${id}: ${who} listens at ${HOST}:${each}; stop it first`,
+      );
+    }
   }
   return false;
 }
 
 /** 16 random bytes as Kafka writes them; its tools would take a leading dash for a flag. */
 function newClusterId(): string {
-  while (true) {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    const id = bytes.toBase64({ alphabet: "base64url", omitPadding: true });
-    if (!id.startsWith("-")) return id;
-  }
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  // A dash stands for 62, the first six bits; with a 0 in front they are below 32.
+  bytes[0]! &= 0x7f;
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }

@@ -1,6 +1,5 @@
 /**
- * The settings of the development broker: the text of `server.properties` and the flags of Java.
- * Pure: data in, text out.
+ * The settings of the development broker, and what Java and Kafka print: data in, data out.
  *
  * They suit a developer's machine: loopback only, a small heap, few threads, a quick start.
  * compose.yaml has the same settings for one node; a test compares the two.
@@ -123,39 +122,6 @@ export function serverProperties(
 function escapeValue(value: string): string {
   return value.replaceAll("\\", "\\\\")
     .replace(/[^\x20-\x7e]/g, (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
-}
-
-/** The flags of Java itself for the broker. */
-export function javaFlags(
-  { heap, logDir, logName, log4jFile, classPath }: {
-    /** The maximum heap, as in `-Xmx`. */
-    heap: string;
-    /** The directory for log files. */
-    logDir: string;
-    /** The name of the log file without `.log`. */
-    logName: string;
-    /** The configuration of the log. */
-    log4jFile: string;
-    /** The jars, as `-cp` takes them. */
-    classPath: string;
-  },
-): string[] {
-  return [
-    `-Xmx${heap}`,
-    "-Xss512k",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    // A broker that ended is noticed; one that hangs without memory is not.
-    "-XX:+ExitOnOutOfMemoryError",
-    `-XX:ErrorFile=${logDir}/${logName}-crash-%p.log`,
-    // Nothing reads its output.
-    "-Xlog:disable",
-    `-Dkafka.logs.dir=${logDir}`,
-    `-Dorder-stream.log=${logName}`,
-    `-Dlog4j2.configurationFile=${log4jFile}`,
-    "-cp",
-    classPath,
-  ];
 }
 
 /** The major version in what `java -version` prints, e.g. 17, and 8 for `1.8.0`. */

@@ -44,16 +44,13 @@ export async function containerRuns(): Promise<boolean> {
  *
  * @throws {Error} When it fails.
  */
-export async function compose(
-  args: readonly string[],
-  { signal }: { signal?: AbortSignal } = {},
-): Promise<void> {
+export async function compose(args: readonly string[], signal?: AbortSignal): Promise<void> {
   const { success, code } = await new Deno.Command("docker", {
     args: composeArgs(args),
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
-    ...(signal === undefined ? {} : { signal }),
+    ...(signal && { signal }),
   }).output();
   signal?.throwIfAborted();
   if (!success) throw new Error(`\`docker compose ${args.join(" ")}\` failed: exit code ${code}`);

@@ -1,12 +1,14 @@
 /**
- * Files of the development broker: where the project is, and a lock between processes.
+ * Files and commands of the development broker: where the project is, a lock between processes, and
+ * what a command prints.
  *
- * Permissions: `--allow-read` and `--allow-write` for the files.
+ * Permissions: `--allow-read` and `--allow-write` for the files, `--allow-run` for the commands.
  *
  * @module
  */
+import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import { pause } from "../lib/async.ts";
+import { delay } from "../lib/async.ts";
 
 /** The project's root directory, without a slash at its end. */
 export const ROOT: string = resolve(import.meta.dirname!, "..");
@@ -14,24 +16,42 @@ export const ROOT: string = resolve(import.meta.dirname!, "..");
 /** The data directory when no other is named; it also has the jars. */
 export const DEFAULT_DATA_DIR = `${ROOT}/.kafka`;
 
-/** Whether there is a file or directory of this name. */
-export async function exists(path: string): Promise<boolean> {
+/** What a file operation gives; `undefined` when the file does not exist. */
+export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
-    await Deno.stat(path);
-    return true;
+    return await operation;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }
 
+/** Whether there is a file or directory of this name. */
+export async function exists(path: string): Promise<boolean> {
+  return await ifThere(Deno.stat(path)) !== undefined;
+}
+
 /** Removes a file, or a directory with everything in it, if it exists. */
-export async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+export function removeIfThere(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true });
+}
+
+/** Runs a command without input; `text` is what it wrote to stdout, then what it wrote to stderr. */
+export async function outputOf(
+  command: string,
+  args: string[],
+  signal?: AbortSignal,
+): Promise<{ success: boolean; code: number; text: string }> {
+  const { success, code, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    stdin: "null",
+    ...(signal && { signal }),
+  }).output();
+  return {
+    success,
+    code,
+    text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr),
+  };
 }
 
 /**
@@ -53,7 +73,7 @@ export async function lockFile(
   try {
     for (let tries = 0; !await file.tryLock(true); tries++) {
       if (tries === 0) onWait();
-      await pause(100, signal);
+      await delay(100, { signal });
     }
   } catch (error) {
     file.close();

@@ -10,21 +10,14 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { javaMajorVersion, KAFKA_VERSION } from "./config.ts";
-import { DEFAULT_DATA_DIR, exists, lockFile, removeIfThere, ROOT } from "./files.ts";
+import { DEFAULT_DATA_DIR, exists, lockFile, outputOf, removeIfThere, ROOT } from "./files.ts";
 
 const POM = `${ROOT}/dev_broker/pom.xml`;
 const OLDEST_JAVA = 17;
 const DOWNLOAD_LIMIT_MS = 15 * 60_000;
 const HOW_ELSE = "or start a Docker engine, which `deno task up` prefers";
-
-/** A Java that is new enough. */
-export interface Java {
-  /** The command that runs it. */
-  command: string;
-  /** The output of `-version`. */
-  version: string;
-}
 
 /** How a caller follows what takes long, and stops it. */
 export interface Progress {
@@ -41,28 +34,27 @@ export interface Progress {
 }
 
 /**
- * Finds Java: the one at `JAVA_HOME` when that is set, else the one on the `PATH`.
+ * Finds Java: the one at `JAVA_HOME` when that is set, else the one on the `PATH`. Returns the command
+ * that runs it, and what that prints for `-version`.
  *
  * @throws {Error} When there is none or it is too old.
  */
-export async function findJava(): Promise<Java> {
+export async function findJava(): Promise<{ command: string; version: string }> {
   const home = Deno.env.get("JAVA_HOME") ?? "";
   const command = home === "" ? "java" : `${home.replace(/\/+$/, "")}/bin/java`;
   const where = home === "" ? "on the PATH" : `at JAVA_HOME "${home}"`;
   const wanted = `running Kafka needs Java ${OLDEST_JAVA} or newer`;
-  let output: Deno.CommandOutput;
-  try {
-    output = await new Deno.Command(command, { args: ["-version"] }).output();
-  } catch (error) {
+  const { success, text: version } = await outputOf(command, ["-version"]).catch((error) => {
     if (error instanceof Deno.errors.NotFound) {
       throw new Error(`${wanted}, and there is none ${where}; install it, ${HOW_ELSE}`);
     }
     throw new Error(`${wanted}, and the one ${where} cannot be run`, { cause: error });
-  }
-  const version = new TextDecoder().decode(output.stderr) + new TextDecoder().decode(output.stdout);
-  const major = output.success ? javaMajorVersion(version) : undefined;
+  });
+  const major = success ? javaMajorVersion(version) : undefined;
   if (major === undefined) {
-    throw new Error(`${wanted}, and \`${command} -version\` says "${firstLine(version)}"`);
+    throw new Error(
+      `${wanted}, and \`${command} -version\` says "${version.trim().split("\n")[0]}"`,
+    );
   }
   if (major < OLDEST_JAVA) {
     throw new Error(
@@ -78,10 +70,9 @@ export async function findJava(): Promise<Java> {
  * @throws {Error} When Maven is missing or cannot download them.
  */
 export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
-  const { note = () => {}, signal, verbose = false } = progress;
-  const libs = `${DEFAULT_DATA_DIR}/libs-${KAFKA_VERSION}-${await digest(
-    await Deno.readTextFile(POM),
-  )}`;
+  const { note = () => {}, signal } = progress;
+  const pomDigest = createHash("sha256").update(await Deno.readFile(POM)).digest("hex").slice(0, 8);
+  const libs = `${DEFAULT_DATA_DIR}/libs-${KAFKA_VERSION}-${pomDigest}`;
   if (await exists(libs)) return `${libs}/*`;
 
   await Deno.mkdir(DEFAULT_DATA_DIR, { recursive: true });
@@ -96,7 +87,7 @@ export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
   const unfinished = `${libs}.unfinished`;
   await removeIfThere(unfinished);
   try {
-    await copyDependencies(unfinished, { signal, verbose });
+    await copyDependencies(unfinished, progress);
     await Deno.rename(unfinished, libs);
   } finally {
     await removeIfThere(unfinished);
@@ -107,41 +98,32 @@ export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
 
 async function copyDependencies(
   directory: string,
-  { signal, verbose }: { signal: AbortSignal | undefined; verbose: boolean },
+  { signal, verbose = false }: Progress,
 ): Promise<void> {
   const doing = `downloading Kafka's jars with Maven`;
   const limit = AbortSignal.timeout(DOWNLOAD_LIMIT_MS);
-  let output: Deno.CommandOutput;
-  try {
-    output = await new Deno.Command("mvn", {
-      args: [
-        "--batch-mode",
-        "--strict-checksums",
-        ...(verbose ? [] : ["--quiet"]),
-        "--file",
-        POM,
-        "dependency:copy-dependencies",
-        "-DincludeScope=runtime",
-        `-DoutputDirectory=${directory}`,
-      ],
-      stdin: "null",
-      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-    }).output();
-  } catch (error) {
+  const args = [
+    "--batch-mode",
+    "--strict-checksums",
+    ...(verbose ? [] : ["--quiet"]),
+    "--file",
+    POM,
+    "dependency:copy-dependencies",
+    "-DincludeScope=runtime",
+    `-DoutputDirectory=${directory}`,
+  ];
+  const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  const { success, code, text } = await outputOf("mvn", args, either).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(`${doing}: the command mvn is missing; install Maven, ${HOW_ELSE}`);
-  }
+  });
   signal?.throwIfAborted();
-  const text = new TextDecoder().decode(output.stdout) + new TextDecoder().decode(output.stderr);
   if (verbose) console.error(text);
   if (limit.aborted) {
     throw new Error(`${doing}: not done after ${DOWNLOAD_LIMIT_MS / 60_000} minutes`);
   }
-  if (!output.success) {
-    throw new Error(`${doing}: exit code ${output.code}\n${mavenErrors(text)}`);
-  }
-  const jars = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
-  if (!jars.some((name) => name === `kafka_2.13-${KAFKA_VERSION}.jar`)) {
+  if (!success) throw new Error(`${doing}: exit code ${code}\n${mavenErrors(text)}`);
+  if (!await exists(`${directory}/kafka_2.13-${KAFKA_VERSION}.jar`)) {
     throw new Error(`${doing}: it succeeded, but kafka_2.13-${KAFKA_VERSION}.jar is missing`);
   }
 }
@@ -154,14 +136,4 @@ function mavenErrors(text: string): string {
   const advice = /^\[ERROR\]( (To see|Re-run|For more|After correcting|\[Help)|$)/;
   const errors = lines.filter((line) => line.startsWith("[ERROR]") && !advice.test(line));
   return (errors.length > 0 ? errors : lines).slice(0, 5).join("\n") || "it printed nothing";
-}
-
-/** The first eight hexadecimal digits of the SHA-256 of a text. */
-async function digest(text: string): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return new Uint8Array(bytes).toHex().slice(0, 8);
-}
-
-function firstLine(text: string): string {
-  return text.trim().split("\n")[0] ?? "";
 }

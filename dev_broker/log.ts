@@ -6,12 +6,14 @@
  * @module
  */
 
+import { ifThere } from "./files.ts";
+
 /** Returns a function that passes on the lines added to a log since its last call. */
 export async function openLog(
   path: string,
   onLines: (lines: string[]) => void,
 ): Promise<() => Promise<void>> {
-  let file = await openIfThere(path);
+  let file = await ifThere(Deno.open(path));
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(64 * 1024);
   let rest = "";
@@ -24,7 +26,7 @@ export async function openLog(
   };
   return async () => {
     if (file !== undefined) await readOn(file);
-    const current = await openIfThere(path);
+    const current = await ifThere(Deno.open(path));
     // A full log is renamed and a new one created.
     if (current !== undefined && (await current.stat()).ino !== (await file?.stat())?.ino) {
       file?.close();
@@ -32,13 +34,4 @@ export async function openLog(
       await readOn(file);
     } else current?.close();
   };
-}
-
-async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

@@ -12,34 +12,22 @@
  *
  * @module
  */
-import { errorLines, HOST, javaFlags, type NodeSpec, serverProperties } from "./config.ts";
-import { exists, removeIfThere, ROOT } from "./files.ts";
+import { errorLines, HOST, type NodeSpec, serverProperties } from "./config.ts";
+import { exists, ifThere, outputOf, removeIfThere, ROOT } from "./files.ts";
 import { answersKafka, viewCluster } from "../lib/kafka/probe.ts";
-import { pause } from "../lib/async.ts";
-
-const LOG4J_FILE = `${ROOT}/dev_broker/log4j2.properties`;
+import { delay } from "../lib/async.ts";
 
 /** Where the files of a node are. */
-export interface NodeFiles {
-  /** The directory with all but the log. */
-  dir: string;
-  /** The settings, written by each start. */
-  properties: string;
-  /** The directory with the records. */
-  data: string;
-  /** The process id, while the node runs. */
-  pid: string;
-  /** The log. */
-  log: string;
-}
-
-/** Where the files of a node are. */
-export function nodeFiles(dataDir: string, id: number): NodeFiles {
+export function nodeFiles(dataDir: string, id: number) {
   const dir = `${dataDir}/node-${id}`;
   return {
+    /** The directory with all but the log. */
     dir,
+    /** The settings, written by each start. */
     properties: `${dir}/server.properties`,
+    /** The directory with the records. */
     data: `${dir}/data`,
+    /** The process id, while the node runs. */
     pid: `${dir}/pid`,
     log: `${dataDir}/logs/node-${id}.log`,
   };
@@ -57,6 +45,12 @@ export interface Launch {
   classPath: string;
   /** The maximum heap, as in `-Xmx`. */
   heap: string;
+  /** The nodes that must be ready at the end. */
+  nodes: readonly NodeSpec[];
+  /** Further settings for `server.properties`; they override the usual ones. */
+  settings: Record<string, string>;
+  /** How long to wait until the nodes are ready, in milliseconds. */
+  timeoutMs: number;
   /** Ends the start. */
   signal?: AbortSignal | undefined;
 }
@@ -69,8 +63,6 @@ export interface StartedNode {
   exitCode: number | undefined;
   /** The size of the log before the start, in bytes. */
   logStart: number;
-  /** Returns what Java prints when only asked for its version: why Java itself does not start. */
-  explain: () => Promise<string>;
 }
 
 /** The processes started by this one, so that their ends can be awaited. */
@@ -81,23 +73,14 @@ const children = new Map<number, Deno.ChildProcess>();
  *
  * @throws {Error} When Kafka refuses the settings.
  */
-export async function formatNode(
-  node: NodeSpec,
-  { launch, nodes, settings }: {
-    /** What it is started with. */
-    launch: Launch;
-    /** All nodes of the cluster. */
-    nodes: readonly NodeSpec[];
-    /** Further settings; they override the usual ones. */
-    settings: Record<string, string>;
-  },
-): Promise<void> {
+export async function formatNode(node: NodeSpec, launch: Launch): Promise<void> {
+  const { nodes, settings } = launch;
   const { dir, properties, data } = nodeFiles(launch.dataDir, node.id);
   await Deno.mkdir(dir, { recursive: true });
   await Deno.writeTextFile(properties, serverProperties(node, { nodes, dataDir: data, settings }));
   if (await exists(`${data}/meta.properties`)) return;
   const { success, text } = await outputOf(launch.java, [
-    ...flagsOf(node.id, launch),
+    ...javaFlags(node.id, launch),
     "kafka.tools.StorageTool",
     "format",
     "--cluster-id",
@@ -114,10 +97,9 @@ export async function formatNode(
 /** Starts the process of a node that is formatted. */
 export async function spawnNode(node: NodeSpec, launch: Launch): Promise<StartedNode> {
   const { dir, properties, pid, log } = nodeFiles(launch.dataDir, node.id);
-  const logStart = (await Deno.stat(log).catch(() => undefined))?.size ?? 0;
-  const flags = flagsOf(node.id, launch);
+  const logStart = (await ifThere(Deno.stat(log)))?.size ?? 0;
   const child = new Deno.Command(launch.java, {
-    args: [...flags, "kafka.Kafka", properties],
+    args: [...javaFlags(node.id, launch), "kafka.Kafka", properties],
     cwd: dir,
     stdin: "null",
     stdout: "null",
@@ -129,51 +111,32 @@ export async function spawnNode(node: NodeSpec, launch: Launch): Promise<Started
   Deno.writeTextFileSync(pid, `${child.pid}\n`);
   child.unref();
   children.set(child.pid, child);
-  const started: StartedNode = {
-    node,
-    exitCode: undefined,
-    logStart,
-    explain: async () =>
-      (await outputOf(launch.java, [
-        ...flags.filter((flag) => !flag.startsWith("-Xlog")),
-        "-version",
-      ])).text,
-  };
+  const started: StartedNode = { node, exitCode: undefined, logStart };
   child.status.then(({ code }) => started.exitCode = code);
   return started;
 }
 
 /**
- * Waits until each of the nodes answers and names the ids in `ids` as ready.
+ * Waits until each of the nodes answers and names all of them as ready.
+ *
+ * @param started Those of the nodes that were just started.
  *
  * @throws {Error} When a started node ends, or the time is over.
  */
-export async function untilReady(
-  nodes: readonly NodeSpec[],
-  { started, ids, timeoutMs, launch }: {
-    /** Those of the nodes that were just started. */
-    started: readonly StartedNode[];
-    /** The ids that each node must name. */
-    ids: readonly number[];
-    /** How long to wait. */
-    timeoutMs: number;
-    /** What they were started with. */
-    launch: Launch;
-  },
-): Promise<void> {
-  const { dataDir, clusterId, signal } = launch;
+export async function untilReady(started: readonly StartedNode[], launch: Launch): Promise<void> {
+  const { nodes, clusterId, timeoutMs, signal } = launch;
   const deadline = performance.now() + timeoutMs;
   const pending = new Set(nodes);
   while (true) {
     signal?.throwIfAborted();
     for (const node of started) {
       if (node.exitCode === undefined) continue;
-      throw await startError(dataDir, node, `it ended with exit code ${node.exitCode}`);
+      throw await startError(launch, node, `it ended with exit code ${node.exitCode}`);
     }
     for (const node of pending) {
       const view = await viewCluster(HOST, node.port);
       // Another cluster may have taken the port since it was checked.
-      if (view?.clusterId === clusterId && ids.every((id) => view.nodeIds.includes(id))) {
+      if (view?.clusterId === clusterId && nodes.every(({ id }) => view.nodeIds.includes(id))) {
         pending.delete(node);
       }
     }
@@ -182,12 +145,12 @@ export async function untilReady(
     if (performance.now() > deadline) {
       const reason = `it is not ready after ${timeoutMs / 1_000} s`;
       const culprit = started.find(({ node }) => node === slow) ?? started[0];
-      if (culprit !== undefined) throw await startError(dataDir, culprit, reason);
+      if (culprit !== undefined) throw await startError(launch, culprit, reason);
       throw new Error(
         `waiting for Kafka node ${slow.id} at ${HOST}:${slow.port}: its process runs, but ${reason}`,
       );
     }
-    await pause(50, signal);
+    await delay(50, { signal });
   }
 }
 
@@ -204,18 +167,16 @@ export async function endNode(
   const pid = await runningPid(dataDir, id);
   if (pid !== undefined) {
     const killAt = performance.now() + graceMs;
-    let killed = graceMs === 0;
-    await sendSignal(pid, killed ? "-KILL" : "-TERM");
-    while (await runningPid(dataDir, id) !== undefined) {
-      if (!killed && performance.now() > killAt) {
-        killed = true;
-        await sendSignal(pid, "-KILL");
-      }
+    let sent = "";
+    do {
+      const signal = performance.now() >= killAt ? "-KILL" : "-TERM";
+      if (signal !== sent) await runTool("kill", [signal, String(pid)]);
+      sent = signal;
       if (performance.now() > killAt + 10_000) {
         throw new Error(`stopping Kafka node ${id}: process ${pid} does not end`);
       }
-      await pause(50);
-    }
+      await delay(50);
+    } while (await runningPid(dataDir, id) !== undefined);
     // Our own child is awaited, so that nothing of it is left in this process.
     const child = children.get(pid);
     child?.ref();
@@ -242,7 +203,7 @@ export interface NodeStatus extends NodeSpec {
 export async function statusOfNode(dataDir: string, node: NodeSpec): Promise<NodeStatus> {
   const files = nodeFiles(dataDir, node.id);
   const pid = await runningPid(dataDir, node.id);
-  const mark = await Deno.stat(files.pid).catch(() => undefined);
+  const mark = await ifThere(Deno.stat(files.pid));
   let state: NodeStatus["state"] = mark === undefined ? "stopped" : "dead";
   if (pid !== undefined) {
     state = await answersKafka(HOST, node.port) === "kafka" ? "ready" : "not answering";
@@ -254,22 +215,18 @@ export async function statusOfNode(dataDir: string, node: NodeSpec): Promise<Nod
 /** The process id of a node; `undefined` when it does not run. */
 export async function runningPid(dataDir: string, id: number): Promise<number | undefined> {
   const files = nodeFiles(dataDir, id);
-  const pid = Number(await exists(files.pid) ? await Deno.readTextFile(files.pid) : NaN);
+  const pid = Number(await ifThere(Deno.readTextFile(files.pid)));
   if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
-  const { text } = await runTool("ps", ["-ww", "-o", "stat=", "-o", "args=", "-p", String(pid)]);
+  const text = await runTool("ps", ["-ww", "-o", "stat=", "-o", "args=", "-p", String(pid)]);
   // After kill -9 a process first loses its command line, "[java]", then its first thread is a zombie
   // while others ("l") still hold the ports.
   const runs = text.includes(files.properties) || /^\s*(Z\S*l|[^Z\s]\S*\s+\[java\])/.test(text);
   return runs ? pid : undefined;
 }
 
-async function sendSignal(pid: number, signal: "-TERM" | "-KILL"): Promise<void> {
-  await runTool("kill", [signal, String(pid)]);
-}
-
-async function runTool(command: string, args: string[]): Promise<{ text: string }> {
+async function runTool(command: string, args: string[]): Promise<string> {
   try {
-    return await outputOf(command, args);
+    return (await outputOf(command, args)).text;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(
@@ -279,36 +236,41 @@ async function runTool(command: string, args: string[]): Promise<{ text: string 
   }
 }
 
-async function outputOf(
-  command: string,
-  args: string[],
-  signal?: AbortSignal,
-): Promise<{ success: boolean; text: string }> {
-  const { success, stdout, stderr } = await new Deno.Command(command, {
-    args,
-    ...(signal === undefined ? {} : { signal }),
-  }).output();
-  return { success, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-}
-
-function flagsOf(id: number, { dataDir, heap, classPath }: Launch): string[] {
-  return javaFlags({
-    heap,
-    logDir: `${dataDir}/logs`,
-    logName: `node-${id}`,
-    log4jFile: LOG4J_FILE,
+/** The flags of Java itself for a node. */
+function javaFlags(id: number, { dataDir, heap, classPath }: Launch): string[] {
+  return [
+    `-Xmx${heap}`,
+    "-Xss512k",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    // A broker that ended is noticed; one that hangs without memory is not.
+    "-XX:+ExitOnOutOfMemoryError",
+    `-XX:ErrorFile=${dataDir}/logs/node-${id}-crash-%p.log`,
+    // Nothing reads its output.
+    "-Xlog:disable",
+    `-Dkafka.logs.dir=${dataDir}/logs`,
+    `-Dorder-stream.log=node-${id}`,
+    `-Dlog4j2.configurationFile=${ROOT}/dev_broker/log4j2.properties`,
+    "-cp",
     classPath,
-  });
+  ];
 }
 
-async function startError(dataDir: string, started: StartedNode, reason: string): Promise<Error> {
-  const { node, logStart, explain } = started;
-  const { log } = nodeFiles(dataDir, node.id);
+async function startError(
+  launch: Launch,
+  { node, logStart }: StartedNode,
+  reason: string,
+): Promise<Error> {
+  const { log } = nodeFiles(launch.dataDir, node.id);
   const bytes = await Deno.readFile(log).catch(() => new Uint8Array());
   // A log that is shorter than before was rotated.
   const written = bytes.subarray(bytes.length >= logStart ? logStart : 0);
   let lines = errorLines(new TextDecoder().decode(written));
-  if (lines.length === 0) lines = errorLines(await explain());
+  if (lines.length === 0) {
+    // Java itself did not start: it says why when it is only asked for its version.
+    const flags = javaFlags(node.id, launch).filter((flag) => !flag.startsWith("-Xlog"));
+    lines = errorLines((await outputOf(launch.java, [...flags, "-version"])).text);
+  }
   return new Error(
     `starting Kafka node ${node.id} at ${HOST}:${node.port}: ${reason}\n${indented(lines)}\n` +
       `the log: ${log}`,

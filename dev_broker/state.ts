@@ -6,15 +6,13 @@
  * @module
  */
 import type { NodeSpec } from "./config.ts";
+import { ifThere } from "./files.ts";
 
 /** What a data directory is used for. */
-export type BrokerState = DockerState | JavaState;
-
-/** Docker Compose runs the broker; its data is in a volume. */
-export interface DockerState {
-  /** Which of the two this is. */
-  engine: "docker";
-}
+export type BrokerState =
+  /** Docker Compose runs the broker; its data is in a volume. */
+  | { engine: "docker" }
+  | JavaState;
 
 /** Java runs the broker. */
 export interface JavaState {
@@ -39,13 +37,8 @@ export function stateFile(dataDir: string): string {
  * @throws {Error} When it is not JSON.
  */
 export async function readState(dataDir: string): Promise<BrokerState | undefined> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(stateFile(dataDir));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const text = await ifThere(Deno.readTextFile(stateFile(dataDir)));
+  if (text === undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -163,8 +163,3 @@ export class Pulse {
     fired.resolve();
   }
 }
-
-/** TEMPORARY until dev_broker is merged. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return delay(ms, { signal });
-}

@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import { conform, expected, id, reasonOf } from "./event_fields.ts";
+import { conform, expected, id, MalformedEvent, reasonOf } from "./event_fields.ts";
 
 /** The highest price on a menu: sums in cents stay exact far above it. */
 const MAX_PRICE = 1e9;
@@ -64,23 +64,19 @@ export function parseMenu(text: string): MenuItem[] {
   }
   const indexOfId = new Map<string, number>();
   return menu.map((item: unknown, index) => {
-    const menuItem = readItem(item, index);
-    const { item_id } = menuItem;
-    const earlier = indexOfId.get(item_id);
-    if (earlier !== undefined) {
-      throw new Error(`item ${index}: item_id: "${item_id}" is that of item ${earlier} already`);
+    try {
+      const menuItem = conform(itemSchema, item);
+      const { item_id } = menuItem;
+      const earlier = indexOfId.get(item_id);
+      if (earlier !== undefined) {
+        throw new MalformedEvent(`item_id: "${item_id}" is that of item ${earlier} already`);
+      }
+      indexOfId.set(item_id, index);
+      return menuItem;
+    } catch (error) {
+      throw new Error(`item ${index}: ${reasonOf(error)}`);
     }
-    indexOfId.set(item_id, index);
-    return menuItem;
   });
-}
-
-function readItem(item: unknown, index: number): MenuItem {
-  try {
-    return conform(itemSchema, item);
-  } catch (error) {
-    throw new Error(`item ${index}: ${reasonOf(error)}`);
-  }
 }
 
 /** A price in whole cents. */

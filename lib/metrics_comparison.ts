@@ -27,11 +27,10 @@ export class Recount {
 
   /** The counts of a partition. */
   partition(partition: number): Metrics {
-    let counts = this.#partitions.get(partition);
-    if (counts === undefined) {
-      this.#partitions.set(partition, counts = { minutes: new Map(), malformed: 0, skipped: 0 });
-    }
-    return counts;
+    return this.#partitions.getOrInsertComputed(
+      partition,
+      () => ({ minutes: new Map(), malformed: 0, skipped: 0 }),
+    );
   }
 }
 
@@ -64,14 +63,14 @@ export function compareMetrics(
   partitions: readonly number[],
 ): Comparison {
   const storedOf = (partition: number) => metricsOf(stored.partition(partition));
+  const replayedOf = (partition: number) => replayed.partition(partition);
+  const digest = (metrics: Metrics[]) => metricsReport(sumOfMetrics(metrics)).digest;
   const differences = partitions.flatMap((partition) =>
-    differencesOf(partition, storedOf(partition), replayed.partition(partition))
+    differencesOf(partition, storedOf(partition), replayedOf(partition))
   );
   return {
-    storedDigest: metricsReport(sumOfMetrics(partitions.map(storedOf))).digest,
-    replayedDigest:
-      metricsReport(sumOfMetrics(partitions.map((partition) => replayed.partition(partition))))
-        .digest,
+    storedDigest: digest(partitions.map(storedOf)),
+    replayedDigest: digest(partitions.map(replayedOf)),
     // Minutes begin with a digit, and digits come before letters.
     differences: differences.sort((a, b) =>
       a.what < b.what ? -1 : a.what > b.what ? 1 : a.partition - b.partition
@@ -82,7 +81,7 @@ export function compareMetrics(
 const NONE: MinuteCount = { total: 0, failed: 0 };
 
 function differencesOf(partition: number, stored: Metrics, replayed: Metrics): Difference[] {
-  const minutes = new Set([...stored.minutes.keys(), ...replayed.minutes.keys()]);
+  const minutes = new Set(stored.minutes.keys()).union(replayed.minutes);
   const pairs = [...minutes].map((minute) => ({
     what: formatMinute(minute),
     partition,

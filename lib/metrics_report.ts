@@ -23,12 +23,9 @@ export function sumOfMetrics(parts: Iterable<Metrics>): Metrics {
   const sum: Metrics = { minutes: new Map(), malformed: 0, skipped: 0 };
   for (const { minutes, malformed, skipped } of parts) {
     for (const [minute, { total, failed }] of minutes) {
-      const count = sum.minutes.get(minute);
-      if (count === undefined) sum.minutes.set(minute, { total, failed });
-      else {
-        count.total += total;
-        count.failed += failed;
-      }
+      const count = sum.minutes.getOrInsertComputed(minute, () => ({ total: 0, failed: 0 }));
+      count.total += total;
+      count.failed += failed;
     }
     sum.malformed += malformed;
     sum.skipped += skipped;

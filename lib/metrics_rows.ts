@@ -140,12 +140,10 @@ export class MetricsRows {
 
   /** What is known of a partition. */
   partition(partition: number): PartitionRows {
-    let rows = this.#partitions.get(partition);
-    if (rows === undefined) {
-      rows = { minutes: new Map(), progress: undefined };
-      this.#partitions.set(partition, rows);
-    }
-    return rows;
+    return this.#partitions.getOrInsertComputed(
+      partition,
+      () => ({ minutes: new Map(), progress: undefined }),
+    );
   }
 
   /** The metrics of all partitions together. */

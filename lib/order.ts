@@ -72,19 +72,17 @@ export type ParsedOrder =
 /** Reads the bytes of a record as an order; fields that the schema does not know are left out. */
 export function parseOrder(value: Uint8Array): ParsedOrder {
   // Most orders are written as encodeOrder writes them, and these are read in a tenth of the time.
-  const scanned = scanOrder(value);
-  if (scanned !== undefined) return scanned;
-  try {
-    return parseOrderText(decodeUtf8(value));
-  } catch (error) {
-    return { kind: "malformed", reason: reasonOf(error) };
-  }
+  return scanOrder(value) ?? readOrder(() => decodeUtf8(value));
 }
 
 /** As {@linkcode parseOrder}, for text such as a line of a file. */
 export function parseOrderText(text: string): ParsedOrder {
+  return readOrder(() => text);
+}
+
+function readOrder(textOf: () => string): ParsedOrder {
   try {
-    const fields = parseObject(text);
+    const fields = parseObject(textOf());
     const eventType = fields.event_type;
     if (typeof eventType === "string" && eventType !== "OrderPlaced") {
       return { kind: "other", eventType };

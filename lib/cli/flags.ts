@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import leven from "leven";
+import { closestMatch } from "leven";
 import { positiveDurationMs } from "../duration.ts";
 
 /** What `--help` says of a flag, and where its text comes from. */
@@ -83,20 +83,17 @@ export function wholeNumber(
   };
 }
 
-/** A parser for decimal numbers from `min` to `max`, both inclusive unless `above` is given. */
+/** A parser for decimal numbers from `min` to `max`, both inclusive, or above a limit. */
 export function decimal(
-  { min, above, max = Infinity }: { min?: number; above?: number; max?: number },
+  bounds: { min: number; max: number } | { above: number },
 ): (text: string) => number {
-  const low = above !== undefined ? `above ${above}` : `of at least ${min}`;
-  const range = max === Infinity
-    ? low
-    : above !== undefined
-    ? `${low}, at most ${max}`
-    : `from ${min} to ${max}`;
+  const range = "above" in bounds ? `above ${bounds.above}` : `from ${bounds.min} to ${bounds.max}`;
   return (text) => {
     const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
-    const inside = number <= max && (above !== undefined ? number > above : number >= (min ?? 0));
-    if (!inside || !Number.isFinite(number)) throw new Error(`expected a number ${range}`);
+    const isInside = "above" in bounds
+      ? number > bounds.above && number < Infinity
+      : number >= bounds.min && number <= bounds.max;
+    if (!isInside) throw new Error(`expected a number ${range}`);
     return number;
   };
 }
@@ -200,7 +197,11 @@ export function parseFlags<F extends Flags>(
     boolean: typedNames.filter((typed) => !takesValue(`--${typed}`)),
     collect: typedNames.filter((typed) => flags[names.get(`--${typed}`)!]!.repeatable),
     unknown: (arg) => {
-      if (arg.startsWith("-") && arg !== "-") throw unknownFlag(arg, [...names.keys(), "--help"]);
+      if (arg.startsWith("-") && arg !== "-") {
+        const typed = arg.replace(/=.*/, "");
+        const hint = didYouMean(typed, [...names.keys(), "--help"]);
+        throw new UsageError(`unknown flag ${typed}${hint}`);
+      }
       words.push(arg);
       return false;
     },
@@ -233,15 +234,10 @@ function checked(source: string, text: string, parse: (text: string) => unknown)
   }
 }
 
-function unknownFlag(arg: string, known: string[]): UsageError {
-  const typed = arg.replace(/=.*/, "");
-  return new UsageError(`unknown flag ${typed}${didYouMean(typed, known)}`);
-}
-
 /** `, did you mean X?` for the nearest known word, or nothing when none is near. */
 export function didYouMean(word: string, known: string[]): string {
-  const nearest = known.map((candidate) => ({ candidate, distance: leven(word, candidate) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const near = nearest !== undefined && nearest.distance <= Math.max(2, word.length / 3);
-  return near ? `, did you mean ${nearest.candidate}?` : "";
+  const nearest = closestMatch(word, known, {
+    maxDistance: Math.max(2, Math.floor(word.length / 3)),
+  });
+  return nearest === undefined ? "" : `, did you mean ${nearest}?`;
 }

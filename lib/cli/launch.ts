@@ -8,12 +8,7 @@ import config from "../../deno.json" with { type: "json" };
 import { netPermission } from "./net_permission.ts";
 
 /** The programs that can be started. */
-export type Script =
-  | "producer.ts"
-  | "inventory.ts"
-  | "analytics.ts"
-  | "lag.ts"
-  | "replay.ts";
+export type Script = `${"producer" | "inventory" | "analytics" | "lag" | "replay"}.ts`;
 
 /** A program that runs. */
 export interface Running {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { writeAll } from "./output.ts";
 
 /** Alternate screen, no cursor, no wrapping: each line must take one row. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -32,21 +33,14 @@ export class LiveScreen {
     const { rows } = Deno.consoleSize();
     // Also restore the cursor after a second Ctrl-C, which quits at once.
     if (!this.#open) globalThis.addEventListener("unload", this.close);
-    write((this.#open ? "" : ENTER) + frameText(text, rows));
+    writeAll(Deno.stdout, (this.#open ? "" : ENTER) + frameText(text, rows));
     this.#open = true;
   }
 
   /** Restores the terminal. */
   close = (): void => {
-    if (this.#open) write(LEAVE);
+    if (this.#open) writeAll(Deno.stdout, LEAVE);
     this.#open = false;
     globalThis.removeEventListener("unload", this.close);
   };
-}
-
-function write(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let written = 0; written < bytes.length;) {
-    written += Deno.stdout.writeSync(bytes.subarray(written));
-  }
 }

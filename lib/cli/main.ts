@@ -73,7 +73,7 @@ export async function main<F extends Flags>(
   args: readonly string[] = Deno.args,
 ): Promise<never> {
   setColorEnabled(Deno.stderr.isTerminal() && Deno.stdout.isTerminal());
-  let verbose = args.includes("--verbose");
+  const verbose = args.includes("--verbose");
   const fail = (error: unknown, exitCode: number): never => {
     printNote(`${red("error:")} ${describeError(error)}`);
     if (verbose && error instanceof Error && error.stack !== undefined) printNote(error.stack);
@@ -94,13 +94,12 @@ export async function main<F extends Flags>(
     controller.abort(new DOMException("stopped by a signal", "AbortError"));
   };
   Deno.addSignalListener("SIGINT", stop(130));
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop(143));
+  Deno.addSignalListener("SIGTERM", stop(143));
   globalThis.addEventListener("unhandledrejection", (event) => fail(event.reason, 1));
   globalThis.addEventListener("error", (event) => fail(event.error ?? event.message, 1));
 
   try {
     const { options, words } = parseFlags(program.flags, args, (name) => Deno.env.get(name));
-    verbose = Boolean((options as { verbose?: boolean }).verbose);
     const command = commandOf(program, words);
     const exitCode = await program.run(options, controller.signal, command);
     Deno.exit(stoppedBy ?? exitCode ?? 0);

@@ -9,12 +9,12 @@ const encoder = new TextEncoder();
 
 /** Writes a line of the result to stdout. */
 export function printResult(line: string): void {
-  writeLine(Deno.stdout, line);
+  writeAll(Deno.stdout, line + "\n");
 }
 
 /** Writes any other line, such as progress, to stderr. */
 export function printNote(line: string): void {
-  writeLine(Deno.stderr, line);
+  writeAll(Deno.stderr, line + "\n");
 }
 
 /** Writes a warning line to stderr. */
@@ -22,8 +22,9 @@ export function printWarning(line: string): void {
   printNote(`${yellow("warning:")} ${line}`);
 }
 
-function writeLine(to: typeof Deno.stdout, line: string): void {
-  const bytes = encoder.encode(line + "\n");
+/** Writes a whole text, however little the terminal or the pipe takes at a time. */
+export function writeAll(to: typeof Deno.stdout, text: string): void {
+  const bytes = encoder.encode(text);
   try {
     for (let written = 0; written < bytes.length;) {
       written += to.writeSync(bytes.subarray(written));

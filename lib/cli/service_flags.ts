@@ -3,14 +3,10 @@
  *
  * @module
  */
-import { type Flag, flag, nonEmpty, toggle, wholeNumber } from "./flags.ts";
+import { flag, nonEmpty, toggle, wholeNumber } from "./flags.ts";
 
 /** The flags of both services. */
-export function serviceFlags(defaultGroup: string): {
-  group: Flag<string>;
-  untilEnd: Flag<boolean>;
-  throttle: Flag<number>;
-} {
+export function serviceFlags(defaultGroup: string) {
   return {
     group: flag({ value: "NAME", default: defaultGroup, help: "the consumer group" }, nonEmpty),
     untilEnd: toggle("stop when all that is in the topic now is processed and committed"),

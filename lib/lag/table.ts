@@ -8,10 +8,20 @@ import { cutMiddle, durationText, grouped, table } from "../cli/text.ts";
 import {
   behindBy,
   type GroupStatus,
-  type Member,
+  type LagStatus,
   type PartitionStatus,
   type Verdict,
 } from "./verdict.ts";
+
+/** The status of all groups at one moment. */
+export interface LagReport {
+  /** The moment, in milliseconds since the epoch. */
+  timeMs: number;
+  /** The topic that the groups read. */
+  topic: string;
+  /** The groups. */
+  groups: readonly GroupStatus[];
+}
 
 /** How the table looks. */
 export interface TableLayout {
@@ -20,15 +30,6 @@ export interface TableLayout {
   /** Whether to draw the history of the lag. */
   history: boolean;
 }
-
-const VERDICT_TEXT: Record<Verdict, string> = {
-  OK: "OK",
-  NO_COMMIT: "no commit",
-  WARN: "WARN",
-  STALL: "STALL",
-  STOP: "STOP",
-  REWIND: "REWIND",
-};
 
 /** Explains verdicts, columns and exit codes in `--help`. */
 export const LAG_HELP =
@@ -77,7 +78,7 @@ function groupLines(group: GroupStatus, { columns, history }: TableLayout): stri
     drainText(group),
   ];
   const name = cutMiddle(group.group, Math.max(20, columns - 40));
-  const title = [name, VERDICT_TEXT[group.verdict], lag, ...unread].join("  ");
+  const title = [name, verdictText(group.verdict), lag, ...unread].join("  ");
   const room = Math.min(60, columns - title.length - 2);
   const spark = history && room >= 5 ? `  ${cyan(sparkline(group.history, room))}` : "";
   return [
@@ -130,7 +131,7 @@ const COLUMNS: readonly Column[] = [
   { title: "IN/S", wide: true, text: (row) => rateText(row.producePerSecond, "") },
   { title: "OUT/S", wide: true, text: (row) => rateText(row.consumePerSecond, "") },
   { title: "DRAINS", wide: true, text: (row) => durationText(row.drainSeconds) },
-  { title: "VERDICT", text: (row) => VERDICT_TEXT[row.verdict] },
+  { title: "VERDICT", text: (row) => verdictText(row.verdict) },
   { title: "HOST", text: (row) => row.owner?.host ?? "–" },
 ];
 
@@ -156,16 +157,13 @@ function partitionTable(rows: readonly PartitionStatus[], columns: number): stri
   });
 }
 
-function painted(verdict: Verdict, text: string = VERDICT_TEXT[verdict]): string {
-  switch (verdict) {
-    case "OK":
-      return green(text);
-    case "NO_COMMIT":
-    case "WARN":
-      return yellow(text);
-    default:
-      return red(text);
-  }
+function verdictText(verdict: Verdict): string {
+  return verdict === "NO_COMMIT" ? "no commit" : verdict;
+}
+
+function painted(verdict: Verdict, text: string = verdictText(verdict)): string {
+  if (verdict === "OK") return green(text);
+  return verdict === "NO_COMMIT" || verdict === "WARN" ? yellow(text) : red(text);
 }
 
 function rateText(perSecond: number | undefined, unit = "/s"): string {
@@ -175,9 +173,7 @@ function rateText(perSecond: number | undefined, unit = "/s"): string {
 }
 
 /** One sample as a line of JSON. */
-export function lagJson(
-  { timeMs, topic, groups }: { timeMs: number; topic: string; groups: readonly GroupStatus[] },
-): string {
+export function lagJson({ timeMs, topic, groups }: LagReport): string {
   return JSON.stringify({
     time: new Date(timeMs).toISOString(),
     topic,
@@ -199,31 +195,20 @@ export function lagJson(
         lag: row.lag ?? null,
         ...ratesJson(row),
         verdict: row.verdict,
-        ...memberJson(row.owner),
+        member: row.owner?.id ?? null,
+        client: row.owner?.clientId ?? null,
+        host: row.owner?.host ?? null,
         note: row.note ?? null,
       })),
     })),
   });
 }
 
-function ratesJson(
-  { producePerSecond, consumePerSecond, drainSeconds }: Pick<
-    GroupStatus,
-    "producePerSecond" | "consumePerSecond" | "drainSeconds"
-  >,
-) {
+function ratesJson({ producePerSecond, consumePerSecond, drainSeconds }: LagStatus) {
   return {
     produced_per_second: rounded(producePerSecond),
     consumed_per_second: rounded(consumePerSecond),
     drain_seconds: drainSeconds === Infinity ? null : rounded(drainSeconds),
-  };
-}
-
-function memberJson(owner: Member | undefined) {
-  return {
-    member: owner?.id ?? null,
-    client: owner?.clientId ?? null,
-    host: owner?.host ?? null,
   };
 }
 

@@ -51,17 +51,20 @@ export interface GroupSample {
   partitions: PartitionSample[];
 }
 
+/** The verdicts, from good to bad. */
+const VERDICTS = ["OK", "NO_COMMIT", "WARN", "STALL", "STOP", "REWIND"] as const;
+
 /**
  * The health of a group, from good to bad: keeping up; no commit yet; not catching up; its consumer
  * does not move; no consumer; its offset moved backwards.
  */
-export type Verdict = "OK" | "NO_COMMIT" | "WARN" | "STALL" | "STOP" | "REWIND";
+export type Verdict = typeof VERDICTS[number];
 
-/** What the samples show about a partition. */
-export interface PartitionStatus extends PartitionSample {
+/** What the samples show about a partition, or about all partitions of a group together. */
+export interface LagStatus {
   /** Records after the committed offset; `undefined` without a commit. */
   lag: number | undefined;
-  /** The records of a partition without a commit; 0 with one. */
+  /** The records of partitions without a commit; 0 when all have one. */
   unread: number;
   /** Records written per second; `undefined` with only one sample. */
   producePerSecond: number | undefined;
@@ -69,34 +72,18 @@ export interface PartitionStatus extends PartitionSample {
   consumePerSecond: number | undefined;
   /** The time until the lag is 0; `Infinity` when it does not shrink. */
   drainSeconds: number | undefined;
-  /** The verdict. */
+  /** The verdict; of a group, the worst of its partitions. */
   verdict: Verdict;
+}
+
+/** What the samples show about a partition. */
+export interface PartitionStatus extends PartitionSample, LagStatus {
   /** Anything unusual that changes the meaning of the numbers. */
   note: string | undefined;
 }
 
-/** What the samples show about a group. */
-export interface GroupStatus {
-  /** When the newest sample was taken, in milliseconds since the epoch. */
-  timeMs: number;
-  /** The group. */
-  group: string;
-  /** Its state as Kafka names it. */
-  state: string;
-  /** The number of members; `undefined` when the brokers do not report it. */
-  members: number | undefined;
-  /** The lag of all partitions that have a commit; `undefined` when none has. */
-  lag: number | undefined;
-  /** The records in partitions without a commit. */
-  unread: number;
-  /** Records written per second. */
-  producePerSecond: number | undefined;
-  /** Records committed per second. */
-  consumePerSecond: number | undefined;
-  /** The time until the lag is 0; `Infinity` when it does not shrink. */
-  drainSeconds: number | undefined;
-  /** The worst verdict of its partitions. */
-  verdict: Verdict;
+/** What the samples show about a group; when it was sampled, its state and members are the newest. */
+export interface GroupStatus extends GroupSample, LagStatus {
   /** Its partitions. */
   partitions: PartitionStatus[];
   /** The total lag of each sample, oldest first. */
@@ -106,15 +93,11 @@ export interface GroupStatus {
 /** The number of samples that a verdict looks at; Burrow looks at that many commits. */
 export const WINDOW_SAMPLES = 10;
 
-const SEVERITY: readonly Verdict[] = ["OK", "NO_COMMIT", "WARN", "STALL", "STOP", "REWIND"];
-
 /**
  * Where a group continues to read: its committed offset, limited to the offsets that still exist;
  * `undefined` without a commit. kafkajs can commit a negative offset; to Kafka that is no commit.
  */
-function positionOf(
-  { committed, logStart, end }: Pick<PartitionSample, "committed" | "logStart" | "end">,
-): bigint | undefined {
+function positionOf({ committed, logStart, end }: PartitionSample): bigint | undefined {
   if (committed === undefined || committed < 0n) return undefined;
   if (committed < logStart) return logStart;
   return committed > end ? end : committed;
@@ -126,12 +109,8 @@ function lagOf(sample: PartitionSample): number | undefined {
   return position === undefined ? undefined : difference(sample.readableEnd, position);
 }
 
-function unreadOf(sample: PartitionSample): number {
-  return positionOf(sample) === undefined ? difference(sample.readableEnd, sample.logStart) : 0;
-}
-
 /** The number of records a group is behind, including partitions without a commit. */
-export function behindBy({ lag, unread }: Pick<GroupStatus, "lag" | "unread">): number {
+export function behindBy({ lag, unread }: Pick<LagStatus, "lag" | "unread">): number {
   return (lag ?? 0) + unread;
 }
 
@@ -154,16 +133,15 @@ export function groupStatus(samples: readonly GroupSample[]): GroupStatus {
   const verdicts = partitions.filter((each) => each.lag !== undefined || each.unread > 0)
     .map(({ verdict }) => verdict);
   return {
-    timeMs: newest.timeMs,
-    group: newest.group,
-    state: newest.state,
-    members: newest.members,
+    ...newest,
     lag,
     unread,
     producePerSecond,
     consumePerSecond,
     drainSeconds: drainSeconds(lag, producePerSecond, consumePerSecond),
-    verdict: lag === undefined ? "NO_COMMIT" : worst(verdicts),
+    verdict: lag === undefined
+      ? "NO_COMMIT"
+      : VERDICTS.findLast((verdict) => verdicts.includes(verdict)) ?? "OK",
     partitions,
     history: samples.map((sample) =>
       sample.partitions.reduce((sum, each) => sum + (lagOf(each) ?? 0), 0)
@@ -175,10 +153,10 @@ function partitionStatus(
   newest: PartitionSample,
   window: readonly GroupSample[],
 ): PartitionStatus {
-  const seen = window.flatMap(({ timeMs, state, members, partitions }) => {
-    const found = partitions.find(({ partition }) => partition === newest.partition);
-    return found === undefined ? [] : [{ ...found, timeMs, state, members }];
-  });
+  const seen = window.flatMap(({ timeMs, state, members, partitions }) =>
+    partitions.filter(({ partition }) => partition === newest.partition)
+      .map((sample) => ({ ...sample, timeMs, state, members }))
+  );
   const lag = lagOf(newest);
   const produced = rate(seen.map(({ timeMs, end }) => [timeMs, end]));
   const consumed = rate(
@@ -190,7 +168,7 @@ function partitionStatus(
   return {
     ...newest,
     lag,
-    unread: unreadOf(newest),
+    unread: lag === undefined ? difference(newest.readableEnd, newest.logStart) : 0,
     producePerSecond: produced,
     consumePerSecond: consumed,
     drainSeconds: drainSeconds(lag, produced, consumed),
@@ -199,11 +177,7 @@ function partitionStatus(
   };
 }
 
-interface Seen extends PartitionSample {
-  timeMs: number;
-  state: string;
-  members: number | undefined;
-}
+type Seen = PartitionSample & Pick<GroupSample, "timeMs" | "state" | "members">;
 
 function verdictOf(seen: readonly Seen[], lag: number | undefined): Verdict {
   if (lag === undefined) return "NO_COMMIT";
@@ -278,11 +252,4 @@ function difference(end: bigint, position: bigint): number {
 function sumOf(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length === 0 ? undefined : known.reduce((sum, value) => sum + value, 0);
-}
-
-function worst(verdicts: readonly Verdict[]): Verdict {
-  return verdicts.reduce<Verdict>(
-    (worse, verdict) => SEVERITY.indexOf(verdict) > SEVERITY.indexOf(worse) ? verdict : worse,
-    "OK",
-  );
 }

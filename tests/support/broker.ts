@@ -5,9 +5,10 @@
  *
  * @module
  */
-import { killNode, startNode, stopBroker, stopNode } from "../../dev_broker/cluster.ts";
+import { startNode, stopBroker } from "../../dev_broker/cluster.ts";
 import { HOST } from "../../dev_broker/config.ts";
 import { removeIfThere } from "../../dev_broker/files.ts";
+import { endNode } from "../../dev_broker/node.ts";
 import { answersKafka } from "../../lib/kafka/probe.ts";
 
 /** Where a test's broker is. */
@@ -21,9 +22,9 @@ export interface TestCluster extends TestBroker {
   /** Its data directory, for the functions of dev_broker/cluster.ts. */
   dataDir: string;
   /** Ends a node as `kill -9` does. */
-  kill(nodeId: number): Promise<void>;
+  kill(nodeId: number): Promise<boolean>;
   /** Stops a node in good order. */
-  stop(nodeId: number): Promise<void>;
+  stop(nodeId: number): Promise<boolean>;
   /** Starts a node again and waits until it is ready. */
   start(nodeId: number): Promise<void>;
 }
@@ -54,8 +55,8 @@ export async function testCluster(nodeCount: 1 | 3): Promise<TestCluster> {
   return {
     brokers,
     dataDir,
-    kill: (nodeId) => killNode(dataDir, nodeId),
-    stop: (nodeId) => stopNode(dataDir, nodeId),
+    kill: (nodeId) => endNode(dataDir, { id: nodeId, graceMs: 0 }),
+    stop: (nodeId) => endNode(dataDir, { id: nodeId, graceMs: 30_000 }),
     start: (nodeId) => startNode(dataDir, nodeId),
     async [Symbol.asyncDispose]() {
       // Its data is deleted next, so there is no need to wait for a clean stop.

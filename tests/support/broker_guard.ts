@@ -16,7 +16,7 @@
 import process from "node:process";
 import { startBroker, stopBroker } from "../../dev_broker/cluster.ts";
 import { exists, removeIfThere } from "../../dev_broker/files.ts";
-import { pause } from "../../lib/async.ts";
+import { delay } from "../../lib/async.ts";
 import { freeNodes } from "../../dev_broker/free_ports.ts";
 
 async function start(pid: number, dataDir: string, nodeCount: number): Promise<void> {
@@ -38,7 +38,7 @@ async function start(pid: number, dataDir: string, nodeCount: number): Promise<v
 }
 
 async function watch(pid: number, dataDir: string): Promise<void> {
-  while (isThere(pid) && await exists(dataDir)) await pause(100);
+  while (isThere(pid) && await exists(dataDir)) await delay(100);
   await cleanUp(dataDir);
 }
 

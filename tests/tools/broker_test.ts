@@ -5,13 +5,13 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import {
   type ClusterOptions,
   deleteData,
-  killNode,
   nodeStatus,
   startBroker,
   stopBroker,
 } from "../../dev_broker/cluster.ts";
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
 import { exists } from "../../dev_broker/files.ts";
+import { endNode } from "../../dev_broker/node.ts";
 import { findJava, kafkaClasspath } from "../../dev_broker/java.ts";
 import { launch } from "../../lib/cli/launch.ts";
 import { answersKafka, viewCluster } from "../../lib/kafka/probe.ts";
@@ -82,7 +82,7 @@ Deno.test("startBroker and stopBroker: a node lives from one to the other, and i
   const { clusterId } = (await viewCluster(HOST, port))!;
 
   await t.step("kill -9 is seen, and the next start mends it", async () => {
-    await killNode(dataDir, 1);
+    await endNode(dataDir, { id: 1, graceMs: 0 });
     // As the system would after a crash: the pid file is still there and names another process.
     await Deno.writeTextFile(`${dataDir}/node-1/pid`, `${Deno.pid}\n`);
     assertEquals((await nodeStatus(dataDir))[0]!.state, "dead");
