@@ -156,7 +156,7 @@ async function startDocker(
   await writeState(dataDir, { engine: "docker" });
   try {
     const seconds = Math.ceil((options.timeout ?? 60_000) / 1_000);
-    await compose(["up", "--detach", "--wait", "--wait-timeout", String(seconds)], { signal });
+    await compose(["up", "--detach", "--wait", "--wait-timeout", String(seconds)], signal);
   } catch (error) {
     if (!ran) await compose(["down"]).catch(() => {});
     throw error;
@@ -172,7 +172,7 @@ async function down({ dataDir, options, state, signal }: Context): Promise<numbe
   const { timeout, volumes } = options;
   if (state?.engine === "docker") {
     const seconds = timeout === undefined ? [] : ["--timeout", String(Math.ceil(timeout / 1_000))];
-    await compose(["down", ...seconds, ...(volumes ? ["--volumes"] : [])], { signal });
+    await compose(["down", ...seconds, ...(volumes ? ["--volumes"] : [])], signal);
   } else {
     const startedMs = performance.now();
     const stopped = await stopBroker(dataDir, { graceMs: timeout, note: printNote, signal });
@@ -221,7 +221,7 @@ function statusLine({ id, state, port, pid, since, logFile }: NodeStatus): strin
 
 async function logs({ dataDir, options, state, signal }: Context): Promise<number> {
   if (state?.engine === "docker") {
-    await compose(["logs", ...(options.follow ? ["--follow"] : [])], { signal });
+    await compose(["logs", ...(options.follow ? ["--follow"] : [])], signal);
     return 0;
   }
   const nodes = await nodeStatus(dataDir);

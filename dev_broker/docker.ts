@@ -44,10 +44,7 @@ export async function containerRuns(): Promise<boolean> {
  *
  * @throws {Error} When it fails.
  */
-export async function compose(
-  args: readonly string[],
-  { signal }: { signal?: AbortSignal } = {},
-): Promise<void> {
+export async function compose(args: readonly string[], signal?: AbortSignal): Promise<void> {
   const { success, code } = await new Deno.Command("docker", {
     args: composeArgs(args),
     stdin: "null",

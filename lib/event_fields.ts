@@ -21,6 +21,8 @@ const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** The longest id, in Unicode code points. */
 export const MAX_ID_CHARACTERS = 256;
+/** How many items an order can have. */
+export const MAX_ITEMS = 1_000;
 
 /** How much of a value a reason quotes, in UTF-16 units. */
 const QUOTED_LENGTH = 40;

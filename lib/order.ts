@@ -17,6 +17,7 @@ import {
   expected,
   id,
   jsonText,
+  MAX_ITEMS,
   oneOf,
   parseObject,
   reasonOf,
@@ -25,9 +26,6 @@ import {
 } from "./event_fields.ts";
 import { scanOrder } from "./order_scan.ts";
 import { parseTimestampMs } from "./timestamp.ts";
-
-/** How many items an order can have. */
-export const MAX_ITEMS = 1_000;
 
 const LIST_OF_ITEMS = expected(`a list of 1 to ${MAX_ITEMS} items`);
 
@@ -72,17 +70,17 @@ export type ParsedOrder =
 /** Reads the bytes of a record as an order; fields that the schema does not know are left out. */
 export function parseOrder(value: Uint8Array): ParsedOrder {
   // Most orders are written as encodeOrder writes them, and these are read in a tenth of the time.
-  return scanOrder(value) ?? readOrder(() => decodeUtf8(value));
+  return scanOrder(value) ?? readOrder(value);
 }
 
 /** As {@linkcode parseOrder}, for text such as a line of a file. */
 export function parseOrderText(text: string): ParsedOrder {
-  return readOrder(() => text);
+  return readOrder(text);
 }
 
-function readOrder(textOf: () => string): ParsedOrder {
+function readOrder(json: Uint8Array | string): ParsedOrder {
   try {
-    const fields = parseObject(textOf());
+    const fields = parseObject(typeof json === "string" ? json : decodeUtf8(json));
     const eventType = fields.event_type;
     if (typeof eventType === "string" && eventType !== "OrderPlaced") {
       return { kind: "other", eventType };

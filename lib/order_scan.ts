@@ -9,8 +9,8 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { MAX_ID_CHARACTERS } from "./event_fields.ts";
-import { MAX_ITEMS, type OrderItem, type OrderPlaced, type ParsedOrder } from "./order.ts";
+import { MAX_ID_CHARACTERS, MAX_ITEMS } from "./event_fields.ts";
+import type { OrderItem, OrderPlaced, ParsedOrder } from "./order.ts";
 import { parseTimestampMs } from "./timestamp.ts";
 
 const encoder = new TextEncoder();
