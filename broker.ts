@@ -278,7 +278,7 @@ function shown(path: string): string {
 
 if (import.meta.main) {
   main({
-    usage: "deno task",
+    usage: "deno task broker",
     summary: "Starts, stops and shows one Apache Kafka for work on this machine, on loopback only.",
     commands,
     flags,

@@ -98,7 +98,7 @@ export async function main<F extends Flags>(
     if (stoppedBy !== undefined) Deno.exit(exitCode);
     stoppedBy = exitCode;
     stoppedAtMs = performance.now();
-    if (Deno.stderr.isTerminal()) printNote("stopping; once more quits at once");
+    if (Deno.stderr.isTerminal()) printNote("stopping; Ctrl-C again quits at once");
     controller.abort(new DOMException("stopped by a signal", "AbortError"));
   };
   Deno.addSignalListener("SIGINT", stop(130));
