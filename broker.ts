@@ -282,6 +282,7 @@ if (import.meta.main) {
     summary: "Starts, stops and shows one Apache Kafka for work on this machine, on loopback only.",
     commands,
     flags,
+    isForReading: Deno.args[0] === "logs",
     run,
     notes: "The command status is the task ps: deno task ps",
   });

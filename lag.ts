@@ -199,6 +199,7 @@ if (import.meta.main) {
     summary: "Shows the lag of the consumer groups, their rates, and a verdict.",
     flags,
     notes: LAG_HELP,
+    isForReading: true,
     run,
   });
 }

@@ -246,12 +246,20 @@ async function* readOrders(
       continue;
     }
     tally.rejectedLines++;
+    if (tally.rejectedLines > MAX_WARNINGS) continue;
     const reason = parsed?.kind === "other"
       ? `event_type: expected "OrderPlaced", got "${parsed.eventType}"`
       : problem ?? parsed?.reason;
     printWarning(`line ${number}: ${reason}`);
+    if (number === 1 && text?.trimStart().startsWith("[")) {
+      printNote("a JSON array becomes one order a line with: jq -c '.[]' FILE");
+    }
+    if (tally.rejectedLines === MAX_WARNINGS) printNote("further bad lines are only counted");
   }
 }
+
+/** The number of bad lines that are named. */
+const MAX_WARNINGS = 20;
 
 /** After this long the user is told that the file cannot be opened yet, in milliseconds. */
 const OPEN_NOTE_MS = 1_000;

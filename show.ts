@@ -256,6 +256,7 @@ if (import.meta.main) {
     summary: "Shows orders, stock movements, metrics or dead letters; sends dead letters back.",
     commands,
     flags,
+    isForReading: true,
     notes:
       `Each line begins with partition/offset. With --json each record is one JSON object a line, with
 its key, value and headers.

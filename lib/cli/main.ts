@@ -16,7 +16,7 @@ import {
   typedName,
   UsageError,
 } from "./flags.ts";
-import { describeError, printNote, printResult } from "./output.ts";
+import { describeError, printNote, printResult, whenReaderGone } from "./output.ts";
 
 /** A program: what `--help` shows and what runs. */
 export interface Program<F extends Flags> {
@@ -28,6 +28,8 @@ export interface Program<F extends Flags> {
   commands?: Record<string, string>;
   /** Its flags, the common ones included. */
   flags: F;
+  /** Whether its only work is output, so that it ends when the reader of stdout has gone. */
+  isForReading?: boolean;
   /** Text at the end of `--help`. */
   notes?: string;
   /**
@@ -101,6 +103,12 @@ export async function main<F extends Flags>(
     if (Deno.stderr.isTerminal()) printNote("stopping; Ctrl-C again quits at once");
     controller.abort(new DOMException("stopped by a signal", "AbortError"));
   };
+  if (program.isForReading) {
+    whenReaderGone(() => {
+      stoppedBy ??= 0;
+      controller.abort(new DOMException("the reader of the output has gone", "AbortError"));
+    });
+  }
   Deno.addSignalListener("SIGINT", stop(130));
   Deno.addSignalListener("SIGTERM", stop(143));
   Deno.addSignalListener("SIGHUP", stop(129));

@@ -12,9 +12,16 @@ export function printResult(line: string): void {
   writeAll(Deno.stdout, line + "\n");
 }
 
-/** Writes any other line, such as progress, to stderr. */
+/**
+ * Writes any other line, such as progress, to stderr. A message never stops the work: when it cannot be
+ * written, because the disk is full or the terminal is closed, it is dropped.
+ */
 export function printNote(line: string): void {
-  writeAll(Deno.stderr, line + "\n");
+  try {
+    writeAll(Deno.stderr, line + "\n");
+  } catch {
+    // There is no other place to report it.
+  }
 }
 
 /** Writes a warning line to stderr. */
@@ -32,7 +39,15 @@ export function writeAll(to: typeof Deno.stdout, text: string): void {
   } catch (error) {
     // The reader has closed the pipe, as `… | head` does; drop the output.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (to === Deno.stdout) onReaderGone();
   }
+}
+
+let onReaderGone = () => {};
+
+/** Sets what happens when the reader of stdout has closed the pipe; nothing by default. */
+export function whenReaderGone(run: () => void): void {
+  onReaderGone = run;
 }
 
 /** The message of an error, followed by those of its causes that add something. */

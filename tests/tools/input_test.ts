@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { collect, commandOf } from "../../lib/cli/launch.ts";
+import { collect, commandOf, type Script } from "../../lib/cli/launch.ts";
 import { encodeOrder } from "../../lib/order.ts";
 import { orderGenerator } from "../../lib/order_generator.ts";
 import { readLedger } from "../support/ledger.ts";
@@ -80,4 +80,42 @@ Deno.test("producer.ts takes /dev/stdin for stdin, and says what to use for othe
   assertStringIncludes((await refused.ended).stderr, "use --from - and < FILE");
   assertEquals((await refused.ended).exitCode, 2);
   await refused.stdin.close().catch(() => {});
+});
+
+Deno.test("producer.ts names the first bad lines of a wrong file, and what makes lines of an array", async () => {
+  await using run = await testRun("input");
+  const { stdin, ended } = produce(run, "--from", "-", "--json");
+  await stdin.write(new TextEncoder().encode(`[\n${"{},\n".repeat(5_000)}`));
+  await stdin.write(line());
+  await stdin.close();
+  const { exitCode, stdout, stderr } = await ended;
+  const { orders, rejected_lines } = JSON.parse(stdout);
+  assertEquals([exitCode, orders, rejected_lines], [1, 1, 5_001]);
+  assertStringIncludes(stderr, "jq -c '.[]'");
+  assertEquals(stderr.match(/^warning: line/gm)?.length, 20);
+});
+
+Deno.test("a program whose only work is output ends when its reader goes", async () => {
+  await using run = await testRun("pipe");
+  await run.json("producer.ts", ["--count", "50"]);
+  for (
+    const args of [["lag.ts", "--watch", "--interval", "100ms", "--json"], [
+      "show.ts",
+      "orders",
+      "--follow",
+      "--json",
+    ]]
+  ) {
+    const [script, ...rest] = args;
+    const process = new Deno.Command(Deno.execPath(), {
+      args: [...commandOf(script as Script, run.brokers), "--topic-prefix", run.prefix, ...rest],
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = process.stdout.getReader();
+    await reader.read();
+    await reader.cancel();
+    if (script === "show.ts") await run.json("producer.ts", ["--count", "5", "--seed", "9"]);
+    assertEquals((await process.status).code, 0, script);
+  }
 });
