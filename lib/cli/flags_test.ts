@@ -256,7 +256,7 @@ Flags:
   --to TEXT             where to (default here, or TO)
   --group GROUP         which groups
   --replay              start again
-  --help                show this text
+  -h, --help            show this text
 
 The end.`,
   );
@@ -270,7 +270,10 @@ Deno.test("helpText without commands and notes leaves them out", () => {
     flags: {},
     run: () => Promise.resolve(),
   });
-  assertEquals(help, "Goes.\n\nUsage: deno task go [flags]\n\nFlags:\n  --help  show this text");
+  assertEquals(
+    help,
+    "Goes.\n\nUsage: deno task go [flags]\n\nFlags:\n  -h, --help  show this text",
+  );
 });
 
 Deno.test("didYouMean suggests only what is near", () => {

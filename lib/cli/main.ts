@@ -16,6 +16,7 @@ import {
   typedName,
   UsageError,
 } from "./flags.ts";
+import { wrapped } from "./text.ts";
 import { describeError, printNote, printResult, whenReaderGone } from "./output.ts";
 
 /** A program: what `--help` shows and what runs. */
@@ -41,6 +42,10 @@ export interface Program<F extends Flags> {
   run(options: Options<F>, signal: AbortSignal, command: string): Promise<number | void>;
 }
 
+/** The width of `--help`, and the most that the names of flags may take of it, in characters. */
+const HELP_COLUMNS = 80;
+const MAX_NAME_COLUMNS = 24;
+
 /** Signals within this time of the first are the same one, in milliseconds. */
 const SAME_SIGNAL_MS = 500;
 
@@ -54,13 +59,19 @@ export function helpText<F extends Flags>(program: Program<F>): string {
     const typed = value === undefined ? typedName(name) : `${typedName(name)} ${value}`;
     return [typed, facts.length === 0 ? help : `${help} (${facts.join(", ")})`] as const;
   });
-  rows.push(["--help", "show this text"]);
+  rows.push(["-h, --help", "show this text"]);
   const commands = Object.entries(program.commands ?? {});
-  const width = Math.max(...[...rows, ...commands].map(([left]) => left.length));
+  const longest = Math.max(...[...rows, ...commands].map(([left]) => left.length));
+  const width = Math.min(longest, MAX_NAME_COLUMNS);
   const table = (pairs: readonly (readonly [string, string])[]) =>
-    pairs.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+    pairs.map(([left, right]) => {
+      const [first = "", ...others] = wrapped(right, HELP_COLUMNS - width - 4);
+      const indent = " ".repeat(width + 4);
+      const name = left.length <= width ? `${left.padEnd(width)}  ` : `${left}\n${indent}`;
+      return [`  ${name}${first}`, ...others.map((line) => indent + line)].join("\n");
+    }).join("\n");
   return [
-    program.summary,
+    wrapped(program.summary, HELP_COLUMNS).join("\n"),
     `${bold("Usage:")} ${program.usage}${commands.length > 0 ? " COMMAND" : ""} [flags]`,
     ...(commands.length > 0 ? [`${bold("Commands:")}\n${table(commands)}`] : []),
     `${bold("Flags:")}\n${table(rows)}`,

@@ -62,3 +62,14 @@ export function table(
     }).join("  ")
   ).join("\n");
 }
+
+/** The text in lines of at most this many characters; a longer word has its own line. */
+export function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
+}

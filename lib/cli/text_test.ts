@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { cutMiddle, durationText, grouped, table } from "./text.ts";
+import { cutMiddle, durationText, grouped, table, wrapped } from "./text.ts";
 
 Deno.test("grouped puts a comma between thousands", () => {
   assertEquals([0, 999, 1_000, 1234567n].map(grouped), ["0", "999", "1,000", "1,234,567"]);
@@ -35,4 +35,10 @@ Deno.test("table aligns by the text without its colour", () => {
   const paint = (text: string, { row, column }: { row: number; column: number }) =>
     row === -1 ? `<${text}>` : column === 1 ? `[${text}]` : text;
   assertEquals(table(["A", "B"], [["10", "x"]], { paint }), "< A>  <B>\n10  [x]");
+});
+
+Deno.test("wrapped breaks at blanks, and leaves a long word whole", () => {
+  assertEquals(wrapped("one two three", 7), ["one two", "three"]);
+  assertEquals(wrapped("a verylongword b", 5), ["a", "verylongword", "b"]);
+  assertEquals(wrapped("short", 80), ["short"]);
 });
