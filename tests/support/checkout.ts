@@ -37,7 +37,8 @@ export async function checkoutWithBlank(): Promise<Checkout> {
     const process = new Deno.Command(`${directory}/deno`, {
       cwd: root,
       args: ["task", "--quiet", name, ...args],
-      env: { NO_COLOR: "1", ...env },
+      clearEnv: true,
+      env: { ...freshEnvironment(), NO_COLOR: "1", ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -63,6 +64,12 @@ export async function checkoutWithBlank(): Promise<Checkout> {
     },
     [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
   };
+}
+
+/** The environment without INIT_CWD, which npx sets for the tests and `deno task` then keeps. */
+export function freshEnvironment(): Record<string, string> {
+  const { INIT_CWD: _, ...environment } = Deno.env.toObject();
+  return environment;
 }
 
 /** Copies a directory, without the named entries. */

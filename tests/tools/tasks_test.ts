@@ -6,7 +6,7 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findJava } from "../../dev_broker/java.ts";
-import { checkoutWithBlank, prepareBroker } from "../support/checkout.ts";
+import { checkoutWithBlank, freshEnvironment, prepareBroker } from "../support/checkout.ts";
 import { eventually, testRun } from "../support/run.ts";
 import config from "../../deno.json" with { type: "json" };
 
@@ -93,7 +93,8 @@ Deno.test("files are found and written where the user stands", async () => {
     const { success, stderr } = await new Deno.Command(`${checkout.root}/../deno`, {
       cwd: place,
       args: ["task", "--quiet", ...config, name, ...args],
-      env: { NO_COLOR: "1", ...env },
+      clearEnv: true,
+      env: { ...freshEnvironment(), NO_COLOR: "1", ...env },
     }).output();
     assertEquals(success, true, new TextDecoder().decode(stderr));
   };

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { nodeStatus } from "../../dev_broker/cluster.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import { checkoutWithBlank, prepareBroker } from "../support/checkout.ts";
+import { checkoutWithBlank, freshEnvironment, prepareBroker } from "../support/checkout.ts";
 import { eventually, testRun } from "../support/run.ts";
 
 const TIMES = 10;
@@ -32,7 +32,8 @@ function openTerminal(
   const process = new Deno.Command("script", {
     cwd,
     args: ["--quiet", "--return", "--flush", "--command", command, "/dev/null"],
-    env: { NO_COLOR: "1", ...env },
+    clearEnv: true,
+    env: { ...freshEnvironment(), NO_COLOR: "1", ...env },
     stdin: "piped",
     stdout: "piped",
     stderr: "null",
