@@ -233,7 +233,8 @@ async function resend(
   { execute, json, topicPrefix }: Options<typeof flags>,
   { settings, view: { topic, text }, signal }: Context,
 ): Promise<void> {
-  const options = { topic, group: topicPrefix + RESEND_GROUP };
+  const ordersTopic = orderEvents(topicPrefix).name;
+  const options = { topic, ordersTopic, group: topicPrefix + RESEND_GROUP };
   const counts = execute
     ? await resendDeadLetters(settings, options, signal)
     : await planResend(settings, options, (record) => {

@@ -20,6 +20,8 @@ import { rangesFrom } from "./start_offsets.ts";
 export interface ResendOptions {
   /** The topic of the dead letters, prefix included. */
   topic: string;
+  /** The only topic that records are sent back to: a header could name any. */
+  ordersTopic: string;
   /** The consumer group whose offset says which dead letters have been sent back. */
   group: string;
 }
@@ -30,7 +32,7 @@ export interface ResendCounts {
   resent: number;
   /** Further dead letters of records that are sent back once. */
   duplicates: number;
-  /** Records of the topic that are not dead letters of this project. */
+  /** Records of the topic that are not dead letters of the orders. */
   foreign: number;
 }
 
@@ -39,26 +41,29 @@ const PARTITION = 0;
 
 /** Decides about dead letters, in their order. */
 class Resender {
-  #seen: Set<string>;
+  readonly #ordersTopic: string;
+  /** The origins of the dead letters so far. */
+  readonly seen: Set<string>;
   readonly counts: ResendCounts = { resent: 0, duplicates: 0, foreign: 0 };
 
-  constructor(seen: Iterable<string> = []) {
-    this.#seen = new Set(seen);
+  constructor(ordersTopic: string, seen: Iterable<string>) {
+    this.#ordersTopic = ordersTopic;
+    this.seen = new Set(seen);
   }
 
   /** The origin to send the record back to; `undefined` when it stays. */
   take(record: SourceRecord): ReturnType<typeof originOf> {
     const origin = originOf(record);
-    if (origin === undefined) {
+    if (origin?.topic !== this.#ordersTopic) {
       this.counts.foreign++;
       return undefined;
     }
     const id = originId(origin);
-    if (this.#seen.has(id)) {
+    if (this.seen.has(id)) {
       this.counts.duplicates++;
       return undefined;
     }
-    this.#seen.add(id);
+    this.seen.add(id);
     this.counts.resent++;
     return origin;
   }
@@ -73,7 +78,7 @@ function originId(
 /** Shows the dead letters that {@linkcode resendDeadLetters} would send back; changes nothing. */
 export async function planResend(
   settings: KafkaSettings,
-  { topic, group }: ResendOptions,
+  { topic, ordersTopic, group }: ResendOptions,
   onRecord: (record: SourceRecord) => void,
   signal: AbortSignal,
 ): Promise<ResendCounts> {
@@ -82,7 +87,7 @@ export async function planResend(
     const committed = await admin.use((client) => committedOffsets(client, group, topic));
     const range = (await admin.use((client) => logRanges(client, topic))).get(PARTITION)!;
     const next = resolveOffset(committed.get(PARTITION), range);
-    const resender = new Resender(await originsBefore(settings, topic, next, signal));
+    const resender = new Resender(ordersTopic, await originsBefore(settings, topic, next, signal));
     await readTopic(settings, {
       topic,
       group: `${group}-${crypto.randomUUID()}`,
@@ -104,7 +109,7 @@ export async function planResend(
  */
 export async function resendDeadLetters(
   settings: KafkaSettings,
-  { topic, group }: ResendOptions,
+  { topic, ordersTopic, group }: ResendOptions,
   signal: AbortSignal,
 ): Promise<ResendCounts> {
   const counts: ResendCounts = { resent: 0, duplicates: 0, foreign: 0 };
@@ -116,11 +121,11 @@ export async function resendDeadLetters(
     throttleMs: 0,
     untilEnd: true,
     async open({ start, signal: lost }) {
-      const seen = new Set(await originsBefore(settings, topic, start, lost));
+      let seen: Iterable<string> = await originsBefore(settings, topic, start, lost);
       return {
         pending: false,
         step(records) {
-          const resender = new Resender(seen);
+          const resender = new Resender(ordersTopic, seen);
           const outputs = records.flatMap((record) => {
             const origin = resender.take(record);
             return origin === undefined ? [] : [resent(record, origin)];
@@ -128,10 +133,7 @@ export async function resendDeadLetters(
           return {
             outputs,
             committed() {
-              for (const record of records) {
-                const origin = originOf(record);
-                if (origin !== undefined) seen.add(originId(origin));
-              }
+              seen = resender.seen;
               counts.resent += resender.counts.resent;
               counts.duplicates += resender.counts.duplicates;
               counts.foreign += resender.counts.foreign;

@@ -6,7 +6,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect, disconnect } from "../../lib/kafka/client.ts";
 import { idempotentProducer } from "../../lib/kafka/producers.ts";
-import { orderEvents } from "../../lib/topics.ts";
+import { deadLetters, orderEvents } from "../../lib/topics.ts";
 import { collect, commandOf } from "../../lib/cli/launch.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
 
@@ -175,6 +175,22 @@ Deno.test("show.ts sends dead letters back, once each", async (t) => {
     await services();
     await show(run, "dead-letters", "--resend", "--execute");
     assertEquals((await back()).map(({ headers }) => headers["dlq.resent"]), ["1", "1", "2", "2"]);
+  });
+
+  await t.step("a header that names another topic sends nothing there", async () => {
+    const headers = {
+      "dlq.topic": `${run.prefix}inventory-events`,
+      "dlq.partition": "0",
+      "dlq.offset": "0",
+    };
+    const producer = idempotentProducer(run.settings);
+    await connect(producer, run.settings);
+    const messages = [{ partition: 0, key: "forged", value: "x", headers }];
+    await producer.send({ topic: deadLetters(run.prefix).name, acks: -1, messages });
+    await disconnect(producer);
+    const { stderr } = await show(run, "dead-letters", "--resend", "--execute");
+    assertStringIncludes(stderr, "1 without the headers of a dead letter left alone");
+    assertEquals(await shown(run, "movements", "--key", "forged"), []);
   });
 
   await t.step("wrong use is refused", async () => {
