@@ -303,12 +303,13 @@ if (import.meta.main) {
   earliest    the first order that the topic still holds
   latest      only new orders
   OFFSET      this offset, in every partition that is moved
-  DATETIME    the first order sent at this time or later, e.g. 2024-01-15T10:30:00Z; UTC without a zone
+  DATETIME    the first order sent at this time or later, such as
+              2024-01-15T10:30:00Z; UTC without a zone
   -DURATION   the first order sent within this time, e.g. -90s, -1h30m, -2d
 
-Times are when orders were sent, not the timestamps inside them. Nothing changes without --execute. A
-group with members is refused. Analytics counts again from the new offsets; any other group processes
-the orders after them again.`,
+Times are when orders were sent, not the timestamps inside them. Nothing changes
+without --execute. A group with members is refused. Analytics counts again from
+the new offsets; any other group processes the orders after them again.`,
     run,
   });
 }

@@ -140,7 +140,7 @@ interface Context {
 }
 
 async function show(
-  { tail, from, key, follow, json }: Options<typeof flags>,
+  { tail, from, key, follow, json, topicPrefix }: Options<typeof flags>,
   { settings, view, signal }: Context,
 ): Promise<void> {
   const { topic, text } = view;
@@ -152,7 +152,7 @@ async function show(
   ) =>
     readTopic(settings, {
       topic,
-      group: `show-${crypto.randomUUID()}`,
+      group: `${topicPrefix}show-${crypto.randomUUID()}`,
       ranges,
       onRecord: (record, partition) => {
         if (wanted(record)) onRecord(shownRecord(record, { topic, partition }));
@@ -258,9 +258,8 @@ if (import.meta.main) {
     commands,
     flags,
     isForReading: true,
-    notes:
-      `Each line begins with partition/offset. With --json each record is one JSON object a line, with
-its key, value and headers.
+    notes: `Each line begins with partition/offset. With --json each record is one JSON
+object a line, with its key, value and headers.
 
 Examples:
   deno task show orders --tail 3

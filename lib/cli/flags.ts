@@ -180,11 +180,11 @@ export function parseFlags<F extends Flags>(
 
   // "--to -1h" and "--count -1" are a flag and its value: parsers would take "-1" for a flag. And
   // "--" ends nothing here: npm users write it before the flags of a task.
-  const given = args.filter((arg, index) => arg !== "--" || index !== args.indexOf("--"));
+  const tokens = args.filter((arg, index) => arg !== "--" || index !== args.indexOf("--"));
   const joined: string[] = [];
-  for (let i = 0; i < given.length; i++) {
-    const arg = given[i]!;
-    const next = given[i + 1];
+  for (let i = 0; i < tokens.length; i++) {
+    const arg = tokens[i]!;
+    const next = tokens[i + 1];
     refuseSwitchValue(arg, (typed) => names.has(typed) && !takesValue(typed));
     if (takesValue(arg)) {
       if (next === undefined || names.has(next.replace(/=.*/, ""))) {

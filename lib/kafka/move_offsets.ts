@@ -23,6 +23,7 @@ import { openLagReader } from "./lag_reader.ts";
 import { committedOffsets, groupMembers, logRanges } from "./offsets.ts";
 import { fenceGroup } from "./producers.ts";
 import type { KafkaSettings } from "./settings.ts";
+import { partitionExtents } from "./start_offsets.ts";
 
 /** A target offset that a partition does not hold. */
 export class OffsetOutOfRangeError extends Error {
@@ -77,15 +78,7 @@ async function readOffsets(
   const cluster = clusterReader(settings);
   try {
     const committed = await admin.use((client) => committedOffsets(client, group, topic));
-    const since = target.kind === "time"
-      ? await cluster.offsetsSince(topic, target.timeMs)
-      : new Map<number, bigint>();
-    const ranges = await admin.use((client) => logRanges(client, topic));
-    const ends = await cluster.endOffsets(topic);
-    const extents = new Map([...ranges].map(([partition, { start, end: stable }]) => {
-      const end = ends.get(partition) ?? stable;
-      return [partition, { start, stable, end, since: since.get(partition) }];
-    }));
+    const extents = await partitionExtents({ admin, cluster }, topic, target);
     return { committed, extents };
   } finally {
     await Promise.all([admin.close(), cluster.close()]);

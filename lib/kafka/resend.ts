@@ -87,7 +87,10 @@ export async function planResend(
     const committed = await admin.use((client) => committedOffsets(client, group, topic));
     const range = (await admin.use((client) => logRanges(client, topic))).get(PARTITION)!;
     const next = resolveOffset(committed.get(PARTITION), range);
-    const resender = new Resender(ordersTopic, await originsBefore(settings, topic, next, signal));
+    const resender = new Resender(
+      ordersTopic,
+      await originsBefore(settings, { topic, group }, next, signal),
+    );
     await readTopic(settings, {
       topic,
       group: `${group}-${crypto.randomUUID()}`,
@@ -121,7 +124,7 @@ export async function resendDeadLetters(
     throttleMs: 0,
     untilEnd: true,
     async open({ start, signal: lost }) {
-      let seen: Iterable<string> = await originsBefore(settings, topic, start, lost);
+      let seen: Iterable<string> = await originsBefore(settings, { topic, group }, start, lost);
       return {
         pending: false,
         step(records) {
@@ -149,7 +152,7 @@ export async function resendDeadLetters(
 /** The origins of the dead letters before an offset. */
 async function originsBefore(
   settings: KafkaSettings,
-  topic: string,
+  { topic, group }: Pick<ResendOptions, "topic" | "group">,
   end: bigint,
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -157,7 +160,7 @@ async function originsBefore(
   const origins: string[] = [];
   await readTopic(settings, {
     topic,
-    group: `resend-${crypto.randomUUID()}`,
+    group: `${group}-${crypto.randomUUID()}`,
     ranges: new Map([[PARTITION, { start, end }]]),
     onRecord(record) {
       const origin = originOf(record);

@@ -35,21 +35,25 @@ export interface TableLayout {
 export const LAG_HELP =
   `Verdicts follow Burrow's rules. A group has the worst verdict of its partitions:
   OK         the lag is 0, was 0 within the window, or decreased in it
-  no commit  no offset is committed yet; the services of this project start at the beginning
+  no commit  no offset is committed yet; the services of this project start at
+             the beginning
   WARN       the offset moves, but the lag has not decreased in the window
   STALL      a consumer is assigned, but the offset has not moved in the window
   STOP       there is lag and no consumer
   REWIND     the offset moved backwards in the window: it was reset
 
-The window is the last ten samples with --watch, otherwise two samples one --interval apart. Burrow
-sees only commits; here STOP depends on the members of the group, so it shows at once.
+The window is the last ten samples with --watch, otherwise two samples one
+--interval apart. Burrow sees only commits; here STOP depends on the members of
+the group, so it shows at once.
 
-Lag is counted in offsets, up to the last record that a read_committed consumer can see: transaction
-markers and aborted records at the end do not count. It is never negative; "–" means no commit.
-Rates are per second over the window. The time to drain is lag ÷ (out − in).
+Lag is counted in offsets, up to the last record that a read_committed consumer
+can see: transaction markers and aborted records at the end do not count. It is
+never negative; "–" means no commit. Rates are per second over the window. The
+time to drain is lag ÷ (out − in).
 
-Exit codes: 0 no group is behind by more than --fail-above, 3 a group is, 1 an error, 2 wrong usage.
-The records of partitions without a commit count as behind.`;
+Exit codes: 0 no group is behind by more than --fail-above, 3 a group is,
+1 an error, 2 wrong usage. The records of partitions without a commit count as
+behind.`;
 
 const BARS = "▁▂▃▄▅▆▇█";
 

@@ -46,6 +46,9 @@ Deno.test("every task starts", async () => {
     const { exitCode, stdout, stderr } = await checkout.run(name, ["--help"]);
     assertEquals(exitCode, 0, `${name}: ${stderr}`);
     assertMatch(stdout, help);
+    // `deno test` has its own help.
+    const wide = stdout.split("\n").filter((line) => [...line].length > 80);
+    if (name !== "test") assertEquals(wide, [], `${name} --help is wider than 80 columns`);
   }
 });
 
