@@ -29,20 +29,22 @@ import { printNote, printResult } from "./lib/cli/output.ts";
 import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
 import { userPath } from "./lib/cli/user_path.ts";
-import { withAdmin } from "./lib/kafka/client.ts";
-import { createMissingTopics } from "./lib/kafka/create_topics.ts";
-import { deadLetter } from "./lib/kafka/dead_letter.ts";
-import { MetricsView } from "./lib/kafka/metrics_view.ts";
 import { moveToBeginning } from "./lib/kafka/move_offsets.ts";
-import type { Assignment, PartitionWork } from "./lib/kafka/partition_session.ts";
-import { runProcessor } from "./lib/kafka/processor.ts";
-import { ReportKeeper } from "./lib/kafka/report_keeper.ts";
-import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
+import type { SourceRecord } from "./lib/kafka/records.ts";
+import { prepareServiceTopics } from "./lib/kafka/service_topics.ts";
+import { kafkaSettings } from "./lib/kafka/settings.ts";
+import { type Processed, runService } from "./lib/kafka/stateful_service.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
-import { continueCounting, type PartitionCounter } from "./lib/partition_counter.ts";
-import { countOrder, type MinuteCounts, OrderTally } from "./lib/minute_window.ts";
+import { allMetrics, minuteTable } from "./lib/metrics_table.ts";
+import {
+  countOrder,
+  type Minute,
+  type MinuteCount,
+  type MinuteCounts,
+  OrderTally,
+} from "./lib/minute_window.ts";
 import { eachOrder } from "./lib/order.ts";
-import { deadLetters, orderEvents, orderMetrics } from "./lib/topics.ts";
+import { orderMetrics } from "./lib/topics.ts";
 
 /** The flags of the program. */
 export const flags = {
@@ -66,166 +68,67 @@ export const flags = {
   ...COMMON_FLAGS,
 };
 
-/** How long the last report waits for the other instances' open transactions, in milliseconds. */
-const LAST_REPORT_LIMIT_MS = 10_000;
-
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
   const output = userPath(options.output);
   await requireWritable(output);
   const settings = kafkaSettings("order-stream-analytics", options, printNote);
-  const topics = await prepareTopics(options, settings, signal);
-  const { group, orders, metrics, partitions } = topics;
+  const group = options.topicPrefix + options.group;
+  const topics = await prepareServiceTopics(settings, {
+    topicPrefix: options.topicPrefix,
+    state: (partitions) => orderMetrics(group, partitions),
+  }, signal);
   if (options.replay) {
-    await moveToBeginning(settings, { group, topic: orders, partitions }, signal);
-    printNote(`group ${group} starts again from the beginning of ${orders}`);
+    const { orders: topic, partitions } = topics;
+    await moveToBeginning(settings, { group, topic, partitions }, signal);
+    printNote(`group ${group} starts again from the beginning of ${topic}`);
   }
 
-  // The view outlives the processing: the last report is read from it.
-  const stopView = new AbortController();
-  const failure = new AbortController();
-  const onFailure = (error: unknown) => failure.abort(error);
-  const view = new MetricsView(
-    { settings, topic: metrics, group, partitions, onFailure },
-    stopView.signal,
-  );
   const format = options.format === "json" ? reportJson : reportText;
-  const report = new ReportKeeper(
-    view,
-    (all) => writeWhole(output, format(metricsReport(all))),
-  );
-  const stopReport = new AbortController();
-  const reportLoop = report.keep(stopReport.signal).catch(onFailure);
   const tally = new OrderTally();
   const startedMs = performance.now();
-
-  printNote(`group ${group} counts ${orders}; the report is in ${options.output}`);
-  try {
-    await runProcessor({
-      settings,
-      group,
-      topic: orders,
-      partitions,
-      throttleMs: options.throttle,
-      untilEnd: options.untilEnd,
-      open: (assignment) =>
-        openPartition(assignment, { view, topics, tally, reportEvery: options.reportEvery }),
-    }, AbortSignal.any([signal, failure.signal]));
-    failure.signal.throwIfAborted();
-    await report.catchUp(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
-  } finally {
-    stopReport.abort();
-    await reportLoop;
-    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(2);
-    printNote(`${tally.total} orders counted by this instance in ${seconds} s`);
-    if (report.isComplete) {
-      const last = metricsReport(await report.write());
-      printResult((options.json ? reportJson : format)(last).trimEnd());
-    } else printNote(`no report: ${metrics} could not be read to its end`);
-    stopView.abort();
-    await view.closed;
-  }
-}
-
-/** The topics of the service, all with their prefix, and how many partitions they have. */
-interface Topics {
-  group: string;
-  orders: string;
-  metrics: string;
-  deadLetterTopic: string;
-  partitions: number;
-}
-
-/** Creates the topics that are missing. */
-function prepareTopics(
-  { group: name, topicPrefix }: Options<typeof flags>,
-  settings: KafkaSettings,
-  signal: AbortSignal,
-): Promise<Topics> {
-  const group = topicPrefix + name;
-  const orders = orderEvents(topicPrefix);
-  const deadLetterTopic = deadLetters(topicPrefix);
-  return withAdmin(settings, signal, async (admin) => {
-    const partitionCounts = await createMissingTopics(admin, [orders, deadLetterTopic], printNote);
-    const partitions = partitionCounts.get(orders.name)!;
-    const metrics = orderMetrics(group, partitions);
-    const metricsPartitions = (await createMissingTopics(admin, [metrics], printNote))
-      .get(metrics.name)!;
-    if (metricsPartitions !== partitions) {
-      throw new Error(
-        `topic ${metrics.name} has ${metricsPartitions} partitions and ${orders.name} has ` +
-          `${partitions}: the partition counts must match; delete ${metrics.name}, then count again ` +
-          `with "deno task analytics --replay"`,
-      );
-    }
-    return {
-      group,
-      orders: orders.name,
-      metrics: metrics.name,
-      deadLetterTopic: deadLetterTopic.name,
-      partitions,
-    };
-  });
-}
-
-/** What the counting of a partition needs. */
-interface CountingContext {
-  view: MetricsView;
-  topics: Topics;
-  tally: OrderTally;
-  reportEvery: number;
-}
-
-/** Restores the counts of a partition as they were committed. */
-async function openPartition(
-  { partition, committed, start, signal }: Assignment,
-  context: CountingContext,
-): Promise<PartitionWork> {
-  const { view } = context;
-  const counter = await view.readUpToBarrier(
-    [partition],
-    signal,
-    () => continueCounting(partition, view.rows.partition(partition), { committed, start }),
-  );
-  return countingWork(partition, counter, context);
-}
-
-/** Counts orders: changed rows and dead letters are written, then the counts change. */
-function countingWork(
-  partition: number,
-  counter: PartitionCounter,
-  { topics, tally, reportEvery }: CountingContext,
-): PartitionWork {
-  const { group, orders, metrics, deadLetterTopic } = topics;
-  return {
-    get pending() {
-      return counter.pending;
+  printNote(`group ${group} counts ${topics.orders}; the report is in ${options.output}`);
+  await runService({
+    settings,
+    group,
+    topics,
+    throttleMs: options.throttle,
+    untilEnd: options.untilEnd,
+    table: minuteTable,
+    process: (records) => countOrders(records, { tally, reportEvery: options.reportEvery }),
+    report: (rows) => writeWhole(output, format(metricsReport(allMetrics(rows)))),
+    finish(rows) {
+      const seconds = ((performance.now() - startedMs) / 1_000).toFixed(2);
+      printNote(`${tally.total} orders counted by this instance in ${seconds} s`);
+      if (rows === undefined) {
+        printNote(`no report: ${topics.state} could not be read to its end`);
+      } else {
+        const report = metricsReport(allMetrics(rows));
+        printResult((options.json ? reportJson : format)(report).trimEnd());
+      }
     },
-    step(records, nextOffset) {
-      const minutes: MinuteCounts = new Map();
-      const counted: { timestampMs: number; failed: boolean }[] = [];
-      const { skipped, malformed } = eachOrder(records, ({ status }, timestampMs) => {
-        const failed = status === "failed";
-        countOrder(minutes, timestampMs, failed);
-        counted.push({ timestampMs, failed });
-      });
-      const { rows, committed } = counter.count(
-        { minutes, malformed: malformed.length, skipped },
-        nextOffset,
-      );
-      const dead = malformed.map(({ record, reason }) =>
-        deadLetter(record, deadLetterTopic, { topic: orders, partition, group, reason })
-      );
-      return {
-        outputs: [...rows.map((row) => ({ ...row, topic: metrics, partition })), ...dead],
-        committed() {
-          committed();
-          for (const { timestampMs, failed } of counted) {
-            tally.add(timestampMs, failed);
-            if (tally.total % reportEvery === 0) printNote(String(tally));
-          }
-        },
-      };
+  }, signal);
+}
+
+/** Counts orders by minute; the tally grows once they are committed. */
+function countOrders(
+  records: readonly SourceRecord[],
+  { tally, reportEvery }: { tally: OrderTally; reportEvery: number },
+): Processed<Minute, MinuteCount> {
+  const counts: MinuteCounts = new Map();
+  const counted: { timestampMs: number; failed: boolean }[] = [];
+  const { skipped, malformed } = eachOrder(records, ({ status }, timestampMs) => {
+    const failed = status === "failed";
+    countOrder(counts, timestampMs, failed);
+    counted.push({ timestampMs, failed });
+  });
+  return {
+    ...{ counts, skipped, malformed, outputs: [] },
+    committed() {
+      for (const { timestampMs, failed } of counted) {
+        tally.add(timestampMs, failed);
+        if (tally.total % reportEvery === 0) printNote(String(tally));
+      }
     },
   };
 }

@@ -1,110 +1,134 @@
 /**
- * The inventory service: turns each order into stock movements, exactly once.
+ * The inventory service: turns each order into stock movements and keeps the stock levels, exactly
+ * once.
  *
  * Reads `order-events`, writes `inventory-events`; what cannot be read as an order goes to
- * `order-events-dlq`. Start it again in another terminal and Kafka splits the partitions.
+ * `order-events-dlq`. The units of each item that were reserved and released are kept in
+ * `<group>-stock-levels`, in the same transactions. Start it again in another terminal and Kafka splits
+ * the partitions; every instance reports the stock levels of all.
  *
  * ```sh
  * deno task inventory
- * deno task inventory --until-end
+ * deno task inventory --until-end --stock opening_stock.json --output stock.txt
  * ```
  *
- * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `inventory` of deno.json.
  *
  * @module
  */
-import { COMMON_FLAGS, type Options } from "./lib/cli/flags.ts";
+import { COMMON_FLAGS, flag, nonEmpty, type Options, UsageError } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
+import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
+import { grouped, table } from "./lib/cli/text.ts";
+import { userPath } from "./lib/cli/user_path.ts";
 import { inventoryEventEncoder } from "./lib/inventory_event.ts";
-import { withAdmin } from "./lib/kafka/client.ts";
-import { createMissingTopics } from "./lib/kafka/create_topics.ts";
-import { deadLetter } from "./lib/kafka/dead_letter.ts";
-import type { Step } from "./lib/kafka/partition_session.ts";
 import { cachingPartitioner } from "./lib/kafka/partitioner.ts";
-import { runProcessor } from "./lib/kafka/processor.ts";
 import type { SourceRecord, TargetRecord } from "./lib/kafka/records.ts";
+import { prepareServiceTopics } from "./lib/kafka/service_topics.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
+import { type Processed, runService } from "./lib/kafka/stateful_service.ts";
 import { eachOrder } from "./lib/order.ts";
+import {
+  countMovement,
+  parseOpeningStock,
+  type StockCounts,
+  type StockLevel,
+  stockLevels,
+  stockTable,
+} from "./lib/stock_levels.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
-import { deadLetters, inventoryEvents, orderEvents } from "./lib/topics.ts";
+import { inventoryEvents, stockLevels as stockLevelsTopic } from "./lib/topics.ts";
 
 /** The flags of the program. */
-export const flags: ReturnType<typeof serviceFlags> & typeof COMMON_FLAGS = {
+export const flags = {
   ...serviceFlags("inventory"),
+  stock: flag({
+    value: "FILE",
+    help: 'opening stock, a JSON array such as [{"item_id":"burger","units":500}]: the stock ' +
+      "levels then say how many units are available",
+  }, nonEmpty),
+  output: flag({
+    value: "FILE",
+    help: "keep the stock levels in this file, relative to the current directory",
+  }, nonEmpty),
   ...COMMON_FLAGS,
 };
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
+  const opening = options.stock === undefined ? undefined : await readOpeningStock(options.stock);
+  const output = options.output === undefined ? undefined : userPath(options.output);
+  if (output !== undefined) await requireWritable(output);
   const settings = kafkaSettings("order-stream-inventory", options, printNote);
   const { topicPrefix } = options;
   const group = topicPrefix + options.group;
-  const orders = orderEvents(topicPrefix);
   const movements = inventoryEvents(topicPrefix);
-  const deadLetterTopic = deadLetters(topicPrefix);
-  const partitionCounts = await withAdmin(
-    settings,
-    signal,
-    (admin) => createMissingTopics(admin, [orders, movements, deadLetterTopic], printNote),
-  );
+  const topics = await prepareServiceTopics(settings, {
+    topicPrefix,
+    state: (partitions) => stockLevelsTopic(group, partitions),
+    others: [movements],
+  }, signal);
   const totals = new Totals();
-  const source = { ordersTopic: orders.name, group };
-  const step = movementStep(source, {
-    movements: movements.name,
-    movementPartitions: partitionCounts.get(movements.name)!,
-    deadLetterTopic: deadLetterTopic.name,
-    totals,
-  });
 
-  printNote(`group ${group} turns ${orders.name} into ${movements.name}`);
+  printNote(`group ${group} turns ${topics.orders} into ${movements.name}`);
+  await runService({
+    settings,
+    group,
+    topics,
+    throttleMs: options.throttle,
+    untilEnd: options.untilEnd,
+    table: stockTable,
+    process: movementsOf({
+      movements: movements.name,
+      partitions: topics.partitionCounts.get(movements.name)!,
+      totals,
+    }),
+    async report(rows) {
+      if (output !== undefined) await writeWhole(output, stockText(stockLevels(rows, opening)));
+    },
+    finish(rows) {
+      if (rows === undefined) {
+        printNote(`no stock levels: ${topics.state} could not be read to its end`);
+      }
+      const levels = rows && stockLevels(rows, opening);
+      printResult(options.json ? totals.json(levels) : totals.text(levels));
+    },
+  }, signal);
+}
+
+async function readOpeningStock(path: string): Promise<Map<string, number>> {
   try {
-    await runProcessor({
-      settings,
-      group,
-      topic: orders.name,
-      partitions: partitionCounts.get(orders.name)!,
-      throttleMs: options.throttle,
-      untilEnd: options.untilEnd,
-      // No state to restore, and nothing to commit before the first record.
-      open: ({ partition }) =>
-        Promise.resolve({ pending: false, step: (records) => step(partition, records) }),
-    }, signal);
-  } finally {
-    printResult(options.json ? totals.json() : totals.text());
+    return parseOpeningStock(await Deno.readTextFile(userPath(path)));
+  } catch (error) {
+    throw new UsageError(`--stock "${path}": ${(error as Error).message}`);
   }
 }
 
-/** Where the orders come from. */
-interface Source {
-  ordersTopic: string;
-  group: string;
-}
-
-/** Where the outputs go. */
+/** Where the movements go. */
 interface Target {
   movements: string;
-  movementPartitions: number;
-  deadLetterTopic: string;
+  partitions: number;
   totals: Totals;
 }
 
-/** Returns a function that turns records of a partition into movements and dead letters. */
-function movementStep(
-  { ordersTopic, group }: Source,
-  { movements, movementPartitions, deadLetterTopic, totals }: Target,
-): (partition: number, records: readonly SourceRecord[]) => Step {
+/** Returns a function that turns records of orders into movements. */
+function movementsOf(
+  { movements, partitions, totals }: Target,
+): (records: readonly SourceRecord[]) => Processed<string, StockCounts> {
   const encode = inventoryEventEncoder();
-  const partitionOf = cachingPartitioner(movementPartitions);
-  return (partition, records) => {
+  const partitionOf = cachingPartitioner(partitions);
+  return (records) => {
     const outputs: TargetRecord[] = [];
-    let orderCount = 0;
+    const counts = new Map<string, StockCounts>();
+    let orders = 0;
     let released = 0;
     const { skipped, malformed } = eachOrder(records, (order, timestampMs) => {
-      orderCount++;
+      orders++;
       for (const event of stockMovements(order, timestampMs)) {
         if (event.action === "release") released++;
+        countMovement(counts, event);
         outputs.push({
           topic: movements,
           partition: partitionOf(event.item_id),
@@ -114,14 +138,20 @@ function movementStep(
       }
     });
     const reserved = outputs.length - released;
-    for (const { record, reason } of malformed) {
-      outputs.push(
-        deadLetter(record, deadLetterTopic, { topic: ordersTopic, partition, group, reason }),
-      );
-    }
-    const added = { orders: orderCount, reserved, released, skipped, malformed: malformed.length };
-    return { outputs, committed: () => totals.add(added) };
+    const added = { orders, reserved, released, skipped, malformed: malformed.length };
+    return { counts, skipped, malformed, outputs, committed: () => totals.add(added) };
   };
+}
+
+/** The stock levels for people, ending with a newline. */
+function stockText(levels: readonly StockLevel[]): string {
+  const hasStock = levels.some(({ available_units }) => available_units !== undefined);
+  const rows = levels.map(({ item_id, reserved_units, released_units, ...level }) => [
+    ...[item_id, grouped(reserved_units), grouped(released_units)],
+    ...(hasStock ? [grouped(level.available_units!), level.oversold ? "oversold" : ""] : []),
+  ]);
+  const heading = ["ITEM", "RESERVED", "RELEASED", ...(hasStock ? ["AVAILABLE", ""] : [])];
+  return `STOCK LEVELS\n${"=".repeat(50)}\n${table(heading, rows, { left: [0, 4] })}\n`;
 }
 
 /** Totals of the work that this instance has committed. */
@@ -142,11 +172,11 @@ class Totals {
     this.#progress(this.#counts.orders);
   }
 
-  json(): string {
-    return JSON.stringify({ ...this.#counts, seconds: this.#seconds() });
+  json(stock: StockLevel[] | undefined): string {
+    return JSON.stringify({ ...this.#counts, seconds: this.#seconds(), stock });
   }
 
-  text(): string {
+  text(stock: StockLevel[] | undefined): string {
     const { orders, reserved, released, skipped, malformed } = this.#counts;
     return [
       "INVENTORY",
@@ -156,6 +186,7 @@ class Totals {
       `Skipped:      ${skipped}`,
       `Dead letters: ${malformed}`,
       `Seconds:      ${this.#seconds().toFixed(2)}`,
+      ...(stock === undefined ? [] : ["", stockText(stock).trimEnd()]),
     ].join("\n");
   }
 
@@ -167,7 +198,7 @@ class Totals {
 if (import.meta.main) {
   main({
     usage: "deno task inventory",
-    summary: "Turns each order into stock movements, exactly once.",
+    summary: "Turns each order into stock movements and keeps the stock levels, exactly once.",
     flags,
     run,
   });

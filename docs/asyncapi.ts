@@ -15,13 +15,16 @@ import type { GenericSchema } from "valibot";
 import { stringify } from "yaml";
 import { isId, isTimestamp, MAX_ID_CHARACTERS } from "../lib/event_fields.ts";
 import { inventoryEventSchema } from "../lib/inventory_event.ts";
-import { rowSchemas } from "../lib/metrics_rows.ts";
+import { minuteTable } from "../lib/metrics_table.ts";
 import { orderSchema } from "../lib/order.ts";
+import { progressSchema } from "../lib/state_rows.ts";
+import { stockTable } from "../lib/stock_levels.ts";
 import {
   deadLetters,
   inventoryEvents,
   orderEvents,
   orderMetrics,
+  stockLevels,
   type TopicSpec,
 } from "../lib/topics.ts";
 
@@ -64,7 +67,15 @@ const EXAMPLES = {
     timestamp: "2024-01-15T10:30:00.000Z",
   },
   minuteRow: { total: 1000, failed: 49 },
-  progressRow: { start_offset: "0", next_offset: "1000", malformed: 0, skipped: 0 },
+  itemRow: { reserved: 120, released: 4 },
+  progressRow: {
+    start_offset: "0",
+    next_offset: "1000",
+    malformed: 0,
+    skipped: 0,
+    topic_id: "5e1f0c9a7b3d4e2f8a6b1c0d9e8f7a6b",
+    state_topic_id: "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+  },
 };
 
 const ID_KEY = { type: "string", ...ID_KEYWORDS };
@@ -97,13 +108,19 @@ const messages = {
     description: "A record without a value deletes the row.",
     ...jsonMessage(
       rowKey("\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}Z"),
-      rowSchemas.minute,
+      minuteTable.schema,
       EXAMPLES.minuteRow,
     ),
   },
+  itemRow: {
+    title: "The units of an item that were moved by one partition of the orders",
+    description: "A record without a value deletes the row. An item that is called `progress` or " +
+      "`barrier`, with or without backslashes before it, has one more backslash here.",
+    ...jsonMessage(rowKey(".+"), stockTable.schema, EXAMPLES.itemRow),
+  },
   progressRow: {
     title: "How far a partition of the orders is counted; the last record of each transaction",
-    ...jsonMessage(rowKey("progress"), rowSchemas.progress, EXAMPLES.progressRow),
+    ...jsonMessage(rowKey("progress"), progressSchema, EXAMPLES.progressRow),
   },
   barrierRow: {
     title: "Marks an offset, so that a reader knows when it has read all that came before",
@@ -120,7 +137,8 @@ const messages = {
 
 type MessageName = keyof typeof messages;
 
-const METRICS_ROWS: MessageName[] = ["minuteRow", "progressRow", "barrierRow"];
+/** The rows of every state topic, besides its counts. */
+const STATE_ROWS: MessageName[] = ["progressRow", "barrierRow"];
 
 const channels = {
   orders: channel(orderEvents(""), "Orders, keyed by `order_id`.", ["order"]),
@@ -133,10 +151,20 @@ const channels = {
     ...channel(
       orderMetrics("{group}"),
       "What an analytics group has counted: partition p holds the rows of partition p of the orders.",
-      METRICS_ROWS,
+      ["minuteRow", ...STATE_ROWS],
     ),
     parameters: {
       group: { description: "The consumer group of analytics.", default: "analytics" },
+    },
+  },
+  stockLevels: {
+    ...channel(
+      stockLevels("{group}"),
+      "What an inventory group has moved: partition p holds the rows of partition p of the orders.",
+      ["itemRow", ...STATE_ROWS],
+    ),
+    parameters: {
+      group: { description: "The consumer group of inventory.", default: "inventory" },
     },
   },
   deadLetters: channel(
@@ -155,6 +183,16 @@ const operations = {
     "send",
     "inventoryEvents",
     "inventory.ts writes stock movements in the transaction that commits the orders.",
+  ),
+  writeStockLevels: operation(
+    "send",
+    "stockLevels",
+    "inventory.ts writes changed rows in the same transaction.",
+  ),
+  readStockLevels: operation(
+    "receive",
+    "stockLevels",
+    "Each instance of inventory.ts follows all rows and reports their sum.",
   ),
   ...consumer("analytics", "analytics.ts counts orders by minute."),
   writeMetrics: operation(

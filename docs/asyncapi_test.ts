@@ -3,8 +3,10 @@ import { parse } from "yaml";
 import { isTimestamp } from "../lib/event_fields.ts";
 import { parseInventoryEvent } from "../lib/inventory_event.ts";
 import { deadLetter } from "../lib/kafka/dead_letter.ts";
-import { MetricsRows } from "../lib/metrics_rows.ts";
+import { minuteTable } from "../lib/metrics_table.ts";
 import { parseOrderText } from "../lib/order.ts";
+import { StateRows } from "../lib/state_rows.ts";
+import { stockTable } from "../lib/stock_levels.ts";
 import { asyncApiYaml } from "./asyncapi.ts";
 
 const { messages } = parse(asyncApiYaml()).components;
@@ -19,10 +21,12 @@ Deno.test("asyncApiYaml's examples are read by the programs", () => {
   assertEquals(parseOrderText(example("order")).kind, "order");
   const event = new TextEncoder().encode(example("inventoryEvent"));
   assertEquals(parseInventoryEvent(event).kind, "event");
-  const rows = new MetricsRows();
-  rows.apply({ key: "0/2026-02-17T14:33Z", value: example("minuteRow") });
-  rows.apply({ key: "0/progress", value: example("progressRow") });
-  assertEquals(rows.version, 2);
+  const minutes = new StateRows(minuteTable);
+  minutes.apply({ key: "0/2026-02-17T14:33Z", value: example("minuteRow") });
+  minutes.apply({ key: "0/progress", value: example("progressRow") });
+  const stock = new StateRows(stockTable);
+  stock.apply({ key: "0/burger", value: example("itemRow") });
+  assertEquals([minutes.version, stock.version], [2, 1]);
 });
 
 Deno.test("asyncApiYaml has the bounds that the programs check", () => {

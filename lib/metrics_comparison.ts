@@ -4,9 +4,10 @@
  * @module
  */
 import { type Metrics, metricsReport, sumOfMetrics } from "./metrics_report.ts";
-import { metricsOf, type MetricsRows } from "./metrics_rows.ts";
-import { countOrder, formatMinute, type MinuteCount } from "./minute_window.ts";
+import { metricsOf } from "./metrics_table.ts";
+import { countOrder, formatMinute, type Minute, type MinuteCount } from "./minute_window.ts";
 import { eachOrder } from "./order.ts";
+import type { StateRows } from "./state_rows.ts";
 
 /** Counts orders in memory, partition by partition. */
 export class Recount {
@@ -58,7 +59,7 @@ export interface Comparison {
 
 /** Compares the counts of each given partition, and one digest of all of them. */
 export function compareMetrics(
-  stored: MetricsRows,
+  stored: StateRows<Minute, MinuteCount>,
   replayed: Recount,
   partitions: readonly number[],
 ): Comparison {

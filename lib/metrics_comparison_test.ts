@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { MetricsRows } from "./metrics_rows.ts";
+import { minuteTable } from "./metrics_table.ts";
+import type { Minute, MinuteCount } from "./minute_window.ts";
+import { StateRows } from "./state_rows.ts";
 import { encodeOrder, type OrderPlaced } from "./order.ts";
 import { formatTimestamp } from "./timestamp.ts";
 import { compareMetrics, differenceText, Recount } from "./metrics_comparison.ts";
@@ -28,8 +30,8 @@ function records(minute: number, placed: number, failed: number) {
 }
 
 /** What two partitions hold when the replay is right. */
-function stored(): MetricsRows {
-  const rows = new MetricsRows();
+function stored(): StateRows<Minute, MinuteCount> {
+  const rows = new StateRows(minuteTable);
   rows.apply({ key: "0/2026-02-17T14:33Z", value: '{"total":3,"failed":1}' });
   rows.apply({ key: "0/progress", value: '{"next_offset":"3","malformed":0,"skipped":0}' });
   rows.apply({ key: "1/2026-02-17T14:33Z", value: '{"total":1,"failed":0}' });

@@ -56,8 +56,23 @@ export function deadLetters(prefix: string): TopicSpec {
  * @param partitions How many partitions the topic of orders has.
  */
 export function orderMetrics(group: string, partitions: number = PARTITIONS): TopicSpec {
+  return stateTopic(`${group}-order-metrics`, partitions);
+}
+
+/**
+ * The durable state of one inventory group: the units of each item and the progress, in partition p
+ * for partition p of the orders.
+ *
+ * @param group The consumer group, prefix included.
+ * @param partitions How many partitions the topic of orders has.
+ */
+export function stockLevels(group: string, partitions: number = PARTITIONS): TopicSpec {
+  return stateTopic(`${group}-stock-levels`, partitions);
+}
+
+function stateTopic(name: string, partitions: number): TopicSpec {
   return {
-    name: `${group}-order-metrics`,
+    name,
     partitions,
     // Rows are overwritten all the time: small segments, so that compaction keeps a restore short.
     settings: {

@@ -39,10 +39,10 @@ const FINAL_TYPES = new Set([
   "UNSUPPORTED_VERSION",
 ]);
 
-/** A request that a broker refuses for good, in words for the user. */
-export class UnsupportedBrokerError extends Error {
+/** An error that no retry can mend, in words for the user. */
+export class FinalError extends Error {
   /** Its name in messages and logs. */
-  override name = "UnsupportedBrokerError";
+  override name = "FinalError";
 }
 
 /**
@@ -75,7 +75,7 @@ function isFinal(error: Error): boolean {
   if (error instanceof KafkaJSProtocolError) return FINAL_TYPES.has(error.type);
   if (error instanceof KafkaJSSASLAuthenticationError) return true;
   if (error instanceof KafkaJSNotImplemented) return true;
-  if (error instanceof UnsupportedBrokerError) return true;
+  if (error instanceof FinalError) return true;
   if (error instanceof Deno.errors.NotCapable || missingNetAccess(error) !== undefined) return true;
   return isProgramFault(error) && !isLostSocket(error);
 }
@@ -154,7 +154,7 @@ function isUnreachable(error: Error): boolean {
 export function explain(error: unknown, settings: KafkaSettings): Error {
   // Errors that this project throws are written for the user. The system's own errors have a code.
   if (error instanceof Error && error.constructor === Error && !("code" in error)) return error;
-  if (error instanceof UnsupportedBrokerError) return error;
+  if (error instanceof FinalError) return error;
   const list = causes(error);
   const brokers = settings.brokers.join(", ");
   const host = list.map(missingNetAccess).find((each) => each !== undefined);

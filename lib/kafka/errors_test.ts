@@ -2,12 +2,12 @@ import { assert, assertEquals } from "@std/assert";
 import { createRequire } from "node:module";
 import {
   explain,
+  FinalError,
   isConcurrentTransaction,
   isFenced,
   isGroupInUse,
   isRejection,
   isRetriable,
-  UnsupportedBrokerError,
 } from "./errors.ts";
 import { KafkaJSConnectionError, KafkaJSRequestTimeoutError } from "./kafkajs/mod.ts";
 
@@ -83,7 +83,7 @@ for (const { type } of errorCodes) {
 Deno.test("isRetriable gives up at errors of the client that come again every time", () => {
   assert(!isRetriable(new KafkaJSSASLAuthenticationError("wrong password")));
   assert(!isRetriable(new KafkaJSNotImplemented("ZSTD compression not implemented")));
-  assert(!isRetriable(new UnsupportedBrokerError("exactly once needs Kafka 2.5")));
+  assert(!isRetriable(new FinalError("exactly once needs Kafka 2.5")));
   assert(!isRetriable(new Deno.errors.NotCapable("Requires env access to KAFKAJS_LOG_LEVEL")));
   assert(!isRetriable(new KafkaJSConnectionError('Requires net access to "10.0.0.1:9092", run …')));
 });

@@ -107,9 +107,9 @@ export async function commitMoves(
     });
     for (const [partition, offset] of offsets) {
       const committed = await cluster.stableOffset(group, topic, partition);
-      if (committed === offset) continue;
+      if (committed?.offset === offset) continue;
       throw new Error(
-        `partition ${partition} of group ${group} is at ${committed ?? "no offset"}` +
+        `partition ${partition} of group ${group} is at ${committed?.offset ?? "no offset"}` +
           ` instead of ${offset}: another program has moved it`,
       );
     }

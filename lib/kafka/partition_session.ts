@@ -21,19 +21,21 @@
  * @module
  */
 import type { Consumer, Producer, Transaction } from "kafkajs";
+import type { CommittedOffset } from "../resumption.ts";
 import { aborted, deadline, delayOrAbort, type Pulse, retry } from "../async.ts";
 import { disconnect } from "./client.ts";
 import type { AdminPool } from "./client_pool.ts";
 import type { BatchPayload } from "./consume.ts";
 import {
   explain,
+  FinalError,
   isConcurrentTransaction,
   isFenced,
   isRetriable,
   whileRetriable,
 } from "./errors.ts";
 import type { ClusterReader } from "./kafkajs/cluster.ts";
-import { logRanges, resolveOffset } from "./offsets.ts";
+import { type LogRange, logRanges, resolveOffset } from "./offsets.ts";
 import { MAX_BATCH_BYTES, packBatches } from "./produce_batches.ts";
 import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
 import type { SourceRecord, TargetRecord } from "./records.ts";
@@ -53,6 +55,18 @@ export interface PartitionWork {
   /** Whether something has to be committed even though no record has come. */
   readonly pending: boolean;
   /**
+   * The offset of the first record to process.
+   *
+   * @default The committed offset, or the first one that the topic still holds after it.
+   */
+  readonly start?: bigint;
+  /**
+   * Text that is committed with each offset.
+   *
+   * @default ""
+   */
+  readonly offsetMetadata?: string;
+  /**
    * Turns records into a step. Must not change any state: a step that fails is dropped.
    *
    * @param nextOffset The offset that is committed with the step.
@@ -64,9 +78,9 @@ export interface PartitionWork {
 export interface Assignment {
   partition: number;
   /** The group's committed offset, if there is one. */
-  committed: bigint | undefined;
-  /** The offset at which the work starts. */
-  start: bigint;
+  committed: CommittedOffset | undefined;
+  /** What the topic holds of the partition. */
+  range: LogRange;
   /** Aborted when the partition is lost again. */
   signal: AbortSignal;
 }
@@ -106,6 +120,8 @@ const GZIP = 1;
 const REPORTED_FAILURES = 3;
 /** Gives up only after this many failures in a row and after `timeoutMs`: brokers may fail one by one. */
 const TOLERATED_FAILURES = 6;
+/** How long a committed offset may lie behind the end of its partition, in milliseconds. */
+const BEYOND_END_LIMIT_MS = 2_000;
 /** How long to wait for the last initialisation of the same transactional id; after that, fail and retry. */
 const PREVIOUS_INIT_LIMIT_MS = 1_000;
 /** How long the broker may take to settle the last transaction, in milliseconds. */
@@ -123,6 +139,7 @@ export class PartitionSession {
   #nextOffset = 0n;
   #isReady = false;
   #committing: Promise<void> = Promise.resolve();
+  #beyondSinceMs: number | undefined;
   #failing: { times: number; sinceMs: number } | undefined;
 
   /** @param consumer The consumer that the partition is assigned to. */
@@ -198,9 +215,11 @@ export class PartitionSession {
     const { signal } = this.#lost;
     this.#pause();
     await this.#fence();
-    const { committed, start } = await this.#readOffset();
-    const work = await this.#context.open({ partition, committed, start, signal });
+    const { committed, range } = await this.#readOffset();
+    const work = await this.#context.open({ partition, committed, range, signal });
     signal.throwIfAborted();
+    const start = work.start ?? resolveOffset(committed?.offset, range);
+    this.#requireHeld(start, range);
     this.#work = work;
     this.#nextOffset = start;
     if (work.pending) {
@@ -244,29 +263,32 @@ export class PartitionSession {
   }
 
   /** Step 3. */
-  async #readOffset(): Promise<{ committed: bigint | undefined; start: bigint }> {
-    const { admin, cluster, group, topic, settings } = this.#context;
-    const { partition } = this;
-    const committed = await cluster.stableOffset(group, topic, partition);
+  async #readOffset(): Promise<{ committed: CommittedOffset | undefined; range: LogRange }> {
+    const { admin, cluster, group, topic } = this.#context;
+    const committed = await cluster.stableOffset(group, topic, this.partition);
     // Read after the committed offset: an end from before may lie behind what was committed since.
-    const range = (await admin.use((client) => logRanges(client, topic))).get(partition)!;
-    const start = resolveOffset(committed, range);
-    if (start > range.end) {
-      // For a moment after a leader has moved; permanently when the topic was recreated. Continuing at
-      // the end would skip or reprocess records: an operator must decide.
-      throw new Error(
-        `partition ${partition} of ${topic} ends at offset ${range.end}, but group ${group} has ` +
-          `committed ${committed}: the topic was recreated or has lost records; move the group ` +
-          'with "deno task replay"',
-      );
+    const ranges = await admin.use((client) => logRanges(client, topic));
+    return { committed, range: ranges.get(this.partition)! };
+  }
+
+  /**
+   * For a moment after a leader has moved, a partition may seem to end before the committed offset. If
+   * it goes on, records were lost: continuing at the end would skip or reprocess some, so an operator
+   * must decide.
+   */
+  #requireHeld(start: bigint, range: LogRange): void {
+    if (start <= range.end) {
+      this.#beyondSinceMs = undefined;
+      return;
     }
-    if (committed !== undefined && committed >= 0n && committed < start) {
-      settings.note(
-        `partition ${partition}: offsets ${committed} to ${start - 1n} were deleted by the ` +
-          "topic's retention before they were read",
-      );
-    }
-    return { committed, start };
+    const { group, topic } = this.#context;
+    this.#beyondSinceMs ??= performance.now();
+    const isFinal = performance.now() - this.#beyondSinceMs > BEYOND_END_LIMIT_MS;
+    throw new (isFinal ? FinalError : Error)(
+      `partition ${this.partition} of ${topic} ends at offset ${range.end}, but group ${group} has ` +
+        `committed ${start}: the topic was recreated or has lost records; move the group ` +
+        'with "deno task replay"',
+    );
   }
 
   /** Step 5. */
@@ -307,7 +329,8 @@ export class PartitionSession {
 
   async #sendOffset(transaction: Transaction, nextOffset: bigint): Promise<void> {
     const { group, topic } = this.#context;
-    const partitions = [{ partition: this.partition, offset: nextOffset.toString() }];
+    const metadata = this.#work!.offsetMetadata ?? "";
+    const partitions = [{ partition: this.partition, offset: nextOffset.toString(), metadata }];
     const offsets = { consumerGroupId: group, topics: [{ topic, partitions }] };
     // Without outputs this is the first request of the transaction, and the one before may still be
     // settling; kafkajs does not retry it.

@@ -12,11 +12,14 @@ import { consume } from "./consume.ts";
 import { explain } from "./errors.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
 import { PartitionSession, type SessionContext } from "./partition_session.ts";
+import { watchTopics } from "./topic_watch.ts";
 import { whenEndReached } from "./until_end.ts";
 
 /** What to process. */
 export interface ProcessorOptions
   extends Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "open"> {
+  /** The topic of the state, if there is one: when it is deleted and created again, the processing ends. */
+  stateTopic?: string;
   /** How many partitions the topic has. */
   partitions: number;
   /** Stop once everything that is in the topic now is processed and committed by the group. */
@@ -61,6 +64,10 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
       onStop: () => sessions.committing(),
       onLost: () => sessions.dropAll(),
     }, done);
+    const { stateTopic } = options;
+    watchTopics(cluster, stateTopic === undefined ? [topic] : [topic, stateTopic], done).catch(
+      fail,
+    );
     if (options.untilEnd) {
       whenEndReached({ admin, group, topic, progress: sessions }, done)
         .then(() => stop.abort(), fail);

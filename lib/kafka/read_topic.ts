@@ -16,7 +16,7 @@ import type { KafkaSettings } from "./settings.ts";
  * transaction marker, which is never shown as a record.
  *
  * @param group A consumer group for the reading; nothing is committed to it.
- * @param ranges The offsets to read, end exclusive, of each partition of the topic.
+ * @param ranges The offsets to read, end exclusive; partitions without a range are not read.
  */
 export async function readTopic(
   settings: KafkaSettings,
@@ -47,7 +47,9 @@ export async function readTopic(
     group,
     concurrency: ranges.size,
     // After a rejoin the reading starts over: `positions` keeps a record from being passed on twice.
-    onAssigned: (consumer) => {
+    onAssigned: (consumer, assigned) => {
+      const others = assigned.filter((partition) => !ranges.has(partition));
+      consumer.pause([{ topic, partitions: others }]);
       for (const [partition, { start }] of given ?? []) {
         consumer.seek({ topic, partition, offset: start.toString() });
       }

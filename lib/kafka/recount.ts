@@ -4,7 +4,9 @@
  * @module
  */
 import { compareMetrics, type Comparison, Recount } from "../metrics_comparison.ts";
-import { MetricsRows } from "../metrics_rows.ts";
+import { minuteTable } from "../metrics_table.ts";
+import type { Minute, MinuteCount } from "../minute_window.ts";
+import { StateRows } from "../state_rows.ts";
 import { adminPool } from "./client_pool.ts";
 import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
 import { readTopic } from "./read_topic.ts";
@@ -23,7 +25,7 @@ export interface Verification extends Comparison {
 }
 
 interface StoredMetrics {
-  rows: MetricsRows;
+  rows: StateRows<Minute, MinuteCount>;
   /** The offsets that were counted, of each partition that can still be read. */
   ranges: Map<number, LogRange>;
   notVerified: Map<number, string>;
@@ -82,7 +84,7 @@ async function readStored(
 ): Promise<StoredMetrics> {
   const admin = adminPool(settings);
   try {
-    const rows = new MetricsRows();
+    const rows = new StateRows(minuteTable);
     await readTopic(settings, {
       topic: metricsTopic,
       group: temporaryGroup,

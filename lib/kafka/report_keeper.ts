@@ -1,5 +1,5 @@
 /**
- * Keeping a report in step with the metrics topic, which all instances of a group write.
+ * Keeping a report in step with the state topic, which all instances of a group write.
  *
  * A report is only made from a complete view: after each reset of the view, it waits until the view
  * has caught up with all that is committed. So a reader never sees a report of less than the whole.
@@ -7,14 +7,14 @@
  * @module
  */
 import { delayOrAbort } from "../async.ts";
-import type { Metrics } from "../metrics_report.ts";
-import type { MetricsView } from "./metrics_view.ts";
+import type { StateView } from "./state_view.ts";
 
 /** The view that the report is made from. */
-export type ReportSource = Pick<
-  MetricsView,
-  "rows" | "generation" | "allPartitions" | "readUpToBarrier"
->;
+export interface ReportSource
+  extends Pick<StateView<unknown, object>, "generation" | "allPartitions" | "readUpToBarrier"> {
+  /** Their version counts up with each change. */
+  rows: { readonly version: number };
+}
 
 /** How often the report is written at most, in milliseconds. */
 const INTERVAL_MS = 1_000;
@@ -24,14 +24,14 @@ const WRITING_SHARE = 0.1;
 /** Keeps one report. */
 export class ReportKeeper {
   #view: ReportSource;
-  #write: (metrics: Metrics) => Promise<void>;
+  #write: () => Promise<void>;
   /** The view generation that was last complete. */
   #completeGeneration = -1;
   /** The version of the rows that was last written. */
   #writtenVersion = -1;
 
   /** @param write Writes a report; an error of it ends {@linkcode keep}. */
-  constructor(view: ReportSource, write: (metrics: Metrics) => Promise<void>) {
+  constructor(view: ReportSource, write: () => Promise<void>) {
     this.#view = view;
     this.#write = write;
   }
@@ -53,7 +53,7 @@ export class ReportKeeper {
     });
   }
 
-  /** Writes each change of the metrics, until the signal is aborted. */
+  /** Writes the report at each change, until the signal is aborted. */
   async keep(signal: AbortSignal, wait: typeof delayOrAbort = delayOrAbort): Promise<void> {
     for (let tookMs = 0; !signal.aborted;) {
       await wait(Math.max(INTERVAL_MS, tookMs / WRITING_SHARE), signal);
@@ -70,13 +70,10 @@ export class ReportKeeper {
     }
   }
 
-  /** Writes the report, and returns the metrics that it is made of. */
-  async write(): Promise<Metrics> {
-    const { rows } = this.#view;
-    const { version } = rows;
-    const metrics = rows.metrics();
-    await this.#write(metrics);
+  /** Writes the report. */
+  async write(): Promise<void> {
+    const { version } = this.#view.rows;
+    await this.#write();
     this.#writtenVersion = version;
-    return metrics;
   }
 }

@@ -123,7 +123,8 @@ export async function resendDeadLetters(
     partitions: 1,
     throttleMs: 0,
     untilEnd: true,
-    async open({ start, signal: lost }) {
+    async open({ committed, range, signal: lost }) {
+      const start = resolveOffset(committed?.offset, range);
       let seen: Iterable<string> = await originsBefore(settings, { topic, group }, start, lost);
       return {
         pending: false,

@@ -48,7 +48,8 @@ Deno.test("stableOffset gives what was committed, also right after the coordinat
     await eventually(
       "the next coordinator answers",
       () =>
-        reader.stableOffset(group, spec.name, 0).then((offset) => {
+        reader.stableOffset(group, spec.name, 0).then((committed) => {
+          const offset = committed?.offset;
           read = offset;
           return true;
         }, () => false),

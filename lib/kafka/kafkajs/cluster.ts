@@ -1,7 +1,7 @@
 /**
  * Requests that kafkajs can send but does not offer: the end of a log with its open transactions, the
- * batch at an offset, a commit for a group without members, and a committed offset that is safe to
- * start from.
+ * batch at an offset, a commit for a group without members, a committed offset that is safe to start
+ * from, and the ids of topics.
  *
  * They use the cluster object that kafkajs creates for each client, so addresses, encryption, login
  * and retries are those of {@linkcode kafkaClient}. The object is not part of kafkajs's public API; if
@@ -11,9 +11,12 @@
  */
 import { clientPool } from "../client_pool.ts";
 import { kafkaClient } from "../client.ts";
-import { UnsupportedBrokerError } from "../errors.ts";
+import { FinalError } from "../errors.ts";
+import type { CommittedOffset } from "../../resumption.ts";
 import type { KafkaSettings } from "../settings.ts";
-import { type OffsetFetchRequest, stableOffsetFetch } from "./offset_fetch.ts";
+import { stableOffsetFetch } from "./offset_fetch.ts";
+import type { ProtocolRequest } from "./protocol.ts";
+import { topicIdsRequest } from "./topic_ids.ts";
 
 /** A fetched record with the header of its batch. */
 interface FetchedRecord {
@@ -43,7 +46,7 @@ interface Broker {
   }>;
   /** The supported versions, by API key. */
   versions: Record<number, { maxVersion: number } | undefined> | null;
-  connectionPool: { send(request: OffsetFetchRequest): Promise<bigint | undefined> };
+  connectionPool: { send<A, B>(request: ProtocolRequest<A, B>): Promise<B> };
   offsetCommit(request: {
     groupId: string;
     groupGenerationId: number;
@@ -54,6 +57,7 @@ interface Broker {
 
 /** kafkajs's cluster, as far as it is used here. */
 interface Cluster {
+  brokerPool: { findConnectedBroker(): Promise<Broker> };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
@@ -101,9 +105,18 @@ export interface ClusterReader {
    * acknowledged before: safe to start from. (`committedOffsets` in offsets.ts can return an older one
    * for a moment after the group's coordinator has moved.)
    *
-   * @throws {UnsupportedBrokerError} When the broker is older than Kafka 2.5.
+   * @throws {FinalError} When the broker is older than Kafka 2.5.
    */
-  stableOffset(group: string, topic: string, partition: number): Promise<bigint | undefined>;
+  stableOffset(
+    group: string,
+    topic: string,
+    partition: number,
+  ): Promise<CommittedOffset | undefined>;
+  /**
+   * The ids of the topics, in hex; topics that do not exist are missing. `undefined` when the brokers
+   * are older than Kafka 2.8: their topics have none.
+   */
+  topicIds(topics: readonly string[]): Promise<Map<string, string> | undefined>;
   /** Disconnects. */
   close(): Promise<void>;
 }
@@ -130,6 +143,7 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
       use((cluster) => commitOffsets(cluster, { group, topic, offsets })),
     stableOffset: (group, topic, partition) =>
       use((cluster) => fetchStableOffset(cluster, { group, topic, partition })),
+    topicIds: (topics) => use((cluster) => fetchTopicIds(cluster, topics)),
     close,
   };
 }
@@ -198,14 +212,26 @@ async function commitOffsets(
 async function fetchStableOffset(
   cluster: Cluster,
   { group, topic, partition }: { group: string; topic: string; partition: number },
-): Promise<bigint | undefined> {
+): Promise<CommittedOffset | undefined> {
   const coordinator = await cluster.findGroupCoordinator({ groupId: group });
   const fetch = stableOffsetFetch({ group, topic, partition });
-  const { apiKey, apiVersion } = fetch.request;
-  if ((coordinator.versions?.[apiKey]?.maxVersion ?? 0) < apiVersion) {
-    throw new UnsupportedBrokerError("exactly once needs brokers of Kafka 2.5 or newer");
+  if (!supports(coordinator, fetch)) {
+    throw new FinalError("exactly once needs brokers of Kafka 2.5 or newer");
   }
   return await coordinator.connectionPool.send(fetch);
+}
+
+async function fetchTopicIds(
+  cluster: Cluster,
+  topics: readonly string[],
+): Promise<Map<string, string> | undefined> {
+  const broker = await cluster.brokerPool.findConnectedBroker();
+  const request = topicIdsRequest(topics);
+  return supports(broker, request) ? await broker.connectionPool.send(request) : undefined;
+}
+
+function supports({ versions }: Broker, { request }: ProtocolRequest<unknown, unknown>): boolean {
+  return (versions?.[request.apiKey]?.maxVersion ?? 0) >= request.apiVersion;
 }
 
 /**

@@ -10,51 +10,19 @@
  *
  * @module
  */
-import { createRequire } from "node:module";
-
-/** kafkajs's encoder, as far as it is used here. */
-interface Encoder {
-  writeInt32(value: number): this;
-  writeBoolean(value: boolean): this;
-  writeUVarInt(value: number): this;
-  writeUVarIntString(value: string): this;
-  writeUVarIntArray(items: Encoder[]): this;
-}
-
-/** kafkajs's decoder, as far as it is used here. */
-interface Decoder {
-  readInt16(): number;
-  readInt32(): number;
-  readInt64(): { toString(): string };
-  readUVarIntString(): string | null;
-  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[];
-  readTaggedFields(): void;
-}
-
-interface ProtocolErrors {
-  failure(code: number): boolean;
-  createErrorFromCode(code: number): Error;
-}
+import type { CommittedOffset } from "../../resumption.ts";
+import {
+  type Decoder,
+  newDecoder,
+  newEncoder,
+  NO_TAGS,
+  type ProtocolRequest,
+  throwFailure,
+} from "./protocol.ts";
 
 interface Response {
   errorCode: number;
-  partitions: { offset: bigint; errorCode: number }[];
-}
-
-/** A request and the reader of its response, in the form that kafkajs's connections expect. */
-export interface OffsetFetchRequest {
-  /** The request. */
-  request: {
-    apiKey: number;
-    apiVersion: number;
-    apiName: string;
-    encode(): Promise<Encoder>;
-  };
-  /** Reads the response: `decode` the bytes, then `parse` throws its errors. */
-  response: {
-    decode(data: Uint8Array): Promise<Response>;
-    parse(response: Response): Promise<bigint | undefined>;
-  };
+  partitions: { offset: bigint; metadata: string; errorCode: number }[];
 }
 
 /** The offset that OffsetFetch returns for a partition without a commit. */
@@ -63,10 +31,6 @@ export const NO_COMMIT: bigint = -1n;
 const OFFSET_FETCH = 9;
 /** The first version with `require_stable`; Kafka 2.5 introduced it. */
 const STABLE_VERSION = 7;
-/** The number of tagged fields. */
-const NO_TAGS = 0;
-
-const require = createRequire(import.meta.url);
 
 /**
  * Creates the request for the committed offset of one partition; the result is `undefined` when there
@@ -77,21 +41,18 @@ const require = createRequire(import.meta.url);
  */
 export function stableOffsetFetch(
   { group, topic, partition }: { group: string; topic: string; partition: number },
-): OffsetFetchRequest {
-  const EncoderClass = require("kafkajs/src/protocol/encoder") as new () => Encoder;
-  const DecoderClass = require("kafkajs/src/protocol/decoder") as new (data: Uint8Array) => Decoder;
-  const errors = require("kafkajs/src/protocol/error") as ProtocolErrors;
+): ProtocolRequest<Response, CommittedOffset | undefined> {
   return {
     request: {
       apiKey: OFFSET_FETCH,
       apiVersion: STABLE_VERSION,
       apiName: "OffsetFetch",
       encode() {
-        const ofTopic = new EncoderClass()
+        const ofTopic = newEncoder()
           .writeUVarIntString(topic)
-          .writeUVarIntArray([new EncoderClass().writeInt32(partition)])
+          .writeUVarIntArray([newEncoder().writeInt32(partition)])
           .writeUVarInt(NO_TAGS);
-        const request = new EncoderClass()
+        const request = newEncoder()
           .writeUVarInt(NO_TAGS)
           .writeUVarIntString(group)
           .writeUVarIntArray([ofTopic])
@@ -102,18 +63,17 @@ export function stableOffsetFetch(
     },
     response: {
       decode(data) {
-        const decoder = new DecoderClass(data);
+        const decoder = newDecoder(data);
         decoder.readTaggedFields();
         decoder.readInt32(); // throttle time
         const partitions = decoder.readUVarIntArray(readTopic).flat();
         return Promise.resolve({ errorCode: decoder.readInt16(), partitions });
       },
       parse({ errorCode, partitions: [answer] }) {
-        for (const code of [errorCode, answer?.errorCode ?? 0]) {
-          if (errors.failure(code)) throw errors.createErrorFromCode(code);
-        }
-        const { offset } = answer!;
-        return Promise.resolve(offset === NO_COMMIT ? undefined : offset);
+        throwFailure(errorCode);
+        throwFailure(answer?.errorCode ?? 0);
+        const { offset, metadata } = answer!;
+        return Promise.resolve(offset === NO_COMMIT ? undefined : { offset, metadata });
       },
     },
   };
@@ -130,8 +90,8 @@ function readPartition(decoder: Decoder): Response["partitions"][number] {
   decoder.readInt32(); // partition
   const offset = BigInt(decoder.readInt64().toString());
   decoder.readInt32(); // leader epoch
-  decoder.readUVarIntString(); // metadata
+  const metadata = decoder.readUVarIntString() ?? "";
   const errorCode = decoder.readInt16();
   decoder.readTaggedFields();
-  return { offset, errorCode };
+  return { offset, metadata, errorCode };
 }

@@ -1,8 +1,8 @@
 /**
- * The view of a metrics topic: what all instances of an analytics group have counted together.
+ * The view of a state topic: what all instances of a group have counted together.
  *
  * The view is complete up to a moment once it has read a barrier that was written at that moment, or
- * anything after it: {@linkcode MetricsView.readUpToBarrier} writes one to each partition and waits
+ * anything after it: {@linkcode StateView.readUpToBarrier} writes one to each partition and waits
  * until the view has read past that barrier's offset. Because the view reads `read_committed`, a barrier comes
  * after everything that was committed before it.
  *
@@ -10,7 +10,7 @@
  */
 import type { Producer } from "kafkajs";
 import { deadline, Pulse, retry } from "../async.ts";
-import { barrierRow, MetricsRows } from "../metrics_rows.ts";
+import { barrierRow, StateRows, type StateTable } from "../state_rows.ts";
 import { connect, disconnect, kafkaClient } from "./client.ts";
 import { explain, whileRetriable } from "./errors.ts";
 import { followTopic } from "./follow_topic.ts";
@@ -18,37 +18,40 @@ import { chosenPartition, requireAcknowledged } from "./producers.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** Which topic to follow. */
-export interface MetricsViewOptions {
+export interface StateViewOptions<K, C extends object> {
   /** Where the brokers are. */
   settings: KafkaSettings;
-  /** The metrics topic, prefix included. */
+  /** The state topic, prefix included. */
   topic: string;
   /** The consumer group whose counts these are, prefix included. */
   group: string;
   /** How many partitions the topic has. */
   partitions: number;
+  /** The kind of state. */
+  table: StateTable<K, C>;
   /** Takes the error when the topic cannot be followed any more. */
   onFailure: (error: Error) => void;
 }
 
-/** A metrics topic, followed until the signal is aborted. */
-export class MetricsView {
+/** A state topic, followed until the signal is aborted. */
+export class StateView<K, C extends object> {
   /** The rows as far as they are read. */
-  readonly rows: MetricsRows = new MetricsRows();
+  readonly rows: StateRows<K, C>;
   /** The numbers of all partitions. */
   readonly allPartitions: number[];
   /** Resolves when the view has ended, after its signal was aborted. */
   readonly closed: Promise<void>;
-  #options: MetricsViewOptions;
+  #options: StateViewOptions<K, C>;
   #generation = 0;
   #positions = new Map<number, bigint>();
   #advanced = new Pulse();
   #barriers: BarrierWriter;
 
   /** Starts to follow the topic. */
-  constructor(options: MetricsViewOptions, signal: AbortSignal) {
-    const { settings, topic, group, partitions, onFailure } = options;
+  constructor(options: StateViewOptions<K, C>, signal: AbortSignal) {
+    const { settings, topic, group, partitions, table, onFailure } = options;
     this.#options = options;
+    this.rows = new StateRows(table);
     this.allPartitions = Array.from({ length: partitions }, (_, partition) => partition);
     this.#barriers = new BarrierWriter(settings, topic);
     const following = followTopic({

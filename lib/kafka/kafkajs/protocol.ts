@@ -1,0 +1,68 @@
+/**
+ * What requests that kafkajs does not know are written with: its encoder, its decoder and its errors.
+ *
+ * @module
+ */
+import { createRequire } from "node:module";
+
+/** kafkajs's encoder, as far as it is used here. */
+export interface Encoder {
+  writeInt8(value: number): this;
+  writeInt32(value: number): this;
+  writeBoolean(value: boolean): this;
+  writeUVarInt(value: number): this;
+  writeUVarIntString(value: string): this;
+  writeUVarIntArray(items: Encoder[]): this;
+}
+
+/** kafkajs's decoder, as far as it is used here. */
+export interface Decoder {
+  readBoolean(): boolean;
+  readInt16(): number;
+  readInt32(): number;
+  readInt64(): { toString(): string };
+  readBytes(length: number): { toString(encoding: "hex"): string };
+  readUVarIntString(): string | null;
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[];
+  readTaggedFields(): void;
+}
+
+/** A request and the reader of its response, in the form that kafkajs's connections expect. */
+export interface ProtocolRequest<Response, Result> {
+  /** The request. */
+  request: {
+    apiKey: number;
+    apiVersion: number;
+    apiName: string;
+    encode(): Promise<Encoder>;
+  };
+  /** Reads the response: `decode` the bytes, then `parse` throws its errors. */
+  response: {
+    decode(data: Uint8Array): Promise<Response>;
+    parse(response: Response): Promise<Result>;
+  };
+}
+
+/** The number of tagged fields, where there are none. */
+export const NO_TAGS = 0;
+
+const require = createRequire(import.meta.url);
+
+/** An empty encoder. */
+export function newEncoder(): Encoder {
+  return new (require("kafkajs/src/protocol/encoder") as new () => Encoder)();
+}
+
+/** A decoder of the bytes of a response. */
+export function newDecoder(data: Uint8Array): Decoder {
+  return new (require("kafkajs/src/protocol/decoder") as new (data: Uint8Array) => Decoder)(data);
+}
+
+/** @throws kafkajs's error for the code, unless the code stands for success. */
+export function throwFailure(code: number): void {
+  const { failure, createErrorFromCode } = require("kafkajs/src/protocol/error") as {
+    failure(code: number): boolean;
+    createErrorFromCode(code: number): Error;
+  };
+  if (failure(code)) throw createErrorFromCode(code);
+}

@@ -1,0 +1,66 @@
+/**
+ * The topics of a service that keeps state.
+ *
+ * @module
+ */
+import { deadLetters, orderEvents, type TopicSpec } from "../topics.ts";
+import { withAdmin } from "./client.ts";
+import { createMissingTopics } from "./create_topics.ts";
+import type { KafkaSettings } from "./settings.ts";
+
+/** The topics of a service, all with their prefix. */
+export interface ServiceTopics {
+  orders: string;
+  state: string;
+  deadLetters: string;
+  /** How many partitions the orders and the state have. */
+  partitions: number;
+  /** How many partitions each topic has, by its name. */
+  partitionCounts: ReadonlyMap<string, number>;
+}
+
+/**
+ * Creates the topics that are missing. Partition p of the state belongs to partition p of the orders:
+ * a state topic that has fewer partitions gets more.
+ *
+ * @param options.state The topic of the state, for a number of partitions.
+ * @param options.others More topics of the service.
+ * @throws {Error} When the state topic has more partitions than the orders.
+ */
+export function prepareServiceTopics(
+  settings: KafkaSettings,
+  { topicPrefix, state, others = [] }: {
+    topicPrefix: string;
+    state: (partitions: number) => TopicSpec;
+    others?: TopicSpec[];
+  },
+  signal: AbortSignal,
+): Promise<ServiceTopics> {
+  const orders = orderEvents(topicPrefix).name;
+  const dead = deadLetters(topicPrefix).name;
+  return withAdmin(settings, signal, async (admin) => {
+    const specs = [orderEvents(topicPrefix), deadLetters(topicPrefix), ...others];
+    const partitionCounts = await createMissingTopics(admin, specs, settings.note);
+    const partitions = partitionCounts.get(orders)!;
+    const stateSpec = state(partitions);
+    const found = (await createMissingTopics(admin, [stateSpec], settings.note)).get(
+      stateSpec.name,
+    )!;
+    if (found > partitions) {
+      throw new Error(
+        `topic ${stateSpec.name} has ${found} partitions and ${orders} only ${partitions}: it belongs ` +
+          `to another topic of orders; delete ${stateSpec.name}, and the counting starts over`,
+      );
+    }
+    if (found < partitions) {
+      await admin.createPartitions({
+        topicPartitions: [{ topic: stateSpec.name, count: partitions }],
+      });
+      settings.note(`topic ${stateSpec.name} now has ${partitions} partitions, as ${orders}`);
+    }
+    return {
+      ...{ orders, state: stateSpec.name, deadLetters: dead },
+      ...{ partitions, partitionCounts },
+    };
+  });
+}

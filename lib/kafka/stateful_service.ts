@@ -1,0 +1,212 @@
+/**
+ * A service that keeps counts of the orders: consume, count, produce, exactly once, and a report of
+ * what all instances of the group have counted.
+ *
+ * The counts of each partition are rows of a state topic. They are committed with the offset and the
+ * outputs in one transaction (partition_session.ts). When a partition is opened, the rows are read up
+ * to a barrier (state_view.ts), and resumption.ts compares them with the committed offset: they are
+ * kept, dropped, or counted again from the orders that the topic still holds.
+ *
+ * @module
+ */
+import type { NotOrders } from "../order.ts";
+import { partitionState } from "../partition_state.ts";
+import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
+import type { PartitionRows, StateRows, StateTable } from "../state_rows.ts";
+import { deadLetter } from "./dead_letter.ts";
+import { FinalError } from "./errors.ts";
+import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
+import type { Assignment, PartitionWork } from "./partition_session.ts";
+import { runProcessor } from "./processor.ts";
+import { readTopic } from "./read_topic.ts";
+import type { SourceRecord, TargetRecord } from "./records.ts";
+import { ReportKeeper } from "./report_keeper.ts";
+import type { ServiceTopics } from "./service_topics.ts";
+import type { KafkaSettings } from "./settings.ts";
+import { StateView } from "./state_view.ts";
+
+/** What records amount to. */
+export interface Processed<K, C> extends NotOrders<SourceRecord> {
+  /** What they add to the state. */
+  counts: Map<K, C>;
+  /** What is written, apart from the state and the dead letters. */
+  outputs: TargetRecord[];
+  /** Called once all of it is committed. */
+  committed(): void;
+}
+
+/** The service, and the topics that it works on, all with their prefix. */
+export interface StatefulService<K, C extends object> {
+  /** Where the brokers are. */
+  settings: KafkaSettings;
+  /** The consumer group. */
+  group: string;
+  topics: ServiceTopics;
+  /** The delay per record, in milliseconds; 0 for none. */
+  throttleMs: number;
+  /** Stop once everything that is in the topic now is processed and committed by the group. */
+  untilEnd: boolean;
+  /** The kind of state. */
+  table: StateTable<K, C>;
+  /** Must not change anything: what comes of it may be dropped. */
+  process(records: readonly SourceRecord[]): Processed<K, C>;
+  /** Keeps the report of the whole group up to date; called with each change, once a second at most. */
+  report(rows: StateRows<K, C>): Promise<void>;
+  /** Called at the end, whether the service has failed or not; without rows when they are incomplete. */
+  finish(rows: StateRows<K, C> | undefined): void;
+}
+
+/** How long the last report waits for the other instances' open transactions, in milliseconds. */
+const LAST_REPORT_LIMIT_MS = 10_000;
+
+/**
+ * Runs the service until the signal is aborted, or until the end with `untilEnd`.
+ *
+ * @throws {Error} When an error is final, or the brokers have not answered for the settings'
+ * `timeoutMs`.
+ */
+export async function runService<K, C extends object>(
+  service: StatefulService<K, C>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { settings, group, topics, table } = service;
+  // The view outlives the processing: the last report is read from it.
+  const stopView = new AbortController();
+  const failure = new AbortController();
+  const onFailure = (error: unknown) => failure.abort(error);
+  const view = new StateView(
+    { settings, topic: topics.state, group, partitions: topics.partitions, table, onFailure },
+    stopView.signal,
+  );
+  const report = new ReportKeeper(view, () => service.report(view.rows));
+  const stopReport = new AbortController();
+  const reportLoop = report.keep(stopReport.signal).catch(onFailure);
+  const cluster = clusterReader(settings);
+  try {
+    await runProcessor({
+      settings,
+      group,
+      topic: topics.orders,
+      stateTopic: topics.state,
+      partitions: topics.partitions,
+      throttleMs: service.throttleMs,
+      untilEnd: service.untilEnd,
+      open: (assignment) => openPartition(service, { assignment, view, cluster }),
+    }, AbortSignal.any([signal, failure.signal]));
+    failure.signal.throwIfAborted();
+    await report.catchUp(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
+  } finally {
+    stopReport.abort();
+    await reportLoop;
+    if (report.isComplete) await report.write();
+    service.finish(report.isComplete ? view.rows : undefined);
+    stopView.abort();
+    await Promise.all([view.closed, cluster.close()]);
+  }
+}
+
+/** Restores the state of a partition as it was committed. */
+async function openPartition<K, C extends object>(
+  service: StatefulService<K, C>,
+  { assignment, view, cluster }: {
+    assignment: Assignment;
+    view: StateView<K, C>;
+    cluster: ClusterReader;
+  },
+): Promise<PartitionWork> {
+  const { settings, group, topics: { orders, state } } = service;
+  const { partition, committed, range, signal } = assignment;
+  const ids = await cluster.topicIds([orders, state]);
+  const [topicId, stateTopicId] = [ids?.get(orders), ids?.get(state)];
+  const stored = await view.readUpToBarrier([partition], signal, () => {
+    const { counts, progress } = view.rows.partition(partition);
+    return { counts: new Map(counts), progress };
+  });
+  const { counts, start, notes } = resumeOrRefuse({
+    ...{ group, topic: orders, partition, committed, range, topicId, stateTopicId },
+    progress: stored.progress,
+  });
+  notes.forEach(settings.note);
+
+  const fresh = { startOffset: start, nextOffset: start, malformed: 0, skipped: 0 };
+  const kept = counts === "keep" ? stored : undefined;
+  const recounted = counts === "recount"
+    ? await recount(service, { partition, start: range.start, end: start }, signal)
+    : undefined;
+  const initial = kept ?? recounted ?? { counts: new Map<K, C>(), progress: undefined };
+  const stateOfPartition = partitionState(service.table, partition, {
+    stored,
+    initial: {
+      counts: initial.counts,
+      progress: { ...fresh, ...initial.progress, topicId, stateTopicId },
+    },
+    // A first start has nothing to correct.
+    pending: counts === "keep"
+      ? committed?.offset !== start
+      : committed !== undefined || stored.progress !== undefined,
+  });
+  return {
+    start,
+    offsetMetadata: commitMark(topicId),
+    get pending() {
+      return stateOfPartition.pending;
+    },
+    step(records, nextOffset) {
+      const { counts, skipped, malformed, outputs, committed } = service.process(records);
+      const added = { counts, skipped, malformed: malformed.length };
+      const change = stateOfPartition.add(added, nextOffset);
+      for (const { record, reason } of malformed) {
+        const origin = { topic: orders, partition, group, reason };
+        outputs.push(deadLetter(record, service.topics.deadLetters, origin));
+      }
+      for (const row of change.rows) outputs.push({ ...row, topic: state, partition });
+      return {
+        outputs,
+        committed() {
+          change.committed();
+          committed();
+        },
+      };
+    },
+  };
+}
+
+function resumeOrRefuse(standing: Parameters<typeof resume>[0]): Resumption {
+  try {
+    return resume(standing);
+  } catch (error) {
+    throw error instanceof RecreatedTopicError ? new FinalError(error.message) : error;
+  }
+}
+
+/** Counts records of the partition that were processed before; what else comes of them is dropped. */
+async function recount<K, C extends object>(
+  { settings, group, topics, table, process }: StatefulService<K, C>,
+  { partition, start, end }: { partition: number; start: bigint; end: bigint },
+  signal: AbortSignal,
+): Promise<PartitionRows<K, C>> {
+  const counts = new Map<K, C>();
+  let malformed = 0;
+  let skipped = 0;
+  await readTopic(settings, {
+    topic: topics.orders,
+    group: `${group}-recount-${crypto.randomUUID()}`,
+    ranges: new Map([[partition, { start, end }]]),
+    onRecord(record) {
+      const added = process([record]);
+      for (const [key, count] of added.counts) {
+        const before = counts.get(key);
+        counts.set(key, before === undefined ? count : table.add(before, count));
+      }
+      malformed += added.malformed.length;
+      skipped += added.skipped;
+    },
+  }, signal);
+  return {
+    counts,
+    progress: {
+      ...{ startOffset: start, nextOffset: end, malformed, skipped },
+      ...{ topicId: undefined, stateTopicId: undefined },
+    },
+  };
+}
