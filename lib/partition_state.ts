@@ -14,6 +14,7 @@ import {
 
 /** What a batch adds. */
 export interface Added<K, C> {
+  /** The counts of each key that has some. */
   counts: Map<K, C>;
   /** Records that were not valid. */
   malformed: number;

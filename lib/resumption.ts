@@ -29,8 +29,11 @@ export interface CommittedOffset {
 
 /** What is known of a partition when it is opened. */
 export interface PartitionStanding {
+  /** The consumer group, prefix included. */
   group: string;
+  /** The topic that it reads, prefix included. */
   topic: string;
+  /** The partition of the topic. */
   partition: number;
   /** The offsets that the topic still holds, end exclusive. */
   range: { start: bigint; end: bigint };
