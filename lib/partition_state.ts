@@ -34,7 +34,8 @@ export interface PartitionState<K, C> {
  * Continues the counting of a partition.
  *
  * @param stored The rows that the state topic holds.
- * @param initial The rows that it should hold: the first transaction writes the differences.
+ * @param initial The rows that it should hold: the first transaction writes the differences. Its counts
+ * are used and changed, not copied: there may be a million.
  * @param pending Whether there is something to commit even without differences.
  */
 export function partitionState<K, C extends object>(
@@ -46,7 +47,7 @@ export function partitionState<K, C extends object>(
     pending?: boolean;
   },
 ): PartitionState<K, C> {
-  const counts = new Map(initial.counts);
+  const { counts } = initial;
   let { progress } = initial;
   let corrections = differences(stored.counts, counts);
   let pending = isPending || corrections.size > 0;

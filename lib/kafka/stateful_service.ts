@@ -10,13 +10,13 @@
  * @module
  */
 import type { NotOrders } from "../order.ts";
-import { partitionState } from "../partition_state.ts";
+import { type PartitionState, partitionState } from "../partition_state.ts";
 import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
 import type { PartitionRows, StateRows, StateTable } from "../state_rows.ts";
 import { deadLetter } from "./dead_letter.ts";
 import { FinalError } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
-import type { Assignment, PartitionWork } from "./partition_session.ts";
+import type { Assignment, PartitionWork, Step } from "./partition_session.ts";
 import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
 import type { SourceRecord, TargetRecord } from "./records.ts";
@@ -151,22 +151,34 @@ async function openPartition<K, C extends object>(
     get pending() {
       return stateOfPartition.pending;
     },
-    step(records, nextOffset) {
-      const { counts, skipped, malformed, outputs, committed } = service.process(records);
-      const added = { counts, skipped, malformed: malformed.length };
-      const change = stateOfPartition.add(added, nextOffset);
-      for (const { record, reason } of malformed) {
-        const origin = { topic: orders, partition, group, reason };
-        outputs.push(deadLetter(record, service.topics.deadLetters, origin));
-      }
-      for (const row of change.rows) outputs.push({ ...row, topic: state, partition });
-      return {
-        outputs,
-        committed() {
-          change.committed();
-          committed();
-        },
-      };
+    step: (records, nextOffset) => {
+      const processed = service.process(records);
+      return stepOf(service, processed, { partition, state: stateOfPartition, nextOffset });
+    },
+  };
+}
+
+/** One transaction: what the service writes, its dead letters, and the rows that change. */
+function stepOf<K, C extends object>(
+  { group, topics }: StatefulService<K, C>,
+  { counts, skipped, malformed, outputs, committed }: Processed<K, C>,
+  { partition, state, nextOffset }: {
+    partition: number;
+    state: PartitionState<K, C>;
+    nextOffset: bigint;
+  },
+): Step {
+  const change = state.add({ counts, skipped, malformed: malformed.length }, nextOffset);
+  for (const { record, reason } of malformed) {
+    const origin = { topic: topics.orders, partition, group, reason };
+    outputs.push(deadLetter(record, topics.deadLetters, origin));
+  }
+  for (const row of change.rows) outputs.push({ ...row, topic: topics.state, partition });
+  return {
+    outputs,
+    committed() {
+      change.committed();
+      committed();
     },
   };
 }
