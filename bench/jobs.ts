@@ -12,7 +12,13 @@ import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
 import { readTopic } from "../lib/kafka/read_topic.ts";
 import { minuteOf } from "../lib/minute_window.ts";
 import { parseOrder } from "../lib/order.ts";
-import { deadLetters, inventoryEvents, orderEvents, orderMetrics } from "../lib/topics.ts";
+import {
+  deadLetters,
+  inventoryEvents,
+  orderEvents,
+  orderMetrics,
+  stockLevels,
+} from "../lib/topics.ts";
 import {
   type Command,
   type Measurement,
@@ -126,7 +132,7 @@ export async function createTopics(
   const specs = [
     orderEvents(prefix),
     ...(job === "produce" ? [] : [deadLetters(prefix)]),
-    ...(isFor("inventory") ? [inventoryEvents(prefix)] : []),
+    ...(isFor("inventory") ? [inventoryEvents(prefix), stockLevels(prefix + group)] : []),
     ...(isFor("analytics") ? [orderMetrics(prefix + group)] : []),
   ];
   await admin.use(async (client) => {
