@@ -45,6 +45,7 @@ import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { differenceText } from "./lib/metrics_comparison.ts";
 import { type OffsetMove, parseOffsetTarget, TARGET_FORMS } from "./lib/offset_target.ts";
 import { orderEvents, orderMetrics } from "./lib/topics.ts";
+import { visible } from "./lib/visible_text.ts";
 
 /** The flags of the program. */
 export const flags = {
@@ -204,7 +205,9 @@ function moveText({ group, topic, to, executed, again, passed_over, partitions }
     ["all", "", "", ...[again, passed_over, ahead].map(grouped)],
   ];
   const heading = ["P", "FROM", "TO", "READ AGAIN", "PASSED OVER", "AHEAD"];
-  return `${bold(group)} on ${topic}, to ${to}${executed ? "" : " (dry run)"}\n\n` +
+  return `${bold(visible(group))} on ${topic}, to ${visible(to)}${
+    executed ? "" : " (dry run)"
+  }\n\n` +
     table(heading, rows, { indent: 2 });
 }
 
@@ -286,7 +289,7 @@ function verificationText(result: ReturnType<typeof verificationResult>): string
     ? green(bold(complete ? "equal" : "equal, as far as it can be verified"))
     : `${red(bold("different"))} in ${differenceText(differences[0]!)}`;
   return [
-    `${bold(group)}: ${grouped(orders)} orders of ${topic} counted again\n`,
+    `${bold(visible(group))}: ${grouped(orders)} orders of ${topic} counted again\n`,
     `${table(["P", "FROM", "UP TO"], rows, { indent: 2 })}\n`,
     `stored    ${result.stored_digest}`,
     `replayed  ${result.replayed_digest}`,

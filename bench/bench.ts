@@ -338,7 +338,7 @@ function missingText({ peer, reason }: Results["missing"][number]): string {
 async function write(results: Results): Promise<void> {
   const name = `${RESULTS_DIR}/${results.machine.date.slice(0, 19).replaceAll(":", "")}`;
   await Deno.writeTextFile(`${name}.json`, JSON.stringify(results, null, 2) + "\n");
-  printNote(`\nfigures in ${name}.json; bench/README.md describes how to publish them`);
+  printNote(`figures in ${name}.json; bench/README.md describes how to publish them`);
   if (results.missing.length > 0) printWarning("some peers are missing");
   const svg = speedChart(results);
   if (svg === undefined) return;

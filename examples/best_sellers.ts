@@ -22,6 +22,7 @@ import { readTopic } from "../lib/kafka/read_topic.ts";
 import { type KafkaSettings, kafkaSettings } from "../lib/kafka/settings.ts";
 import { eachOrder } from "../lib/order.ts";
 import { orderEvents } from "../lib/topics.ts";
+import { visible } from "../lib/visible_text.ts";
 
 /** The flags of the program. */
 export const flags = {
@@ -68,7 +69,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   printResult(
     options.json
       ? JSON.stringify(Object.fromEntries(ranked))
-      : ranked.map(([item, quantity]) => `${String(quantity).padStart(8)}  ${item}`).join("\n"),
+      : ranked.map(([item, quantity]) => `${String(quantity).padStart(8)}  ${visible(item)}`).join(
+        "\n",
+      ),
   );
 }
 

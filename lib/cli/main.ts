@@ -3,11 +3,11 @@
  *
  * Exit codes: 0 done, 1 failed, 2 used wrongly, 129 terminal closed (SIGHUP), 130 stopped by Ctrl-C,
  * 143 stopped by SIGTERM.
- * Colours appear on a terminal only, and `NO_COLOR` turns them off.
+ * Colours appear on a terminal only; `NO_COLOR` and `TERM=dumb` turn them off.
  *
  * @module
  */
-import { bold, red, setColorEnabled } from "@std/fmt/colors";
+import { bold, setColorEnabled } from "@std/fmt/colors";
 import {
   didYouMean,
   type Flags,
@@ -17,7 +17,9 @@ import {
   UsageError,
 } from "./flags.ts";
 import { wrapped } from "./text.ts";
-import { describeError, printNote, printResult, whenReaderGone } from "./output.ts";
+import { visible } from "../visible_text.ts";
+import { describeError, printError, printNote, printResult, whenReaderGone } from "./output.ts";
+import { isUnderDenoTask, takesEscapes } from "./terminal.ts";
 
 /** A program: what `--help` shows and what runs. */
 export interface Program<F extends Flags> {
@@ -90,11 +92,11 @@ export async function main<F extends Flags>(
   program: Program<F>,
   args: readonly string[] = Deno.args,
 ): Promise<never> {
-  setColorEnabled(Deno.stderr.isTerminal() && Deno.stdout.isTerminal());
+  setColorEnabled(takesEscapes(Deno.stderr) && takesEscapes(Deno.stdout));
   const verbose = args.includes("--verbose");
   const fail = (error: unknown, exitCode: number): never => {
-    printNote(`${red("error:")} ${describeError(error)}`);
-    if (verbose && error instanceof Error && error.stack !== undefined) printNote(error.stack);
+    printError(describeError(error));
+    if (verbose && error instanceof Error) error.stack?.split("\n").forEach(printNote);
     Deno.exit(exitCode);
   };
 
@@ -123,6 +125,7 @@ export async function main<F extends Flags>(
   Deno.addSignalListener("SIGINT", stop(130));
   Deno.addSignalListener("SIGTERM", stop(143));
   Deno.addSignalListener("SIGHUP", stop(129));
+  if (isUnderDenoTask()) Deno.addSignalListener("SIGTSTP", refuseToSuspend);
   globalThis.addEventListener("unhandledrejection", (event) => fail(event.reason, 1));
   globalThis.addEventListener("error", (event) => fail(event.error ?? event.message, 1));
 
@@ -133,11 +136,21 @@ export async function main<F extends Flags>(
     Deno.exit(stoppedBy ?? exitCode ?? 0);
   } catch (error) {
     if (error instanceof UsageError) {
-      return fail(new UsageError(`${error.message}\ntry ${program.usage} --help`), 2);
+      printError(visible(error.message));
+      printNote(`try ${program.usage} --help`);
+      Deno.exit(2);
     }
     if (stoppedBy !== undefined && controller.signal.reason === error) Deno.exit(stoppedBy);
     return fail(error, stoppedBy ?? 1);
   }
+}
+
+let hasRefused = false;
+
+/** Stopping would hang the terminal: `deno task` goes on, and so the shell waits. */
+function refuseToSuspend(): void {
+  if (!hasRefused) printNote("Ctrl-Z has no effect: deno task cannot be suspended");
+  hasRefused = true;
 }
 
 function commandOf<F extends Flags>(program: Program<F>, words: string[]): string {

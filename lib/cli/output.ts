@@ -3,13 +3,28 @@
  *
  * @module
  */
-import { yellow } from "@std/fmt/colors";
+import { getColorEnabled, red, yellow } from "@std/fmt/colors";
+import { visible, visibleLines } from "../visible_text.ts";
 
 const encoder = new TextEncoder();
 
-/** Writes a line of the result to stdout. */
-export function printResult(line: string): void {
-  writeAll(Deno.stdout, line + "\n");
+/** The codes of the colours and styles that the programs use. */
+// deno-lint-ignore no-control-regex
+const COLOUR = /(\x1b\[(?:1|2|22|3[1-9])m)/;
+
+/** The text with line breaks, tabs and, if they are on, colours; see {@linkcode visible}. */
+export function printableText(text: string): string {
+  return exceptColours(text, visibleLines);
+}
+
+function exceptColours(text: string, show: (text: string) => string): string {
+  if (!getColorEnabled()) return show(text);
+  return text.split(COLOUR).map((part, index) => index % 2 === 1 ? part : show(part)).join("");
+}
+
+/** Writes a line of the result, or several, to stdout. */
+export function printResult(text: string): void {
+  writeAll(Deno.stdout, printableText(text) + "\n");
 }
 
 /**
@@ -18,7 +33,7 @@ export function printResult(line: string): void {
  */
 export function printNote(line: string): void {
   try {
-    writeAll(Deno.stderr, line + "\n");
+    writeAll(Deno.stderr, exceptColours(line, visible) + "\n");
   } catch {
     // There is no other place to report it.
   }
@@ -26,7 +41,17 @@ export function printNote(line: string): void {
 
 /** Writes a warning line to stderr. */
 export function printWarning(line: string): void {
-  printNote(`${yellow("warning:")} ${line}`);
+  printNote(`${yellow("warning:")} ${visible(line)}`);
+}
+
+/**
+ * Writes an error to stderr. Further lines are indented, so that no text in it looks like another
+ * message.
+ */
+export function printError(message: string): void {
+  const [first = "", ...others] = message.split("\n").map(visible);
+  printNote(`${red("error:")} ${first}`);
+  others.forEach((line) => printNote(`  ${line}`));
 }
 
 /** Writes a whole text, however little the terminal or the pipe takes at a time. */

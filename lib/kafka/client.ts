@@ -10,6 +10,7 @@
 import type { Admin, logCreator } from "kafkajs";
 import { deadline, retry } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
+import { visible } from "../visible_text.ts";
 import { explain, isRetriable, netAccessError, whileRetriable } from "./errors.ts";
 import { Kafka, logLevel } from "./kafkajs/mod.ts";
 import { answersKafka } from "./probe.ts";
@@ -23,7 +24,7 @@ const PROBE_LIMIT_MS = 2_000;
 /** A new client, not connected yet. */
 export function kafkaClient({ brokers, clientId, verbose, note }: KafkaSettings): Kafka {
   const log: logCreator = () => ({ label, log: { message, error } }) =>
-    note(`kafka ${label} ${message}${error === undefined ? "" : `: ${error}`}`);
+    note(visible(`kafka ${label} ${message}${error === undefined ? "" : `: ${error}`}`));
   return new Kafka({
     brokers,
     clientId,
