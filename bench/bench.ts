@@ -174,6 +174,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       clients.some(({ dropped }) => dropped.length > 0)
     );
     return dropped || results.failed.length > 0 ? 1 : 0;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     await context?.close().catch((error) =>
       printWarning(`the benchmark's topics were not deleted: ${describeError(error)}`)
