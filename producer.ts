@@ -10,7 +10,7 @@
  * deno task produce --from orders.ndjson
  * ```
  *
- * Permissions: the set `produce` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `produce` of deno.json, of whose files it keeps those of `--from` and `--menu`.
  *
  * @module
  */
@@ -26,6 +26,7 @@ import {
   wholeNumber,
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
+import { fileProblem, keepFileAccess } from "./lib/cli/file_access.ts";
 import { userPath } from "./lib/cli/user_path.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
@@ -98,6 +99,7 @@ class Tally {
 /** Publishes the orders; the exit code is 0 only when all of them are acknowledged. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   const tally = new Tally();
+  keepFileAccess({ read: filesOf(options) });
   const orders = options.from === undefined
     ? await generatedOrders(options)
     : await ordersOfFile(options, { path: options.from, tally, signal });
@@ -183,6 +185,16 @@ async function publishAll(
   }
 }
 
+/** The files that the flags name. */
+function filesOf({ from, menu }: Options<typeof flags>): string[] {
+  const paths = from === undefined || isStdin(from) ? [menu] : [from, menu];
+  return paths.filter((path) => path !== undefined).map((path) => userPath(path));
+}
+
+function isStdin(path: string): boolean {
+  return path === "-" || path === "/dev/stdin";
+}
+
 async function generatedOrders(options: Options<typeof flags>): Promise<Source> {
   const { count = 10_000, rate, failureRate = 0.05 } = options;
   const menu = options.menu === undefined ? MENU : await readMenu(options.menu);
@@ -229,8 +241,9 @@ async function ordersOfFile(
       );
     }
   }
-  const isStdin = path === "-" || path === "/dev/stdin";
-  const chunks = isStdin ? Deno.stdin.readable : (await openForReading(path, signal)).readable;
+  const chunks = isStdin(path)
+    ? Deno.stdin.readable
+    : (await openForReading(path, signal)).readable;
   return readOrders(chunks, tally);
 }
 
@@ -274,18 +287,10 @@ async function openForReading(path: string, signal: AbortSignal): Promise<Deno.F
     return file;
   } catch (error) {
     signal.throwIfAborted();
-    throw new UsageError(`--from "${path}": ${fileProblem(error)}`);
+    throw new UsageError(`--from "${path}": ${fileProblem(error, "use --from - < FILE")}`);
   } finally {
     clearTimeout(note);
   }
-}
-
-function fileProblem(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.NotCapable) {
-    return "Deno permits no files in /dev, /etc, /proc and /sys; use --from - and < FILE";
-  }
-  return (error as Error).message;
 }
 
 function instantMs(text: string): number {

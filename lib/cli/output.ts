@@ -4,12 +4,21 @@
  * @module
  */
 import { yellow } from "@std/fmt/colors";
+import { fileProblem, notPermitted } from "./file_access.ts";
 
 const encoder = new TextEncoder();
 
-/** Writes a line of the result to stdout. */
+/**
+ * Writes a line of the result to stdout.
+ *
+ * @throws {Error} When it cannot be written, as on a full disk.
+ */
 export function printResult(line: string): void {
-  writeAll(Deno.stdout, line + "\n");
+  try {
+    writeAll(Deno.stdout, line + "\n");
+  } catch (error) {
+    throw new Error(`cannot write the result to stdout: ${fileProblem(error)}`);
+  }
 }
 
 /**
@@ -53,6 +62,7 @@ export function whenReaderGone(run: () => void): void {
 /** The message of an error, followed by those of its causes that add something. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof Deno.errors.NotCapable) return notPermitted(error);
   const cause = error.cause instanceof Error ? describeError(error.cause) : "";
   return cause === "" || error.message.includes(cause)
     ? error.message

@@ -180,9 +180,9 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
 }
 
 /** The error for an address that Deno does not permit. */
-export function netAccessError(host: string): Error {
+function netAccessError(host: string): Error {
   return new Error(
-    `not permitted to connect to ${host}: "deno task" permits this machine and the brokers in ` +
-      `KAFKA_BROKERS; set KAFKA_BROKERS to all brokers of the cluster`,
+    `not permitted to connect to ${host}; start the program with "deno task", or with all hosts ` +
+      `of the cluster permitted`,
   );
 }
