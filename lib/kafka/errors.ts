@@ -112,6 +112,11 @@ export function isConcurrentTransaction(error: unknown): boolean {
   return hasType(error, "CONCURRENT_TRANSACTIONS");
 }
 
+/** Whether the brokers accept no batch of this size. */
+export function isTooLarge(error: unknown): boolean {
+  return hasType(error, "MESSAGE_TOO_LARGE") || hasType(error, "RECORD_LIST_TOO_LARGE");
+}
+
 /** Whether the group has members, so that offsets cannot be committed from outside. */
 export function isGroupInUse(error: unknown): boolean {
   return hasType(error, "UNKNOWN_MEMBER_ID");
