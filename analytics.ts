@@ -10,25 +10,15 @@
  * deno task analytics --replay --until-end --format json
  * ```
  *
- * Permissions: the set `analytics` of deno.json, `--allow-net` for the brokers, `--allow-read` and
- * `--allow-write` for the directory of the report.
+ * Permissions: the set `analytics` of deno.json, of whose files it keeps the report only.
  *
  * @module
  */
-import {
-  COMMON_FLAGS,
-  flag,
-  nonEmpty,
-  oneOf,
-  type Options,
-  toggle,
-  wholeNumber,
-} from "./lib/cli/flags.ts";
+import { COMMON_FLAGS, flag, oneOf, type Options, toggle, wholeNumber } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
-import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
+import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
-import { userPath } from "./lib/cli/user_path.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { deadLetter } from "./lib/kafka/dead_letter.ts";
@@ -53,10 +43,10 @@ export const flags = {
     help: "print a line of metrics for every N orders that this instance has counted",
   }, wholeNumber({ min: 1 })),
   output: flag({
-    value: "FILE",
+    value: "FILE|-|none",
     default: "metrics_output.txt",
-    help: "where the report is kept up to date, relative to the current directory",
-  }, nonEmpty),
+    help: "where the report is kept up to date; - or none: no file, stdout only, at the end",
+  }, reportPath),
   format: flag({
     value: "text|json",
     default: "text",
@@ -71,8 +61,7 @@ const LAST_REPORT_LIMIT_MS = 10_000;
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
-  const output = userPath(options.output);
-  await requireWritable(output);
+  const file = await openReportFile(options.output);
   const settings = kafkaSettings("order-stream-analytics", options, printNote);
   const topics = await prepareTopics(options, settings, signal);
   const { group, orders, metrics, partitions } = topics;
@@ -92,14 +81,15 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const format = options.format === "json" ? reportJson : reportText;
   const report = new ReportKeeper(
     view,
-    (all) => writeWhole(output, format(metricsReport(all))),
+    (all) => file?.update(format(metricsReport(all))) ?? Promise.resolve(true),
   );
   const stopReport = new AbortController();
   const reportLoop = report.keep(stopReport.signal).catch(onFailure);
   const tally = new OrderTally();
   const startedMs = performance.now();
 
-  printNote(`group ${group} counts ${orders}; the report is in ${options.output}`);
+  const place = options.output === undefined ? "printed at the end" : `in ${options.output}`;
+  printNote(`group ${group} counts ${orders}; the report is ${place}`);
   try {
     await runProcessor({
       settings,
@@ -125,6 +115,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     stopView.abort();
     await view.closed;
   }
+  await file?.close();
 }
 
 /** The topics of the service, all with their prefix, and how many partitions they have. */

@@ -9,7 +9,7 @@
  * deno task inventory --until-end
  * ```
  *
- * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `kafka` of deno.json.
  *
  * @module
  */

@@ -10,7 +10,7 @@
  * deno task lag --group analytics --fail-above 1000
  * ```
  *
- * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `kafka` of deno.json.
  *
  * @module
  */

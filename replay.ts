@@ -11,7 +11,7 @@
  * deno task replay --group analytics --verify
  * ```
  *
- * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `kafka` of deno.json.
  *
  * @module
  */

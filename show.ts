@@ -8,7 +8,7 @@
  * deno task show dead-letters --resend
  * ```
  *
- * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `kafka` of deno.json.
  *
  * @module
  */

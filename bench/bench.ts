@@ -10,7 +10,7 @@
  * deno task bench --jobs memory,limits,scale,startup
  * ```
  *
- * Permissions: the set `bench` of deno.json, `--allow-net` for the brokers, and `--allow-run` as the
+ * Permissions: the set `bench` of deno.json, and `--allow-run` as the
  * task has it: `sh` starts the programs and the peers.
  *
  * @module

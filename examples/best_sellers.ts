@@ -6,7 +6,7 @@
  * moved with `replay.ts`. To write your own, copy it and change `Counts` and `step`.
  *
  * ```sh
- * deno run -q -P=kafka --allow-net examples/best_sellers.ts --until-end
+ * deno run -q -P=kafka examples/best_sellers.ts --until-end
  * ```
  *
  * @module
@@ -124,7 +124,7 @@ async function readCounts(
 
 if (import.meta.main) {
   main({
-    usage: "deno run -q -P=kafka --allow-net examples/best_sellers.ts",
+    usage: "deno run -q -P=kafka examples/best_sellers.ts",
     summary: "Counts how many of each item were sold, exactly once.",
     flags,
     run,

@@ -101,7 +101,11 @@ export async function main<F extends Flags>(
   };
 
   if (args.includes("--help") || args.includes("-h")) {
-    printResult(helpText(program));
+    try {
+      printResult(helpText(program));
+    } catch (error) {
+      fail(error, 1);
+    }
     Deno.exit(0);
   }
 

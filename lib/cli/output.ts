@@ -5,6 +5,7 @@
  */
 import { getColorEnabled, red, yellow } from "@std/fmt/colors";
 import { visible, visibleLines } from "../visible_text.ts";
+import { fileProblem, notPermitted } from "./file_access.ts";
 
 const encoder = new TextEncoder();
 
@@ -22,9 +23,17 @@ function exceptColours(text: string, show: (text: string) => string): string {
   return text.split(COLOUR).map((part, index) => index % 2 === 1 ? part : show(part)).join("");
 }
 
-/** Writes a line of the result, or several, to stdout. */
+/**
+ * Writes a line of the result, or several, to stdout.
+ *
+ * @throws {Error} When it cannot be written, as on a full disk.
+ */
 export function printResult(text: string): void {
-  writeAll(Deno.stdout, printableText(text) + "\n");
+  try {
+    writeAll(Deno.stdout, printableText(text) + "\n");
+  } catch (error) {
+    throw new Error(`cannot write the result to stdout: ${fileProblem(error)}`);
+  }
 }
 
 /**
@@ -78,6 +87,7 @@ export function whenReaderGone(run: () => void): void {
 /** The message of an error, followed by those of its causes that add something. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof Deno.errors.NotCapable) return notPermitted(error);
   const cause = error.cause instanceof Error ? describeError(error.cause) : "";
   return cause === "" || error.message.includes(cause)
     ? error.message

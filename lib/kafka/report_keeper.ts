@@ -24,14 +24,17 @@ const WRITING_SHARE = 0.1;
 /** Keeps one report. */
 export class ReportKeeper {
   #view: ReportSource;
-  #write: (metrics: Metrics) => Promise<void>;
+  #write: (metrics: Metrics) => Promise<boolean>;
   /** The view generation that was last complete. */
   #completeGeneration = -1;
   /** The version of the rows that was last written. */
   #writtenVersion = -1;
 
-  /** @param write Writes a report; an error of it ends {@linkcode keep}. */
-  constructor(view: ReportSource, write: (metrics: Metrics) => Promise<void>) {
+  /**
+   * @param write Writes a report and returns whether it is written: if not, it is written again. An
+   * error of it ends {@linkcode keep}.
+   */
+  constructor(view: ReportSource, write: (metrics: Metrics) => Promise<boolean>) {
     this.#view = view;
     this.#write = write;
   }
@@ -75,8 +78,7 @@ export class ReportKeeper {
     const { rows } = this.#view;
     const { version } = rows;
     const metrics = rows.metrics();
-    await this.#write(metrics);
-    this.#writtenVersion = version;
+    if (await this.#write(metrics)) this.#writtenVersion = version;
     return metrics;
   }
 }

@@ -77,7 +77,7 @@ Deno.test("producer.ts takes /dev/stdin for stdin, and says what to use for othe
   assertEquals([exitCode, JSON.parse(stdout).orders], [0, 1]);
 
   const refused = produce(run, "--from", "/dev/shm");
-  assertStringIncludes((await refused.ended).stderr, "use --from - and < FILE");
+  assertStringIncludes((await refused.ended).stderr, "use --from - < FILE");
   assertEquals((await refused.ended).exitCode, 2);
   await refused.stdin.close().catch(() => {});
 });

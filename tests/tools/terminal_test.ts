@@ -76,21 +76,36 @@ for (const { task: words, isAtWork, total, atOnce = 2 } of CASES) {
   });
 }
 
-Deno.test("a service whose terminal is closed commits, leaves its group and ends", async () => {
-  await using run = await testRun("hangup");
-  await run.json("producer.ts", ["--count", "100"]);
-  const env = { KAFKA_BROKERS: run.brokers, TOPIC_PREFIX: run.prefix };
-  const terminal = openTerminal(task("inventory"), { env });
-  await eventually("it works", () => /^group \S+ turns/m.test(terminal.text()));
-  const admin = adminPool(run.settings);
-  const members = async () =>
-    (await admin.use((client) => groupMembers(client, `${run.prefix}inventory`))).length;
-  await eventually("it is a member", async () => await members() === 1);
-  terminal.close();
-  await terminal.ended;
-  await eventually("it has left its group", async () => await members() === 0, 4_000);
-  await admin.close();
-});
+for (const task of ["inventory", "analytics --output -"]) {
+  Deno.test(`${task}, whose terminal is closed, commits, leaves its group and ends with 129`, async () => {
+    await using run = await testRun("hangup");
+    await run.json("producer.ts", ["--count", "100"]);
+    const env = { KAFKA_BROKERS: run.brokers, TOPIC_PREFIX: run.prefix };
+    const directory = await Deno.makeTempDir();
+    const status = `${directory}/status`;
+    // As an interactive shell does, this one passes the signal on; it stays to see how the task ends.
+    const command = `'${Deno.execPath()}' task --quiet ${task} & trap "kill -HUP $!" HUP; ` +
+      `wait $!; wait $!; echo $? >${status}`;
+    const terminal = openTerminal(command, { env });
+    await eventually("it works", () => /^group \S+ (turns|counts)/m.test(terminal.text()));
+    const admin = adminPool(run.settings);
+    const members = async () => {
+      const group = run.prefix + task.split(" ")[0];
+      const { groups } = await admin.use((client) => client.describeGroups([group]));
+      return groups[0]!.members.length;
+    };
+    await eventually("it is a member", async () => await members() === 1);
+    terminal.close();
+    await terminal.ended;
+    await eventually("it has left its group", async () => await members() === 0, 4_000);
+    await eventually(
+      "it has ended",
+      async () => await Deno.readTextFile(status).catch(() => "") === "129\n",
+    );
+    await admin.close();
+    await Deno.remove(directory, { recursive: true });
+  });
+}
 
 Deno.test("Ctrl-C in a demo leaves no topics", async () => {
   await using run = await testRun("demo");
