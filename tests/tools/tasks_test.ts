@@ -180,7 +180,7 @@ Deno.test("deno task demo leaves every file as it is, also the report of a runni
   await Deno.writeTextFile(report, "of another analytics");
   const before = await fileNames(checkout.root);
 
-  const { exitCode, stdout, stderr } = await checkout.run("demo", ["--count", "50"], {
+  const { exitCode, stdout, stderr } = await checkout.run("demo", ["--count", "50", "--plain"], {
     KAFKA_BROKERS: test.brokers,
     TOPIC_PREFIX: test.prefix,
   });
