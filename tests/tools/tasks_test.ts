@@ -16,6 +16,7 @@ const HELP: Record<string, RegExp> = {
   bench: /^Compares/,
   broker: /^Starts, stops and shows/,
   demo: /^Runs the whole flow/,
+  "demo-program": /^Runs the whole flow/,
   down: /^Starts, stops and shows/,
   inventory: /^Turns each order/,
   lag: /^Shows the lag/,
@@ -198,7 +199,7 @@ Deno.test("deno task demo leaves every file as it is, also the report of a runni
   await Deno.writeTextFile(report, "of another analytics");
   const before = await fileNames(checkout.root);
 
-  const { exitCode, stdout, stderr } = await checkout.run("demo", ["--count", "50"], {
+  const { exitCode, stdout, stderr } = await checkout.run("demo", ["--count", "50", "--plain"], {
     KAFKA_BROKERS: test.brokers,
     TOPIC_PREFIX: test.prefix,
   });

@@ -107,19 +107,6 @@ for (const task of ["inventory", "analytics --output -"]) {
   });
 }
 
-Deno.test("Ctrl-C in a demo leaves no topics", async () => {
-  await using run = await testRun("demo");
-  const env = { KAFKA_BROKERS: run.brokers, TOPIC_PREFIX: run.prefix };
-  const terminal = openTerminal(task("demo --count 200000"), { env });
-  await eventually("orders are counted", () => /\d+ orders counted/.test(terminal.text()), 60_000);
-  await terminal.type(CTRL_C);
-  assertEquals(await terminal.ended, 130, terminal.text());
-  const admin = adminPool(run.settings);
-  const topics = await admin.use((client) => client.listTopics());
-  await admin.close();
-  assertEquals(topics.filter((topic) => topic.startsWith(run.prefix)), []);
-});
-
 Deno.test("Ctrl-C while the development broker starts leaves none, and ends its log", async () => {
   await using checkout = await checkoutWithBlank();
   await prepareBroker(checkout);
