@@ -13,8 +13,18 @@ export function keepFileAccess(
 ): void {
   for (const [name, paths] of [["read", read], ["write", write]] as const) {
     // Granted because "/" is; what was asked for stays when "/" is given up.
-    for (const path of paths) Deno.permissions.requestSync({ name, path });
+    for (const path of paths.flatMap(pathAndTarget)) Deno.permissions.requestSync({ name, path });
     Deno.permissions.revokeSync({ name, path: "/" });
+  }
+}
+
+/** A path, and where its symbolic links lead: Deno asks for both. */
+function pathAndTarget(path: string): string[] {
+  try {
+    return [path, Deno.realPathSync(path)];
+  } catch {
+    // It is not there; using it will say so.
+    return [path];
   }
 }
 

@@ -65,18 +65,24 @@ Deno.test("keepFileAccess leaves the named files and no others", async () => {
   await using directory = await place();
   const [kept, other] = [`${directory.path}/kept`, `${directory.path}/other`];
   for (const path of [kept, other]) await Deno.writeTextFile(path, OLD);
+  await Deno.mkdir(`${directory.path}/elsewhere`);
+  await Deno.symlink("..", `${directory.path}/elsewhere/up`);
+  await Deno.symlink("up/kept", `${directory.path}/elsewhere/link`);
+  const link = `${directory.path}/elsewhere/up/elsewhere/link`;
   const { stdout, stderr } = await runModule(
     `
       import { keepFileAccess } from "${FILE_ACCESS}";
-      const [kept, other] = Deno.args;
-      keepFileAccess({ read: [kept], write: [kept] });
-      for (const path of [kept, other, other + "/../new", "/etc/hostname"]) {
-        for (const use of [Deno.readTextFile, (path) => Deno.writeTextFile(path, "")]) {
+      const [link, other] = Deno.args;
+      keepFileAccess({ read: [link], write: [link] });
+      const read = async (path) => await (await Deno.open(path)).stat();
+      const write = (path) => Deno.writeTextFile(path, "");
+      for (const path of [link, other, other + "/../new", "/etc/hostname"]) {
+        for (const use of [read, write]) {
           console.log(await use(path).then(() => "done", (error) => error.name));
         }
       }
     `,
-    [kept, other],
+    [link, other],
   );
   const denied = Array.from({ length: 6 }, () => "NotCapable");
   assertEquals(stdout.trim().split("\n"), ["done", "done", ...denied], stderr);
