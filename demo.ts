@@ -18,7 +18,7 @@
 import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
 import { COMMON_FLAGS, flag, type Options, toggle, wholeNumber } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
-import { printNote, printResult } from "./lib/cli/output.ts";
+import { messageOf, printNote, printResult } from "./lib/cli/output.ts";
 import { parseInventoryEvent } from "./lib/inventory_event.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
@@ -44,7 +44,11 @@ import {
 
 /** The flags of the program. */
 export const flags = {
-  count: flag({ value: "N", default: "10000", help: "how many orders" }, wholeNumber({ min: 1 })),
+  count: flag({
+    value: "N",
+    default: "10000",
+    help: "how many orders, at least 1",
+  }, wholeNumber({ min: 1 })),
   keep: toggle("leave everything running, and the topics in place"),
   ...COMMON_FLAGS,
 };
@@ -110,7 +114,7 @@ class Demo {
   start(name: Name, args: string[]): Running {
     const program = launch(`${name}.ts`, ["--topic-prefix", this.prefix, "--json", ...args], {
       brokers: this.settings.brokers.join(","),
-      onLine: (line) => printNote(`${label(name)} ${line}`),
+      onLine: (line) => printNote(`${label(name)} ${messageOf(line)}`),
     });
     this.running.add(program);
     program.ended.then(() => this.running.delete(program));
@@ -141,8 +145,8 @@ async function processOrders(demo: Demo, count: number, signal: AbortSignal): Pr
   const producer = demo.start("producer", ["--count", String(count), "--span", SPAN]);
   const produced = JSON.parse(await resultOf("producer", producer, signal));
   printNote(
-    `${label("producer")} ${produced.orders} orders in ${produced.seconds} s, ` +
-      `${produced.orders_per_second}/s, 99% of them acknowledged within ` +
+    `${label("producer")} ${produced.total_orders} orders in ${produced.seconds} s, ` +
+      `${produced.total_orders_per_second}/s, 99% of them acknowledged within ` +
       `${produced.ack_latency_ms.p99} ms`,
   );
   await caughtUp(demo, signal);
@@ -159,21 +163,21 @@ async function processOrders(demo: Demo, count: number, signal: AbortSignal): Pr
  * Only at the default address: a cluster named with `--brokers` is not started here.
  */
 async function ensureBroker(
-  { brokers }: Options<typeof flags>,
+  { brokers, json }: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
   const { port } = defaultNodes(1)[0]!;
   const usual = brokers.join() === `${HOST}:${port}`;
   if (!usual || await answersKafka(HOST, port) !== "nothing") return () => Promise.resolve();
-  await runTask("up", signal);
-  return () => runTask("down");
+  await runTask(json ? ["up", "--json"] : ["up"], signal);
+  return () => runTask(json ? ["down", "--json"] : ["down"]);
 }
 
 /** Runs a task of deno.json. */
-async function runTask(task: string, signal?: AbortSignal): Promise<void> {
+async function runTask([task, ...args]: string[], signal?: AbortSignal): Promise<void> {
   const { code } = await new Deno.Command(Deno.execPath(), {
     cwd: new URL(".", import.meta.url),
-    args: ["task", "--quiet", task],
+    args: ["task", "--quiet", task!, ...args],
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
@@ -225,9 +229,9 @@ async function caughtUp(
 
 /** What the three programs report about their work. */
 interface Claims {
-  produced: { orders: number };
+  produced: { total_orders: number };
   counted: MetricsReport;
-  moved: { orders: number };
+  moved: { total_orders: number };
 }
 
 /** Two figures that must be equal. */
@@ -268,9 +272,9 @@ async function reconcile(
   const placed = stored.orders - stored.failed;
   const differences = stored.differences();
   return [
-    check("orders acknowledged, stored", produced.orders, stored.orders),
+    check("orders acknowledged, stored", produced.total_orders, stored.orders),
     check("orders stored, counted by analytics", stored.orders, counted.total_orders),
-    check("orders stored, turned into movements", stored.orders, moved.orders),
+    check("orders stored, turned into movements", stored.orders, moved.total_orders),
     check("orders counted, placed + failed", counted.total_orders, placed + counted.failed_orders),
     check("inventory events expected, found", stored.expected, stored.found),
     {
@@ -314,6 +318,7 @@ if (import.meta.main) {
       "Runs the whole flow once: broker if none answers, producer, inventory, analytics, report " +
       "and reconciliation.",
     flags,
+    examples: ["deno task demo --count 50000", "deno task demo --json > demo.json"],
     run,
   });
 }

@@ -1,11 +1,29 @@
 /**
- * Prints results to stdout and everything else to stderr.
+ * Prints results to stdout and everything else to stderr, there as text or as JSON.
  *
  * @module
  */
-import { yellow } from "@std/fmt/colors";
+import { red, yellow } from "@std/fmt/colors";
 
 const encoder = new TextEncoder();
+
+/** How messages are printed. */
+export interface MessageStyle {
+  /** As JSON, one object a line. */
+  json: boolean;
+  /** Without notes. */
+  quiet: boolean;
+}
+
+let style: MessageStyle = { json: false, quiet: false };
+
+/** Sets how messages are printed from now on; as text, notes included, by default. */
+export function setMessageStyle(wanted: MessageStyle): void {
+  style = wanted;
+}
+
+/** Figures of a message, by their names in JSON. */
+export type Figures = Record<string, string | number>;
 
 /** Writes a line of the result to stdout. */
 export function printResult(line: string): void {
@@ -13,10 +31,38 @@ export function printResult(line: string): void {
 }
 
 /**
- * Writes any other line, such as progress, to stderr. A message never stops the work: when it cannot be
- * written, because the disk is full or the terminal is closed, it is dropped.
+ * Writes a message that is neither result, warning nor error, such as progress.
+ *
+ * @param figures The figures in it, for JSON.
  */
-export function printNote(line: string): void {
+export function printNote(message: string, figures: Figures = {}): void {
+  if (!style.quiet) printMessage("info", message, figures);
+}
+
+/** Writes a warning. */
+export function printWarning(message: string): void {
+  printMessage("warning", message);
+}
+
+/** Writes the error that ends the program. */
+export function printError(message: string, figures: Figures = {}): void {
+  printMessage("error", message, figures);
+}
+
+const LABELS = {
+  info: () => "",
+  warning: () => `${yellow("warning:")} `,
+  error: () => `${red("error:")} `,
+};
+
+/**
+ * A message never stops the work: when it cannot be written, because the disk is full or the terminal
+ * is closed, it is dropped.
+ */
+function printMessage(level: keyof typeof LABELS, message: string, figures: Figures = {}): void {
+  const line = style.json
+    ? JSON.stringify({ time: new Date().toISOString(), level, message: message.trim(), ...figures })
+    : LABELS[level]() + message;
   try {
     writeAll(Deno.stderr, line + "\n");
   } catch {
@@ -24,9 +70,14 @@ export function printNote(line: string): void {
   }
 }
 
-/** Writes a warning line to stderr. */
-export function printWarning(line: string): void {
-  printNote(`${yellow("warning:")} ${line}`);
+/** The message in a line that a program printed with `--json`; any other line as it is. */
+export function messageOf(line: string): string {
+  try {
+    const { level, message } = JSON.parse(line);
+    return level === "info" ? message : `${level}: ${message}`;
+  } catch {
+    return line;
+  }
 }
 
 /** Writes a whole text, however little the terminal or the pipe takes at a time. */
