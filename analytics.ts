@@ -16,7 +16,7 @@
  */
 import { COMMON_FLAGS, flag, oneOf, type Options, toggle, wholeNumber } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
-import { printNote, printResult } from "./lib/cli/output.ts";
+import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
@@ -40,7 +40,7 @@ export const flags = {
   reportEvery: flag({
     value: "N",
     default: "1000",
-    help: "print a line of metrics for every N orders that this instance has counted",
+    help: "print a line of metrics for every N orders of this instance, at least 1",
   }, wholeNumber({ min: 1 })),
   output: flag({
     value: "FILE|-|none",
@@ -106,12 +106,15 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   } finally {
     stopReport.abort();
     await reportLoop;
-    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(2);
-    printNote(`${tally.total} orders counted by this instance in ${seconds} s`);
+    const seconds = (performance.now() - startedMs) / 1_000;
+    printNote(`${tally.total} orders counted by this instance in ${seconds.toFixed(2)} s`, {
+      total_orders: tally.total,
+      seconds: Number(seconds.toFixed(3)),
+    });
     if (report.isComplete) {
       const last = metricsReport(await report.write());
       printResult((options.json ? reportJson : format)(last).trimEnd());
-    } else printNote(`no report: ${metrics} could not be read to its end`);
+    } else printWarning(`no report: ${metrics} could not be read to its end`);
     stopView.abort();
     await view.closed;
   }
@@ -213,7 +216,7 @@ function countingWork(
           committed();
           for (const { timestampMs, failed } of counted) {
             tally.add(timestampMs, failed);
-            if (tally.total % reportEvery === 0) printNote(String(tally));
+            if (tally.total % reportEvery === 0) printNote(String(tally), tally.figures());
           }
         },
       };
@@ -227,6 +230,10 @@ if (import.meta.main) {
     summary:
       "Counts orders per minute and failures, exactly once, and keeps a report of all partitions.",
     flags,
+    examples: [
+      "deno task analytics --replay --until-end",
+      "deno task analytics --format json --output metrics.json",
+    ],
     run,
   });
 }

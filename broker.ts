@@ -49,11 +49,16 @@ const commands = {
 export const flags = {
   nodes: flag({
     value: "1|3",
+    example: "3",
     help: "up: number of nodes; 3 need Java (default 1, or that of the existing data)",
   }, (text) => defaultNodes(Number(oneOf("1", "3")(text)))),
   data: flag(
-    { value: "DIR", help: "directory for data, settings and logs (default .kafka)" },
-    nonEmpty,
+    {
+      value: "DIR",
+      example: ".kafka",
+      help: "directory for data, settings and logs (default .kafka)",
+    },
+    nonEmpty("a directory"),
   ),
   engine: flag({
     value: "docker|java",
@@ -61,15 +66,18 @@ export const flags = {
   }, oneOf("docker", "java")),
   heap: flag({
     value: "SIZE",
+    example: "1g",
     help: "up: maximum Java heap of each node (default 192m)",
   }, heapSize),
   volumes: toggle("down: also delete all topics, records and logs"),
   follow: toggle("logs: keep printing new lines"),
   timeout: flag({
     value: "DURATION",
+    example: "60s",
     help: "up: time limit for becoming ready (default 60s); down: for a clean stop (default 30s)",
   }, durationMs),
-  json: toggle("ps: print JSON"),
+  json: toggle("print status, messages and errors as JSON, one object a line"),
+  quiet: toggle("print only warnings, errors and the result"),
   verbose: toggle("show Maven's output and the stack of an error"),
 };
 
@@ -189,13 +197,17 @@ async function down({ dataDir, options, state, signal }: Context): Promise<numbe
 
 async function status({ dataDir, options, state }: Context): Promise<number> {
   if (state?.engine === "docker") {
-    await compose(["ps", ...(options.json ? ["--format", "json"] : [])]);
-    return await containerRuns() ? 0 : 1;
+    const ready = await containerRuns();
+    if (options.json) printResult(JSON.stringify({ engine: "docker", ready, nodes: [] }));
+    else await compose(["ps"]);
+    return ready ? 0 : 1;
   }
   const nodes = await nodeStatus(dataDir);
   const ready = nodes.length > 0 && nodes.every((node) => node.state === "ready");
   if (options.json) {
-    printResult(JSON.stringify({ engine: state?.engine ?? null, ready, nodes }));
+    printResult(
+      JSON.stringify({ engine: state?.engine ?? null, ready, nodes: nodes.map(nodeJson) }),
+    );
   } else if (nodes.length === 0) {
     const { port } = defaultNodes(1)[0]!;
     printResult(`no broker was started in ${shown(dataDir)}`);
@@ -206,6 +218,19 @@ async function status({ dataDir, options, state }: Context): Promise<number> {
     for (const node of nodes) printResult(statusLine(node));
   }
   return ready ? 0 : 1;
+}
+
+function nodeJson({ id, state, port, controllerPort, pid, since, logFile }: NodeStatus) {
+  const controller = { controller_port: controllerPort };
+  return {
+    id,
+    state,
+    port,
+    ...controller,
+    pid: pid ?? null,
+    since: since ?? null,
+    log_file: logFile,
+  };
 }
 
 function statusLine({ id, state, port, pid, since, logFile }: NodeStatus): string {
@@ -253,13 +278,15 @@ function refuseMisplaced(options: Options<typeof flags>, command: string): void 
     heap: "up",
     volumes: "down",
     follow: "logs",
-    json: "ps",
   };
   const task = command === "status" ? "ps" : command;
   for (const [name, place] of Object.entries(placed)) {
     if (options[name as keyof typeof placed] && place !== task) {
       throw new UsageError(`--${name} belongs to deno task ${place}, not to deno task ${task}`);
     }
+  }
+  if (options.json && task === "logs") {
+    throw new UsageError("--json does not belong to deno task logs: the log is text");
   }
   if (options.nodes?.length === 3 && options.engine === "docker") {
     throw new UsageError("--nodes 3 needs --engine java: compose.yaml has one node");
@@ -282,6 +309,7 @@ if (import.meta.main) {
     summary: "Starts, stops and shows one Apache Kafka for work on this machine, on loopback only.",
     commands,
     flags,
+    examples: ["deno task up --nodes 3", "deno task down --volumes"],
     isForReading: Deno.args[0] === "logs",
     run,
     notes: "The command status is the task ps: deno task ps",

@@ -26,7 +26,7 @@ import { COMMON_FLAGS, flag, type Options, toggle, wholeNumber } from "./lib/cli
 import { collect, launch, type Running } from "./lib/cli/launch.ts";
 import { fitted, lineColumns, LiveLines } from "./lib/cli/live_lines.ts";
 import { main } from "./lib/cli/main.ts";
-import { printNote, printResult } from "./lib/cli/output.ts";
+import { messageOf, printNote, printResult } from "./lib/cli/output.ts";
 import { grouped } from "./lib/cli/text.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { adminPool } from "./lib/kafka/client_pool.ts";
@@ -48,7 +48,11 @@ import {
 
 /** The flags of the program. */
 export const flags = {
-  count: flag({ value: "N", default: "10000", help: "how many orders" }, wholeNumber({ min: 1 })),
+  count: flag({
+    value: "N",
+    default: "10000",
+    help: "how many orders, at least 1",
+  }, wholeNumber({ min: 1 })),
   plain: toggle("only let the orders flow: no kill -9, no replay"),
   keep: toggle("leave everything running, and the topics in place"),
   ...COMMON_FLAGS,
@@ -111,7 +115,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       }
     }
   }
-  if (!options.keep && !options.json && !signal.aborted) printNote(nextSteps(options, ownsBroker));
+  if (!options.keep && !options.json && !signal.aborted) {
+    nextSteps(options, ownsBroker).split("\n").forEach((line) => printNote(line));
+  }
   return exitCode;
 }
 
@@ -274,7 +280,7 @@ class Demo {
   #fail({ name, exitCode, stderr }: { name: Name; exitCode: number; stderr: string }): never {
     this.lines.close();
     const last = stderr.trimEnd().split("\n").slice(-LAST_LINES);
-    last.forEach((line) => printNote(`${PAINT[name](name)} ${line}`));
+    last.forEach((line) => printNote(`${PAINT[name](name)} ${messageOf(line)}`));
     throw new Error(`${name} failed with exit code ${exitCode}: see above`);
   }
 }
@@ -308,7 +314,7 @@ function serviceProgress(sample: GroupSample): ServiceProgress {
 
 /** What the programs report about their work, and what was survived. */
 interface Outcome {
-  produced: { orders: number };
+  produced: { total_orders: number };
   /** The report of each instance of analytics. */
   reports: MetricsReport[];
   /** How far they were when the services were killed; `null` when they were not. */
@@ -410,7 +416,7 @@ async function replay(demo: Demo, signal: AbortSignal): Promise<Outcome["replay"
     return (await program.ended).stdout;
   };
   const move = ["--group", "analytics", "--to", "earliest", "--execute"];
-  const { again } = JSON.parse(await runToEnd("replay", move));
+  const { read_again: again } = JSON.parse(await runToEnd("replay", move));
   const file = `${demo.reports}/replay.txt`;
   await runToEnd("analytics", ["--until-end", "--output", file]);
   const before = await Deno.readFile(`${demo.reports}/report.txt`);
@@ -421,7 +427,7 @@ async function replay(demo: Demo, signal: AbortSignal): Promise<Outcome["replay"
 async function keepRunning(demo: Demo, signal: AbortSignal): Promise<void> {
   demo.startServices(1);
   const where = demo.prefix;
-  printNote([
+  const lines = [
     "",
     "inventory and analytics run on until Ctrl-C; topics and broker stay after it",
     `report:  ${demo.reports.slice(REPORTS_DIR.length - ".demo".length)}/report.txt`,
@@ -429,7 +435,8 @@ async function keepRunning(demo: Demo, signal: AbortSignal): Promise<void> {
     `look:    deno task show orders --tail 3 --topic-prefix ${where}`,
     `watch:   deno task lag --watch --topic-prefix ${where}`,
     "stop:    Ctrl-C, then deno task down",
-  ].join("\n"));
+  ];
+  lines.forEach((line) => printNote(line));
   await demo.until(() => false, signal);
 }
 
@@ -458,7 +465,7 @@ async function runTask(
     detached: signal === undefined,
     ...(signal && { signal }),
   }).spawn();
-  if (json) await collect(child.stderr, printNote);
+  if (json) await collect(child.stderr, (line) => printNote(line));
   const { code } = await child.status;
   return code;
 }
@@ -486,7 +493,7 @@ async function reconcile(
   const differences = stored.reconciliation.differences();
   const agreeing = reports.filter(({ digest }) => digest === counted.digest).length;
   return [
-    check("orders acknowledged and stored", produced.orders, orders),
+    check("orders acknowledged and stored", produced.total_orders, orders),
     check(`orders counted ${survived}`, orders, counted.total_orders),
     check("failed orders among them", failed, counted.failed_orders),
     check(`movements made ${survived}`, expected, found),
@@ -560,6 +567,7 @@ if (import.meta.main) {
       "Runs the whole flow once: broker if none answers, orders, kill -9 of both services, two new " +
       "instances of each, a replay, the report and a reconciliation of all topics.",
     flags,
+    examples: ["deno task demo --count 50000", "deno task demo --json > demo.json"],
     run,
   });
 }

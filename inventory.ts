@@ -130,7 +130,10 @@ class Totals {
   #startedMs = performance.now();
   #progress = atEach(1_000, (count) => {
     const perSecond = Math.round(this.#counts.orders / this.#seconds());
-    printNote(`${count} orders turned into stock movements, ${perSecond}/s`);
+    printNote(`${count} orders turned into stock movements, ${perSecond}/s`, {
+      total_orders: count,
+      orders_per_second: perSecond,
+    });
   });
 
   add(counts: Record<"orders" | "reserved" | "released" | "skipped" | "malformed", number>): void {
@@ -143,7 +146,15 @@ class Totals {
   }
 
   json(): string {
-    return JSON.stringify({ ...this.#counts, seconds: this.#seconds() });
+    const { orders, reserved, released, skipped, malformed } = this.#counts;
+    return JSON.stringify({
+      total_orders: orders,
+      reserved,
+      released,
+      skipped_events: skipped,
+      malformed_events: malformed,
+      seconds: Number(this.#seconds().toFixed(3)),
+    });
   }
 
   text(): string {
@@ -169,6 +180,10 @@ if (import.meta.main) {
     usage: "deno task inventory",
     summary: "Turns each order into stock movements, exactly once.",
     flags,
+    examples: [
+      "deno task inventory --until-end",
+      "deno task inventory --group kitchen --throttle 10ms",
+    ],
     run,
   });
 }

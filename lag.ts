@@ -27,7 +27,7 @@ import {
   wholeNumber,
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
-import { printNote, printResult } from "./lib/cli/output.ts";
+import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { delayOrAbort, retry } from "./lib/async.ts";
 import { LiveScreen } from "./lib/cli/live_screen.ts";
 import { terminalSize } from "./lib/cli/terminal.ts";
@@ -45,9 +45,10 @@ import { visible } from "./lib/visible_text.ts";
 /** The flags of the program. */
 export const flags = {
   group: repeatable({
-    value: "NAME",
-    help: "show this group; may be repeated (default all groups that read the orders)",
-  }, nonEmpty),
+    value: "NAME,…",
+    example: "analytics",
+    help: "only these groups; may be repeated (default all that read the orders)",
+  }, nonEmpty("a group's name")),
   watch: toggle("continue until Ctrl-C: refresh on a terminal, otherwise append"),
   interval: flag({
     value: "DURATION",
@@ -56,6 +57,7 @@ export const flags = {
   }, positiveDurationMs),
   failAbove: flag({
     value: "N",
+    example: "1000",
     help: "exit with 3 when a group is behind by more than N records (default 0)",
   }, wholeNumber({ min: 0 })),
   ...COMMON_FLAGS,
@@ -163,7 +165,7 @@ async function watch(
         const silence = formatSeconds(performance.now() - startedMs);
         const note = `no answer from the brokers for ${silence}, retrying`;
         if (screen !== undefined && shown !== undefined) show(shown, note);
-        else printNote(note);
+        else printWarning(note);
       };
       show(
         await retry(takeSample, { ...whileRetriable(settings, signal), onRetry }),
@@ -204,7 +206,7 @@ function behindExitCode({ groups }: LagReport, failAbove: number): number {
   const behind = groups.filter((group) => behindBy(group) > failAbove)
     .map((group) => `${visible(group.group)} by ${grouped(behindBy(group))}`);
   if (behind.length === 0) return 0;
-  printNote(`behind: ${behind.join(", ")} (exit code ${BEHIND})`);
+  printWarning(`behind: ${behind.join(", ")} (exit code ${BEHIND})`);
   return BEHIND;
 }
 
@@ -213,6 +215,10 @@ if (import.meta.main) {
     usage: "deno task lag",
     summary: "Shows the lag of the consumer groups, their rates, and a verdict.",
     flags,
+    examples: [
+      "deno task lag --watch --interval 500ms",
+      "deno task lag --group analytics,inventory --fail-above 1000",
+    ],
     notes: LAG_HELP,
     isForReading: true,
     run,

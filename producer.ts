@@ -19,9 +19,9 @@ import {
   COMMON_FLAGS,
   decimal,
   flag,
+  flagName,
   nonEmpty,
   type Options,
-  typedName,
   UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
@@ -51,35 +51,46 @@ import { orderEvents } from "./lib/topics.ts";
 
 /** The flags of the program. */
 export const flags = {
-  count: flag({ value: "N", help: "how many orders (default 10000)" }, wholeNumber({ min: 1 })),
+  count: flag({
+    value: "N",
+    example: "10000",
+    help: "how many orders, at least 1 (default 10000)",
+  }, wholeNumber({ min: 1 })),
   rate: flag({
     value: "N",
-    help: "orders per second (default as fast as possible)",
+    example: "500",
+    help: "orders per second, above 0 (default as fast as possible)",
   }, decimal({ above: 0 })),
   failureRate: flag({
     value: "SHARE",
+    example: "0.05",
     help: "share of orders that fail, 0 to 1 (default 0.05)",
   }, decimal({ min: 0, max: 1 })),
   seed: flag({
     value: "N",
-    help: "the same seed, --start and flags give the same orders (default random)",
+    example: "7",
+    help: "0 to 4294967295; the same seed, --start and flags give the same orders (default random)",
   }, wholeNumber({ min: 0, max: 0xffff_ffff })),
   start: flag({
     value: "TIME",
+    example: "2024-01-15T10:30:00Z",
     help: "event time of the first order, ISO 8601 (default now, or --span ago)",
   }, instantMs),
   span: flag({
     value: "DURATION",
+    example: "30m",
     help: "spread the event times over e.g. 30m (default by --rate, or the clock)",
   }, positiveDurationMs),
   menu: flag({
     value: "FILE",
     help: 'JSON array of {"item_id", "name", "price"} to order from',
-  }, nonEmpty),
+    example: "menu.json",
+  }, nonEmpty("a file")),
   from: flag({
     value: "FILE|-",
     help: "publish these orders, one JSON object a line, instead of generated ones",
-  }, nonEmpty),
+    example: "orders.ndjson",
+  }, nonEmpty("a file, or - for stdin")),
   ...COMMON_FLAGS,
 };
 
@@ -135,9 +146,11 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const startedMs = performance.now();
   const elapsedSeconds = () => (performance.now() - startedMs) / 1_000;
   const progress = atEach(1_000, (count) => {
-    printNote(
-      `${count} orders acknowledged, ${Math.round(tally.acknowledged / elapsedSeconds())}/s`,
-    );
+    const perSecond = Math.round(tally.acknowledged / elapsedSeconds());
+    printNote(`${count} orders acknowledged, ${perSecond}/s`, {
+      total_orders: count,
+      orders_per_second: perSecond,
+    });
   });
   const publisher = await openPublisher(settings, {
     topic: topic.name,
@@ -242,7 +255,7 @@ async function generatedOrders(options: Options<typeof flags>): Promise<OpenOrde
       nowMs: Date.now,
     }),
   });
-  if (options.seed === undefined) printNote(`seed ${seed}`);
+  if (options.seed === undefined) printNote(`seed ${seed}`, { seed });
 
   return function* () {
     for (let number = 1; number <= count; number++) {
@@ -270,7 +283,7 @@ async function ordersOfFile(
   for (const name of ["count", "failureRate", "seed", "start", "span", "menu"] as const) {
     if (options[name] !== undefined) {
       throw new UsageError(
-        `${typedName(name)} is for generated orders, not for --from "${path}"`,
+        `${flagName(name)} is for generated orders, not for --from "${path}"`,
       );
     }
   }
@@ -337,9 +350,9 @@ function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
   const { acknowledged, failed, bytes, rejectedLines, latenciesUs } = tally;
   const ms = (us: number) => Number((us / 1_000).toFixed(1));
   const facts = {
-    orders: acknowledged,
-    failed,
-    failed_percent: acknowledged === 0 ? 0 : Number((failed / acknowledged * 100).toFixed(2)),
+    total_orders: acknowledged,
+    failed_orders: failed,
+    failure_rate_percent: acknowledged === 0 ? 0 : Number((failed / acknowledged * 100).toFixed(2)),
     rejected_lines: rejectedLines,
     seconds: Number(elapsedSeconds.toFixed(3)),
     orders_per_second: Math.round(acknowledged / elapsedSeconds),
@@ -355,8 +368,8 @@ function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
   const { p50, p95, p99, max } = facts.ack_latency_ms;
   return [
     "PRODUCER",
-    `Orders acknowledged: ${facts.orders}`,
-    `Failed orders:       ${facts.failed} (${facts.failed_percent}%)`,
+    `Orders acknowledged: ${facts.total_orders}`,
+    `Failed orders:       ${facts.failed_orders} (${facts.failure_rate_percent}%)`,
     ...(rejectedLines > 0 ? [`Rejected lines:      ${rejectedLines}`] : []),
     `Total time:          ${facts.seconds.toFixed(2)} s`,
     `Average rate:        ${facts.orders_per_second} orders/s, ${facts.megabytes_per_second} MB/s`,
@@ -369,6 +382,10 @@ if (import.meta.main) {
     usage: "deno task produce",
     summary: "Publishes orders and waits until all in-sync replicas have them.",
     flags,
+    examples: [
+      "deno task produce --count 50000 --rate 500 --seed 7",
+      "deno task produce --from orders.ndjson",
+    ],
     run,
   });
 }

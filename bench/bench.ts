@@ -15,7 +15,15 @@
  *
  * @module
  */
-import { brokerList, flag, oneOf, type Options, toggle, wholeNumber } from "../lib/cli/flags.ts";
+import {
+  brokerList,
+  flag,
+  oneOf,
+  type Options,
+  type Parser,
+  toggle,
+  wholeNumber,
+} from "../lib/cli/flags.ts";
 import { main } from "../lib/cli/main.ts";
 import { describeError, printNote, printResult, printWarning } from "../lib/cli/output.ts";
 import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
@@ -62,10 +70,12 @@ const ALL_JOBS = [...JOBS, "limits", ...ALONE] as const;
 export const flags = {
   orders: flag({
     value: "N,…",
+    example: "10000,500000",
     help: "numbers of orders; each job is measured at each of them (default 10000,500000)",
   }, listOf(wholeNumber({ min: 1 }))),
   pairs: flag({
     value: "N",
+    example: "5",
     help: "runs of ours and of each peer, in turn (default 5)",
   }, wholeNumber({ min: 1 })),
   jobs: flag({
@@ -80,6 +90,7 @@ export const flags = {
   }, (text) => text === "none" ? [] : listOf(oneOf(...PEERS))(text)),
   brokers: flag({
     value: "HOST:PORT,…",
+    example: "127.0.0.1:9092",
     env: "KAFKA_BROKERS",
     help: "the Kafka brokers (default 127.0.0.1:9092; if none answers there, one is started)",
   }, brokerList),
@@ -349,8 +360,11 @@ async function write(results: Results): Promise<void> {
   printNote(`chart in ${name}.svg`);
 }
 
-function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
-  return (text) => text.split(",").map((part) => parse(part.trim()));
+function listOf<T>(parse: Parser<T>): Parser<T[]> {
+  const parseList = (text: string) => text.split(",").map((part) => parse(part.trim()));
+  return parse.choices === undefined
+    ? parseList
+    : Object.assign(parseList, { choices: parse.choices });
 }
 
 if (import.meta.main) {
@@ -358,6 +372,10 @@ if (import.meta.main) {
     usage: "deno task bench",
     summary: "Compares the programs with the same jobs written with other clients.",
     flags,
+    examples: [
+      "deno task bench --quick",
+      "deno task bench --jobs memory,limits,scale,startup",
+    ],
     run,
   });
 }

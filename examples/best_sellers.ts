@@ -26,7 +26,10 @@ import { visible } from "../lib/visible_text.ts";
 
 /** The flags of the program. */
 export const flags = {
-  group: flag({ value: "NAME", default: "best-sellers", help: "the consumer group" }, nonEmpty),
+  group: flag(
+    { value: "NAME", default: "best-sellers", help: "the consumer group" },
+    nonEmpty("a group's name"),
+  ),
   untilEnd: toggle("stop when all that is in the topic now is processed and committed"),
   ...COMMON_FLAGS,
 };
@@ -127,6 +130,10 @@ if (import.meta.main) {
     usage: "deno run -q -P=kafka examples/best_sellers.ts",
     summary: "Counts how many of each item were sold, exactly once.",
     flags,
+    examples: [
+      "deno run -q -P=kafka --allow-net examples/best_sellers.ts --until-end",
+      "deno run -q -P=kafka --allow-net examples/best_sellers.ts --json",
+    ],
     run,
   });
 }

@@ -61,7 +61,7 @@ export class LiveLines {
   note(text: string): void {
     const lines = wrapped(text, lineColumns(Deno.stderr));
     if (this.#isOpen && this.isLive) this.#draw(`${lines.join("\n")}\n`);
-    else lines.forEach(printNote);
+    else lines.forEach((line) => printNote(line));
   }
 
   /** Leaves the lines as they are; notes follow below. */

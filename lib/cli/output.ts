@@ -1,5 +1,5 @@
 /**
- * Prints results to stdout and everything else to stderr.
+ * Prints results to stdout and everything else to stderr, there as text or as JSON.
  *
  * @module
  */
@@ -12,6 +12,24 @@ const encoder = new TextEncoder();
 /** The codes of the colours and styles that the programs use. */
 // deno-lint-ignore no-control-regex
 const COLOUR = /(\x1b\[(?:1|2|22|3[1-9])m)/;
+
+/** How messages are printed. */
+export interface MessageStyle {
+  /** As JSON, one object a line. */
+  json: boolean;
+  /** Without notes. */
+  quiet: boolean;
+}
+
+let style: MessageStyle = { json: false, quiet: false };
+
+/** Sets how messages are printed from now on; as text, notes included, by default. */
+export function setMessageStyle(wanted: MessageStyle): void {
+  style = wanted;
+}
+
+/** Figures of a message, by their names in JSON. */
+export type Figures = Record<string, string | number>;
 
 /** The text with line breaks, tabs and, if they are on, colours; see {@linkcode visible}. */
 export function printableText(text: string): string {
@@ -37,30 +55,55 @@ export function printResult(text: string): void {
 }
 
 /**
- * Writes any other line, such as progress, to stderr. A message never stops the work: when it cannot be
- * written, because the disk is full or the terminal is closed, it is dropped.
+ * Writes a message that is neither result, warning nor error, such as progress.
+ *
+ * @param figures The figures in it, for JSON.
  */
-export function printNote(line: string): void {
+export function printNote(message: string, figures: Figures = {}): void {
+  if (!style.quiet) printMessage("info", message, figures);
+}
+
+/** Writes a warning. */
+export function printWarning(message: string): void {
+  printMessage("warning", message);
+}
+
+/** Writes the error that ends the program. */
+export function printError(message: string, figures: Figures = {}): void {
+  printMessage("error", message, figures);
+}
+
+const LABELS = {
+  info: () => "",
+  warning: () => `${yellow("warning:")} `,
+  error: () => `${red("error:")} `,
+};
+
+/**
+ * A message never stops the work: when it cannot be written, because the disk is full or the terminal
+ * is closed, it is dropped.
+ */
+function printMessage(level: keyof typeof LABELS, message: string, figures: Figures = {}): void {
+  const text = style.json
+    ? JSON.stringify({ time: new Date().toISOString(), level, message: message.trim(), ...figures })
+    : LABELS[level]() + message;
+  // Further lines of an error are indented, so that no text in it looks like another message.
+  const lines = level === "error" ? text.split("\n") : [text];
   try {
-    writeAll(Deno.stderr, exceptColours(line, visible) + "\n");
+    writeAll(Deno.stderr, lines.map((line) => exceptColours(line, visible)).join("\n  ") + "\n");
   } catch {
     // There is no other place to report it.
   }
 }
 
-/** Writes a warning line to stderr. */
-export function printWarning(line: string): void {
-  printNote(`${yellow("warning:")} ${visible(line)}`);
-}
-
-/**
- * Writes an error to stderr. Further lines are indented, so that no text in it looks like another
- * message.
- */
-export function printError(message: string): void {
-  const [first = "", ...others] = message.split("\n").map(visible);
-  printNote(`${red("error:")} ${first}`);
-  others.forEach((line) => printNote(`  ${line}`));
+/** The message in a line that a program printed with `--json`; any other line as it is. */
+export function messageOf(line: string): string {
+  try {
+    const { level, message } = JSON.parse(line);
+    return level === "info" ? message : `${level}: ${message}`;
+  } catch {
+    return line;
+  }
 }
 
 /** Writes a whole text, however little the terminal or the pipe takes at a time. */

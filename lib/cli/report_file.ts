@@ -27,7 +27,7 @@ const MAX_LINKS = 40;
 
 /** Parses the path of a report file; `undefined` for no file. */
 export function reportPath(text: string): string | undefined {
-  return STDOUT_ONLY.includes(text) ? undefined : nonEmpty(text);
+  return STDOUT_ONLY.includes(text) ? undefined : nonEmpty("a file")(text);
 }
 
 /**

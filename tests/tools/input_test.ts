@@ -74,7 +74,7 @@ Deno.test("producer.ts takes /dev/stdin for stdin, and says what to use for othe
   await stdin.write(line());
   await stdin.close();
   const { exitCode, stdout } = await ended;
-  assertEquals([exitCode, JSON.parse(stdout).orders], [0, 1]);
+  assertEquals([exitCode, JSON.parse(stdout).total_orders], [0, 1]);
 
   const refused = produce(run, "--from", "/dev/shm");
   assertStringIncludes((await refused.ended).stderr, "use --from - < FILE");
@@ -89,8 +89,8 @@ Deno.test("producer.ts names the first bad lines of a wrong file, and what makes
   await stdin.write(line());
   await stdin.close();
   const { exitCode, stdout, stderr } = await ended;
-  const { orders, rejected_lines } = JSON.parse(stdout);
-  assertEquals([exitCode, orders, rejected_lines], [1, 1, 5_001]);
+  const { total_orders, rejected_lines } = JSON.parse(stdout);
+  assertEquals([exitCode, total_orders, rejected_lines], [1, 1, 5_001]);
   assertStringIncludes(stderr, "jq -c '.[]'");
   assertEquals(stderr.match(/^warning: line/gm)?.length, 20);
 });

@@ -4,10 +4,14 @@
  *
  * @module
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findJava } from "../../dev_broker/java.ts";
 import { checkoutWithBlank, freshEnvironment, prepareBroker } from "../support/checkout.ts";
+import { jsonLines, messageLines } from "../support/json_lines.ts";
 import { eventually, testRun } from "../support/run.ts";
+import { parseFlags } from "../../lib/cli/flags.ts";
+import { FLAGS } from "../support/program_flags.ts";
+import * as show from "../../show.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** What each task prints with `--help`. */
@@ -36,6 +40,16 @@ const ORDER =
   '{"event_type":"OrderPlaced","order_id":"order_1","user_id":"user_1","items":[{"item_id":"burger",' +
   '"quantity":2,"price":10}],"total_amount":20,"status":"placed","timestamp":"2024-01-15T10:30:00Z"}';
 
+/** Parses an example of `--help` with the flags of its task. */
+function requireParsable(example: string): void {
+  const [, task = "", rest = ""] = /^deno task (\w+)(.*)$/.exec(example) ?? [];
+  assert(task in FLAGS, `"${example}" starts no program`);
+  const words = rest.replace(/ [<>] .*/, "").split(" ").filter((word) => word !== "");
+  const { operands } = parseFlags(FLAGS[task]!, words);
+  const commands = task === "show" ? Object.keys(show.commands) : [""];
+  assert(commands.includes(operands.join(" ")), `"${example}": ${operands}`);
+}
+
 async function fileNames(directory: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
 }
@@ -49,7 +63,11 @@ Deno.test("every task starts", async () => {
     assertMatch(stdout, help);
     // `deno test` has its own help.
     const wide = stdout.split("\n").filter((line) => [...line].length > 80);
-    if (name !== "test") assertEquals(wide, [], `${name} --help is wider than 80 columns`);
+    if (name === "test") continue;
+    assertEquals(wide, [], `${name} --help is wider than 80 columns`);
+    const examples = stdout.split("Examples:\n")[1]!.trim().split("\n");
+    assert(examples.length >= 2, `${name} --help has two examples`);
+    for (const example of examples) requireParsable(example.trim());
   }
 });
 
@@ -74,9 +92,9 @@ Deno.test("the tasks of the programs do their work on a broker", async () => {
 
   const file = `one of "today's" $(echo orders) -- \`.ndjson`;
   await Deno.writeTextFile(`${checkout.root}/${file}`, ORDER);
-  assertEquals((await json("produce", ["--from", file])).orders, 1);
-  assertEquals((await json("produce", ["--count", "4"])).orders, 4);
-  assertEquals((await json("inventory", ["--until-end"])).orders, 5);
+  assertEquals((await json("produce", ["--from", file])).total_orders, 1);
+  assertEquals((await json("produce", ["--count", "4"])).total_orders, 4);
+  assertEquals((await json("inventory", ["--until-end"])).total_orders, 5);
   assertEquals((await json("analytics", ["--until-end"])).total_orders, 5);
   assertEquals((await json("lag", [])).groups.length, 2);
   assertEquals(
@@ -185,6 +203,9 @@ Deno.test("the tasks of the broker start, show and stop one", async () => {
     assertEquals(up.exitCode, 0, up.stderr);
     assertStringIncludes(up.stderr, "is ready at");
     assertMatch((await broker("ps")).stdout, /^node 1 {2}ready/);
+    const [status] = jsonLines((await broker("ps", "--json")).stdout);
+    assertEquals(status?.ready, true);
+    assertMatch(String(messageLines((await broker("up", "--json")).stderr)[0]?.message), /already/);
     assertStringIncludes((await broker("logs")).stdout, "Kafka Server started");
   } finally {
     assertEquals((await broker("down", "--volumes")).exitCode, 0);
