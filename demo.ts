@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
 import { defaultNodes, HOST } from "./dev_broker/config.ts";
@@ -111,7 +112,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       }
     }
   }
-  if (!options.keep && !options.json && !signal.aborted) printNote(nextSteps(options, ownsBroker));
+  if (!options.keep && !options.json && !signal.aborted) {
+    nextSteps(options, ownsBroker).forEach((line) => printNote(line));
+  }
   return exitCode;
 }
 
@@ -128,9 +131,8 @@ function ordersPerSecond(count: number): number {
 }
 
 /** What works as it stands after the demo. */
-function nextSteps({ brokers }: Options<typeof flags>, ownsBroker: boolean): string {
-  const usual = Deno.env.get("KAFKA_BROKERS") || COMMON_FLAGS.brokers.default;
-  const where = brokers.join() === usual ? "" : ` --brokers ${brokers.join()}`;
+function nextSteps(options: Options<typeof flags>, ownsBroker: boolean): string[] {
+  const where = brokersFlag(options);
   return [
     "",
     bold("Try next"),
@@ -138,7 +140,13 @@ function nextSteps({ brokers }: Options<typeof flags>, ownsBroker: boolean): str
     `  deno task produce --count 5000${where}`,
     `  deno task show orders --tail 3${where}`,
     `  deno task lag --watch${where}`,
-  ].join("\n");
+  ];
+}
+
+/** The flag that other programs need to find the same brokers. */
+function brokersFlag({ brokers }: Options<typeof flags>): string {
+  const usual = Deno.env.get("KAFKA_BROKERS") || COMMON_FLAGS.brokers.default;
+  return brokers.join() === usual ? "" : ` --brokers ${brokers.join()}`;
 }
 
 /** The topics of the demo, and the programs that it runs on them. */
@@ -420,16 +428,15 @@ async function replay(demo: Demo, signal: AbortSignal): Promise<Outcome["replay"
 /** Leaves the services running until the signal is aborted. */
 async function keepRunning(demo: Demo, signal: AbortSignal): Promise<void> {
   demo.startServices(1);
-  const where = demo.prefix;
-  printNote([
-    "",
-    "inventory and analytics run on until Ctrl-C; topics and broker stay after it",
-    `report:  ${demo.reports.slice(REPORTS_DIR.length - ".demo".length)}/report.txt`,
-    `more:    deno task produce --count 5000 --topic-prefix ${where}`,
-    `look:    deno task show orders --tail 3 --topic-prefix ${where}`,
-    `watch:   deno task lag --watch --topic-prefix ${where}`,
-    "stop:    Ctrl-C, then deno task down",
-  ].join("\n"));
+  const where = `${brokersFlag(demo.options)} --topic-prefix ${demo.prefix}`;
+  [
+    "inventory and analytics run on until Ctrl-C; topics and broker stay even then",
+    `report: ${demo.reports.slice(dirname(REPORTS_DIR).length + 1)}/report.txt`,
+    `more:   deno task produce --count 5000${where}`,
+    `look:   deno task show orders --tail 3${where}`,
+    `watch:  deno task lag --watch${where}`,
+    "stop:   Ctrl-C; and the broker of this project with: deno task down",
+  ].forEach((line) => printNote(line));
   await demo.until(() => false, signal);
 }
 
@@ -458,7 +465,7 @@ async function runTask(
     detached: signal === undefined,
     ...(signal && { signal }),
   }).spawn();
-  if (json) await collect(child.stderr, printNote);
+  if (json) await collect(child.stderr, (line) => printNote(line));
   const { code } = await child.status;
   return code;
 }
