@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
 import { defaultNodes, HOST } from "./dev_broker/config.ts";
@@ -27,11 +28,12 @@ import { collect, launch, type Running } from "./lib/cli/launch.ts";
 import { fitted, lineColumns, LiveLines } from "./lib/cli/live_lines.ts";
 import { main } from "./lib/cli/main.ts";
 import { messageOf, printNote, printResult } from "./lib/cli/output.ts";
+import { takesEscapes } from "./lib/cli/terminal.ts";
 import { grouped } from "./lib/cli/text.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { adminPool } from "./lib/kafka/client_pool.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
-import { whileRetriable } from "./lib/kafka/errors.ts";
+import { explain, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { answersKafka } from "./lib/kafka/probe.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
@@ -67,7 +69,7 @@ const MAX_ORDERS_PER_SECOND = 15_000;
 /** The share of the orders after which the services are killed. */
 const KILL_AT = 1 / 3;
 /** Roughly what the rest of the demo takes, in seconds: killed members are missed after six. */
-const SECONDS = { plain: 5, full: 11, broker: 6 };
+const SECONDS = { plain: 4, full: 11, broker: 6 };
 /** The time between two looks at the groups, in milliseconds. */
 const SAMPLE_INTERVAL_MS = 200;
 /** The reports are in a directory below this one: a running analytics owns metrics_output.txt. */
@@ -116,7 +118,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     }
   }
   if (!options.keep && !options.json && !signal.aborted) {
-    nextSteps(options, ownsBroker).split("\n").forEach((line) => printNote(line));
+    nextSteps(options, ownsBroker).forEach((line) => printNote(line));
   }
   return exitCode;
 }
@@ -124,8 +126,8 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 function introduction({ count, plain }: Options<typeof flags>, ownsBroker: boolean): string {
   const orders = `${grouped(count)} order${count === 1 ? "" : "s"}`;
   const start = ownsBroker ? `Starts Kafka, sends ${orders}` : `Sends ${orders} through Kafka`;
-  const seconds = (plain ? SECONDS.plain : SECONDS.full + count / ordersPerSecond(count)) +
-    (ownsBroker ? SECONDS.broker : 0);
+  const seconds = (plain ? SECONDS.plain : SECONDS.full) + (ownsBroker ? SECONDS.broker : 0) +
+    count / (plain ? MAX_ORDERS_PER_SECOND : ordersPerSecond(count));
   return `${start}${plain ? "" : ", kills both services midway"}: about ${Math.round(seconds)} s`;
 }
 
@@ -134,9 +136,8 @@ function ordersPerSecond(count: number): number {
 }
 
 /** What works as it stands after the demo. */
-function nextSteps({ brokers }: Options<typeof flags>, ownsBroker: boolean): string {
-  const usual = Deno.env.get("KAFKA_BROKERS") || COMMON_FLAGS.brokers.default;
-  const where = brokers.join() === usual ? "" : ` --brokers ${brokers.join()}`;
+function nextSteps(options: Options<typeof flags>, ownsBroker: boolean): string[] {
+  const where = brokersFlag(options);
   return [
     "",
     bold("Try next"),
@@ -144,7 +145,13 @@ function nextSteps({ brokers }: Options<typeof flags>, ownsBroker: boolean): str
     `  deno task produce --count 5000${where}`,
     `  deno task show orders --tail 3${where}`,
     `  deno task lag --watch${where}`,
-  ].join("\n");
+  ];
+}
+
+/** The flag that other programs need to find the same brokers. */
+function brokersFlag({ brokers }: Options<typeof flags>): string {
+  const usual = Deno.env.get("KAFKA_BROKERS") || COMMON_FLAGS.brokers.default;
+  return brokers.join() === usual ? "" : ` --brokers ${brokers.join()}`;
 }
 
 /** The topics of the demo, and the programs that it runs on them. */
@@ -164,8 +171,7 @@ class Demo {
     const id = crypto.randomUUID().slice(0, 8);
     this.prefix = `${topicPrefix}demo-${id}-`;
     this.reports = `${REPORTS_DIR}/${id}`;
-    const term = Deno.env.get("TERM") ?? "dumb";
-    this.lines = new LiveLines(!json && Deno.stderr.isTerminal() && term !== "dumb");
+    this.lines = new LiveLines(!json && takesEscapes(Deno.stderr));
     this.settings = kafkaSettings(
       "order-stream-demo",
       others,
@@ -240,7 +246,9 @@ class Demo {
       const sampling = retry(
         () => this.#reader.sample(groups),
         whileRetriable(this.settings, signal),
-      );
+      ).catch((error) => {
+        throw explain(error, this.settings);
+      });
       const samples = await unlessAborted(sampling, signal);
       if (samples === undefined) continue;
       const [inventory, analytics] = samples.map(serviceProgress);
@@ -426,17 +434,15 @@ async function replay(demo: Demo, signal: AbortSignal): Promise<Outcome["replay"
 /** Leaves the services running until the signal is aborted. */
 async function keepRunning(demo: Demo, signal: AbortSignal): Promise<void> {
   demo.startServices(1);
-  const where = demo.prefix;
-  const lines = [
-    "",
-    "inventory and analytics run on until Ctrl-C; topics and broker stay after it",
-    `report:  ${demo.reports.slice(REPORTS_DIR.length - ".demo".length)}/report.txt`,
-    `more:    deno task produce --count 5000 --topic-prefix ${where}`,
-    `look:    deno task show orders --tail 3 --topic-prefix ${where}`,
-    `watch:   deno task lag --watch --topic-prefix ${where}`,
-    "stop:    Ctrl-C, then deno task down",
-  ];
-  lines.forEach((line) => printNote(line));
+  const where = `${brokersFlag(demo.options)} --topic-prefix ${demo.prefix}`;
+  [
+    "inventory and analytics run on until Ctrl-C; topics and broker stay even then",
+    `report: ${demo.reports.slice(dirname(REPORTS_DIR).length + 1)}/report.txt`,
+    `more:   deno task produce --count 5000${where}`,
+    `look:   deno task show orders --tail 3${where}`,
+    `watch:  deno task lag --watch${where}`,
+    "stop:   Ctrl-C; and the broker of this project with: deno task down",
+  ].forEach((line) => printNote(line));
   await demo.until(() => false, signal);
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { defaultNodes, HOST } from "../../dev_broker/config.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
@@ -42,34 +43,76 @@ async function assertNothingLeft(run: TestRun): Promise<void> {
   const topics = await admin.use((client) => client.listTopics());
   await admin.close();
   assertEquals(topics.filter((topic) => topic.startsWith(run.prefix)), []);
-  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "args"] }).output();
-  const left = new TextDecoder().decode(stdout).split("\n").filter((line) =>
-    line.includes(run.prefix)
-  );
-  assertEquals(left, []);
+  assertEquals(await processesWith(run.prefix), []);
+}
+
+/** The ids of the processes of `deno` with such arguments. */
+async function processesWith(args: string): Promise<number[]> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pid=,args="] }).output();
+  const pattern = new RegExp(`deno run .*${args}`);
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => pattern.test(line))
+    .map((line) => parseInt(line));
+}
+
+/** Runs the commands of these tasks that a demo has shown, as they stand. */
+async function runShown(text: string, names: string[], env: Record<string, string>): Promise<void> {
+  for (const name of names) {
+    const [command] = new RegExp(`deno task ${name} [^\\r\\n]+`).exec(text)!;
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: command.split(" ").slice(1),
+      clearEnv: true,
+      env: { ...freshEnvironment(), ...env },
+    }).output();
+    assertEquals(code, 0, `${command}: ${new TextDecoder().decode(stderr)}`);
+  }
 }
 
 Deno.test("demo draws a line per program in place, and nothing wider than the terminal", async () => {
   await using run = await testRun("demo");
-  const show = async (words: string, size: [number, number], term?: string) => {
-    const terminal = openTerminal(task(`demo --count ${COUNT} ${words}`), {
-      env: envOf(run, term),
-      size,
-    });
-    assertEquals(await terminal.ended, 0, terminal.text());
-    return terminal.text();
-  };
-  const narrow = await show("", [60, 20]);
-  assertEquals(drawnLines(narrow).filter((line) => [...line].length > 60), []);
-  const screen = screenOf(narrow);
-  assertEquals(screen.filter((line) => line.startsWith("producer ")).length, 1, narrow);
-  assert(screen.some((line) => /^analytics +━+ +2,000 of 2,000 counted/.test(line)), narrow);
-  assert(screen.includes("Everything adds up."), narrow);
+  const open = (words: string, size: [number, number], term?: string) =>
+    openTerminal(task(`demo --count ${COUNT} ${words}`), { env: envOf(run, term), size });
+  const narrow = open(`--topic-prefix ${run.prefix}narrow-`, [60, 20]);
+  await eventually("services are killed", () => /kill -9/.test(narrow.text()), 60_000);
+  for (const pid of await processesWith(`demo.ts .*${run.prefix}narrow-`)) {
+    Deno.kill(pid, "SIGCONT");
+  }
+  assertEquals(await narrow.ended, 0, narrow.text());
+  assertEquals(drawnLines(narrow.text()).filter((line) => [...line].length > 60), []);
+  const screen = screenOf(narrow.text());
+  // After Ctrl-Z and fg the lines start anew, so that nothing of the shell is overwritten.
+  assertEquals(screen.filter((line) => line.startsWith("producer ")).length, 2, narrow.text());
+  assert(screen.some((line) => /^analytics +━+ +2,000 of 2,000 counted/.test(line)), narrow.text());
+  assert(screen.includes("Everything adds up."), narrow.text());
 
-  const unknown = await show("--plain", [0, 0]);
-  assertEquals(drawnLines(unknown).filter((line) => [...line].length > 80), []);
-  const dumb = await show("--plain", [80, 24], "dumb");
-  assertEquals(drawnLines(dumb).filter((line) => line.startsWith("producer ")).length, 1, dumb);
+  const unknown = open("--plain", [0, 0]);
+  assertEquals(await unknown.ended, 0, unknown.text());
+  assertEquals(drawnLines(unknown.text()).filter((line) => [...line].length > 80), []);
+  assertEquals(screenOf(unknown.text()).filter((line) => /^producer /.test(line)).length, 1);
+  const dumb = open("--plain", [80, 24], "dumb");
+  assertEquals(await dumb.ended, 0, dumb.text());
+  assertEquals(drawnLines(dumb.text()).filter((line) => /^producer /.test(line)).length, 1);
+  await runShown(dumb.text(), ["produce", "show"], envOf(run));
+});
+
+Deno.test("demo --keep shows what runs, where the report is, and how to go on", async () => {
+  await using run = await testRun("demo");
+  const terminal = openTerminal(task(`demo --plain --keep --count ${COUNT}`), { env: envOf(run) });
+  await eventually("it keeps running", () => /^stop: /m.test(terminal.text()), 60_000);
+  const [, report] = /^report: (\S+)/m.exec(terminal.text())!;
+  try {
+    await runShown(terminal.text(), ["produce", "show"], envOf(run));
+    await eventually(
+      "the report counts what was added",
+      async () => /^Total Orders: 7000$/m.test(await Deno.readTextFile(report!)),
+    );
+    await terminal.type(CTRL_C);
+    assertEquals(await terminal.ended, 130, terminal.text());
+    assertEquals(await processesWith(run.prefix), []);
+  } finally {
+    await Deno.remove(dirname(report!), { recursive: true });
+    // Other demos may have theirs beside it.
+    await Deno.remove(dirname(dirname(report!))).catch(() => {});
+  }
 });
 
 Deno.test("demo kills both services midway, replaces them and replays, and it all adds up", async () => {
