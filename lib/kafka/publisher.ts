@@ -37,8 +37,8 @@ export interface PublisherOptions<T> {
   partitions: number;
   /** The largest batch that it accepts, in bytes; Infinity when unknown. */
   maxBatchBytes: number;
-  /** Called for a record that is too large to be stored, with the size of a batch of it alone. */
-  onTooLarge: (about: T, bytes: number) => void;
+  /** Called for a record that is too large to be stored, with its key and the size of a batch of it alone. */
+  onTooLarge: (about: T, record: { key: string; bytes: number }) => void;
   /** Called for each send that the brokers have confirmed. */
   onAcknowledged: (acknowledgement: Acknowledgement<T>) => void;
 }
@@ -128,7 +128,7 @@ export class Publisher<T> {
     const message = { partition, key, value };
     const bytes = messageBytes(message);
     if (BATCH_OVERHEAD_BYTES + bytes > maxBatchBytes) {
-      onTooLarge(about, BATCH_OVERHEAD_BYTES + bytes);
+      onTooLarge(about, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
       return undefined;
     }
     this.#unacknowledgedBytes += bytes;
@@ -203,7 +203,8 @@ export class Publisher<T> {
     } catch (error) {
       if (!isTooLarge(error)) throw error;
       if (messages.length === 1) {
-        this.#options.onTooLarge(about[0]!, BATCH_OVERHEAD_BYTES + bytes);
+        const [{ key }] = messages as [PendingMessage];
+        this.#options.onTooLarge(about[0]!, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
         return;
       }
       this.#maxSendBytes = Math.min(this.#maxSendBytes, Math.ceil(bytes / 2));
