@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf } from "../../lib/cli/output.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { Running } from "../../lib/cli/launch.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
@@ -117,7 +118,11 @@ async function caughtUp(run: TestRun, name: string): Promise<void> {
 function startInstance(run: TestRun, name: "analytics" | "inventory", index: number): Instance {
   const lines: string[] = [];
   const args = name === "analytics" ? ["--output", `${run.file}.${index}`] : [];
-  const instance = run.start(`${name}.ts`, ["--json", ...args], (line) => lines.push(line));
+  const instance = run.start(
+    `${name}.ts`,
+    ["--json", ...args],
+    (line) => lines.push(messageOf(line)),
+  );
   return { ...instance, lines };
 }
 

@@ -92,7 +92,7 @@ Deno.test("producer.ts names the first bad lines of a wrong file, and what makes
   const { total_orders, rejected_lines } = JSON.parse(stdout);
   assertEquals([exitCode, total_orders, rejected_lines], [1, 1, 5_001]);
   assertStringIncludes(stderr, "jq -c '.[]'");
-  assertEquals(stderr.match(/^warning: line/gm)?.length, 20);
+  assertEquals(stderr.match(/"level":"warning","message":"line/g)?.length, 20);
 });
 
 Deno.test("a program whose only work is output ends when its reader goes", async () => {
