@@ -63,13 +63,15 @@ export const flags = {
 /** The event times are spread over this long, for a report of several minutes. */
 const SPAN = "10m";
 /** How long orders come in while services are killed, in seconds; more orders take longer. */
-const PRODUCE_SECONDS = 4;
+const PRODUCE_SECONDS = 8;
 /** What the services keep up with on a small machine: they are killed in the middle of their work. */
 const MAX_ORDERS_PER_SECOND = 15_000;
-/** The share of the orders after which the services are killed. */
+/** The share of the orders that the services have processed when they are killed. */
 const KILL_AT = 1 / 3;
+/** The share of the orders that is sent by then at the latest: more must come in afterwards. */
+const KILL_BEFORE = 2 / 3;
 /** Roughly what the rest of the demo takes, in seconds: killed members are missed after six. */
-const SECONDS = { plain: 4, full: 11, broker: 6 };
+const SECONDS = { plain: 4, full: 8, broker: 6 };
 /** The time between two looks at the groups, in milliseconds. */
 const SAMPLE_INTERVAL_MS = 200;
 /** The reports are in a directory below this one: a running analytics owns metrics_output.txt. */
@@ -398,9 +400,11 @@ async function killServices(
   { inventory, analytics }: Record<Service, Running[]>,
   signal: AbortSignal,
 ): Promise<Outcome["killed"]> {
-  const enough = Math.ceil(demo.options.count * KILL_AT);
+  const { count } = demo.options;
   await demo.until(
-    (progress) => SERVICES.every((name) => progress[name].orders >= enough),
+    (progress) =>
+      SERVICES.every((name) => progress[name].orders >= count * KILL_AT) ||
+      progress.sent >= count * KILL_BEFORE,
     signal,
   );
   await demo.end([...inventory, ...analytics], "SIGKILL");

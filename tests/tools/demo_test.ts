@@ -125,7 +125,7 @@ Deno.test("demo kills both services midway, replaces them and replays, and it al
   assertEquals(code, 0, new TextDecoder().decode(stderr));
   const { report, killed, checks, adds_up } = JSON.parse(new TextDecoder().decode(stdout));
   assertEquals([report.total_orders, adds_up], [COUNT, true]);
-  assert(killed.orders_counted >= COUNT / 3 && killed.orders_sent < COUNT, JSON.stringify(killed));
+  assert(killed.orders_sent > 0 && killed.orders_sent < COUNT, JSON.stringify(killed));
   const actual = (what: string) =>
     checks.find((check: { what: string }) => check.what === what)?.actual;
   assertEquals(actual("new instances at work"), 4);
