@@ -100,7 +100,7 @@ Deno.test("Publisher that does not know the limit learns it from the broker, and
     topic,
     partitions: 1,
     maxBatchBytes: Infinity,
-    onTooLarge: (about, bytes) => rejected.push({ about, bytes }),
+    onTooLarge: (about, { bytes }) => rejected.push({ about, bytes }),
     onAcknowledged: ({ about }) => acknowledged += about.length,
   });
   const large = [limit - 1, limit, limit + 1, 20 * limit].map(orderOf);
