@@ -56,7 +56,7 @@ Deno.test("three instances share the work, lose none of it to a kill, and each r
   const ledger = await readLedger(run, { inventory: true });
   assertEquals(ledger.orders, COUNT);
   assertEquals(reports, Array(3).fill(ledger.report), "each instance's report is the whole");
-  const shares = totals.map(({ orders }) => orders as number);
+  const shares = totals.map(({ total_orders }) => total_orders as number);
   assert(shares.every((share) => share > 0), `an instance had no work: ${shares.join(", ")}`);
 });
 

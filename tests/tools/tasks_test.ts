@@ -182,7 +182,7 @@ Deno.test("a task connects to brokers that only --brokers names, and KAFKA_BROKE
       ["--count", "3", ...flags],
       env,
     );
-    assertEquals([exitCode, JSON.parse(stdout).orders], [0, 3], stderr);
+    assertEquals([exitCode, JSON.parse(stdout).total_orders], [0, 3], stderr);
   }
   assertEquals(await fileNames(checkout.root), before);
   forwarder.close();

@@ -69,7 +69,7 @@ for (const limit of [2_000, 1_048_588]) {
     const { exitCode, stdout, stderr } = await run.start("producer.ts", ["--from", file, "--json"])
       .ended;
     await Deno.remove(file);
-    const { orders: acknowledged, rejected_lines } = JSON.parse(stdout);
+    const { total_orders: acknowledged, rejected_lines } = JSON.parse(stdout);
     assertEquals([exitCode, acknowledged, rejected_lines], [1, 1_002, 2], stderr);
     assertStringIncludes(stderr, `line 503: too large: ${limit + 1} bytes`);
     assertMatch(stderr, new RegExp(`line 504: too large: .* at most ${limit}\\b`));
@@ -84,7 +84,7 @@ Deno.test("producer.ts names generated orders that are too large", async () => {
   const { exitCode, stdout, stderr } = await run.start("producer.ts", [
     ...["--count", "500", "--seed", "1", "--json"],
   ]).ended;
-  const { orders, rejected_lines } = JSON.parse(stdout);
+  const { total_orders: orders, rejected_lines } = JSON.parse(stdout);
   assertEquals([exitCode, orders + rejected_lines], [1, 500], stderr);
   assertEquals((await stored(run)).length, orders);
   assertMatch(stderr, /order \d+ \(\S+\): too large: \d+ bytes .* at most 350\b/);
