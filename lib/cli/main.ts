@@ -149,9 +149,8 @@ export async function main<F extends Flags>(
     Deno.exit(stoppedBy ?? exitCode ?? 0);
   } catch (error) {
     if (error instanceof UsageError) {
-      printError(visible(error.message));
-      printNote(`try ${program.usage} --help`);
-      Deno.exit(2);
+      const message = `${visible(error.message)}\ntry ${program.usage} --help`;
+      return fail(new UsageError(message), 2);
     }
     if (stoppedBy !== undefined && controller.signal.reason === error) Deno.exit(stoppedBy);
     return fail(error, stoppedBy ?? 1);
