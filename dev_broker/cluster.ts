@@ -129,6 +129,8 @@ export async function stopBroker(dataDir: string, options: StopOptions = {}): Pr
   if (!await exists(dataDir)) return [];
   using _lock = await lockDirectory(dataDir, options);
   const ids = (await javaState(dataDir))?.nodes.map(({ id }) => id) ?? [];
+  const pids = await Promise.all(ids.map((id) => runningPid(dataDir, id)));
+  if (pids.some((pid) => pid !== undefined)) options.note?.("stopping the broker …");
   const { graceMs = ids.length > 1 ? 8_000 : 30_000 } = options;
   const ran = await Promise.all(ids.map((id) => endNode(dataDir, { id, graceMs })));
   return ids.filter((_, index) => ran[index]);
@@ -155,12 +157,39 @@ export async function nodeStatus(dataDir: string): Promise<NodeStatus[]> {
   return await Promise.all(nodes.map((node) => statusOfNode(dataDir, node)));
 }
 
+/** What a start may leave in a data directory before it is one. */
+const LEFT_BY_A_START = /^(lock|logs|libs.*|broker\.json.*|node-\d)$/;
+
+/**
+ * Checks that a directory is a data directory, new or empty, before anything is written to it or
+ * deleted from it.
+ *
+ * @throws {Error} When it is something else.
+ */
+export async function requireDataDirectory(dataDir: string): Promise<void> {
+  const refuse = (problem: string): never => {
+    throw new Error(`--data "${dataDir}": ${problem}`);
+  };
+  try {
+    const names = (await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name);
+    const foreign = names.find((name) => !LEFT_BY_A_START.test(name));
+    if (foreign !== undefined && !names.includes("broker.json")) {
+      refuse(`it holds other files, such as "${foreign}"; name a new or an empty directory`);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotADirectory) refuse("it is not a directory");
+    if (error instanceof Deno.errors.PermissionDenied) refuse("it may not be read");
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /**
  * Deletes the records, the logs and the settings of a data directory whose nodes are stopped; the
  * jars stay.
  */
 export async function deleteData(dataDir: string): Promise<void> {
   const nodes = (await javaState(dataDir))?.nodes ?? [];
+  if (nodes.length === 0) return await removeIfThere(stateFile(dataDir));
   for (const { id } of nodes) await removeIfThere(nodeFiles(dataDir, id).dir);
   await removeIfThere(`${dataDir}/logs`);
   await removeIfThere(stateFile(dataDir));

@@ -15,6 +15,8 @@ export interface FlagSpec {
   value?: string;
   /** The text that is parsed when the flag is not given. */
   default?: string;
+  /** A single letter that stands for the switch: `v` for `-v`. */
+  short?: string;
   /** An environment variable that stands in for the flag when it is not given. */
   env?: string;
   /** A value for the message when the value is missing; needed without a default and choices. */
@@ -76,8 +78,8 @@ export function repeatable<T>(
 }
 
 /** Declares a flag without a value. */
-export function toggle(help: string): Flag<boolean> {
-  return { help, parse: () => true };
+export function toggle(help: string, short?: string): Flag<boolean> {
+  return { help, parse: () => true, ...(short !== undefined && { short }) };
 }
 
 /** A parser for whole numbers within bounds, both inclusive. */
@@ -201,7 +203,8 @@ export function parseFlags<F extends Flags>(
 
   // "--to -1h" and "--count -1" are a flag and its value: parsers would take "-1" for a flag. And
   // "--" ends nothing here: npm users write it before the flags of a task.
-  const tokens = args.filter((arg, index) => arg !== "--" || index !== args.indexOf("--"));
+  const tokens = args.filter((arg, index) => arg !== "--" || index !== args.indexOf("--"))
+    .flatMap((arg) => longForms(arg, flags));
   const joined: string[] = [];
   for (let i = 0; i < tokens.length; i++) {
     const arg = tokens[i]!;
@@ -251,6 +254,17 @@ export function parseFlags<F extends Flags>(
     }
   }
   return { options: options as Options<F>, operands };
+}
+
+/** `-vf` as `--volumes` and `--follow`; any other word as it is. */
+function longForms(arg: string, flags: Flags): string[] {
+  const letters = /^-[a-z]+$/i.test(arg) ? [...arg.slice(1)] : [];
+  const names = letters.map((letter) =>
+    Object.keys(flags).find((name) => flags[name]!.short === letter)
+  );
+  return names.length === 0 || names.includes(undefined)
+    ? [arg]
+    : names.map((name) => flagName(name!));
 }
 
 /** A switch takes no value but `=true` and `=false`: `--execute=no` must not execute. */

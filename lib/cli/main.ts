@@ -34,6 +34,12 @@ export interface Program<F extends Flags> {
   flags: F;
   /** Command lines that work as they are, at most 78 characters wide. */
   examples: readonly [string, string, ...string[]];
+  /**
+   * The names of the flags that `--help` shows.
+   *
+   * @default all
+   */
+  shownFlags?: readonly string[];
   /** Whether its only work is output, so that it ends when the reader of stdout has gone. */
   isForReading?: boolean;
   /** Text at the end of `--help`. */
@@ -56,12 +62,15 @@ const SAME_SIGNAL_MS = 500;
 
 /** The whole text of `--help`. */
 export function helpText<F extends Flags>(program: Program<F>): string {
-  const rows = Object.entries(program.flags).map(([name, { value, help, default: text, env }]) => {
+  const flags = Object.entries(program.flags)
+    .filter(([name]) => program.shownFlags?.includes(name) ?? true);
+  const rows = flags.map(([name, { value, help, default: text, env, short }]) => {
     const facts = [
       ...(text !== undefined && text !== "" ? [`default ${text}`] : []),
       ...(env !== undefined ? [`or ${env}`] : []),
     ];
-    const typed = value === undefined ? flagName(name) : `${flagName(name)} ${value}`;
+    const letter = short === undefined ? "" : `-${short}, `;
+    const typed = letter + (value === undefined ? flagName(name) : `${flagName(name)} ${value}`);
     return [typed, facts.length === 0 ? help : `${help} (${facts.join(", ")})`] as const;
   });
   rows.push(

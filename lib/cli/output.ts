@@ -122,6 +122,11 @@ export function writeAll(to: typeof Deno.stdout, text: string): void {
 
 let onReaderGone = () => {};
 
+/** The reader of stdout has closed the pipe: what was set for that happens. */
+export function readerGone(): void {
+  onReaderGone();
+}
+
 /** Sets what happens when the reader of stdout has closed the pipe; nothing by default. */
 export function whenReaderGone(run: () => void): void {
   onReaderGone = run;

@@ -21,17 +21,18 @@ const HELP: Record<string, RegExp> = {
   broker: /^Starts, stops and shows/,
   demo: /^Runs the whole flow/,
   "demo-program": /^Runs the whole flow/,
-  down: /^Starts, stops and shows/,
+  down: /^Stop the broker/,
   inventory: /^Turns each order/,
   lag: /^Shows the lag/,
-  logs: /^Starts, stops and shows/,
+  logs: /^Print its log/,
   produce: /^Publishes orders/,
-  ps: /^Starts, stops and shows/,
+  ps: /^Show whether/,
   replay: /^Moves a consumer group/,
   show: /^Shows orders/,
+  restart: /^Stop it and start it again/,
   soak: /^Kills/,
   test: /^Run tests/,
-  up: /^Starts, stops and shows/,
+  up: /^Start the broker/,
 };
 /** `ok` checks the types of the whole tree, which takes long: .ci/run starts it. `docs` has a test below. */
 const WITHOUT_HELP = ["docs", "ok"];
