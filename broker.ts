@@ -55,9 +55,9 @@ import { delayOrAbort } from "./lib/async.ts";
 const commands = {
   up: "start the broker and wait until it is ready",
   down: "stop the broker and wait until it is gone",
-  restart: "stop it and start it again, with the same data",
+  restart: "stop the broker and start it again, with the same data",
   status: "show whether the broker is running; exit code 1 when it is not",
-  logs: "print its log",
+  logs: "print the log of the broker",
 };
 
 type Command = keyof typeof commands;
@@ -124,7 +124,7 @@ const TASKS: Record<Command, { task: string; flags: string[]; examples: [string,
   logs: {
     task: "logs",
     flags: ["follow", "tail"],
-    examples: ["deno task logs -f --tail 20", "deno task logs | grep ERROR"],
+    examples: ["deno task logs -f --tail 20", "deno task logs --tail 100"],
   },
 };
 const FLAGS_OF_ALL = ["data", "json", "quiet", "verbose"];
@@ -399,7 +399,7 @@ function runMain(): void {
   if (!(word in TASKS)) {
     main({
       ...{ usage: "deno task broker", summary: SUMMARY, commands, flags, run },
-      examples: ["deno task broker up", "deno task broker logs --follow"],
+      examples: ["deno task up", "deno task logs --follow"],
     });
     return;
   }
@@ -408,9 +408,8 @@ function runMain(): void {
   const summary = commands[command];
   main({
     usage: `deno task ${task}`,
-    summary:
-      `${summary[0]!.toUpperCase()}${summary.slice(1)}. The broker is one Apache Kafka for ` +
-      "work on this machine, on loopback only.",
+    summary: `${summary[0]!.toUpperCase()}${summary.slice(1)}. It is one Apache Kafka for work ` +
+      "on this machine, on loopback only.",
     flags,
     shownFlags: [...names, ...FLAGS_OF_ALL],
     examples,

@@ -89,7 +89,7 @@ export async function startBroker(
   options: ClusterOptions = {},
 ): Promise<StartResult> {
   const { note = () => {}, signal } = options;
-  await Deno.mkdir(`${dataDir}/logs`, { recursive: true });
+  await Deno.mkdir(dataDir, { recursive: true });
   using _lock = await lockDirectory(dataDir, options);
 
   const former = await javaState(dataDir);
@@ -110,6 +110,7 @@ export async function startBroker(
   const heap = options.heap ?? former?.heap ?? "192m";
   const launch = await prepare(dataDir, { clusterId, heap, nodes }, options);
   await writeState(dataDir, { engine: "java", clusterId, heap, nodes });
+  await Deno.mkdir(`${dataDir}/logs`, { recursive: true });
   await Promise.all(missing.map((node) => formatNode(node, launch)));
   signal?.throwIfAborted();
   await spawnAndWait(missing, launch);
@@ -157,8 +158,8 @@ export async function nodeStatus(dataDir: string): Promise<NodeStatus[]> {
   return await Promise.all(nodes.map((node) => statusOfNode(dataDir, node)));
 }
 
-/** What a start may leave in a data directory before it is one. */
-const LEFT_BY_A_START = /^(lock|logs|libs.*|broker\.json.*|node-\d)$/;
+/** What a directory may hold that is to become a data directory: the jars, and what a failed start leaves. */
+const BEFORE_THE_START = /^(lock|libs-.*|libs\.lock|broker\.json\.unfinished)$/;
 
 /**
  * Checks that a directory is a data directory, new or empty, before anything is written to it or
@@ -172,7 +173,7 @@ export async function requireDataDirectory(dataDir: string): Promise<void> {
   };
   try {
     const names = (await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name);
-    const foreign = names.find((name) => !LEFT_BY_A_START.test(name));
+    const foreign = names.find((name) => !BEFORE_THE_START.test(name));
     if (foreign !== undefined && !names.includes("broker.json")) {
       refuse(`it holds other files, such as "${foreign}"; name a new or an empty directory`);
     }
@@ -189,9 +190,16 @@ export async function requireDataDirectory(dataDir: string): Promise<void> {
  */
 export async function deleteData(dataDir: string): Promise<void> {
   const nodes = (await javaState(dataDir))?.nodes ?? [];
-  if (nodes.length === 0) return await removeIfThere(stateFile(dataDir));
-  for (const { id } of nodes) await removeIfThere(nodeFiles(dataDir, id).dir);
-  await removeIfThere(`${dataDir}/logs`);
+  for (const { id } of nodes) {
+    const { dir, properties } = nodeFiles(dataDir, id);
+    if (await exists(properties)) await removeIfThere(dir);
+  }
+  const logs = `${dataDir}/logs`;
+  for (const { name } of await Array.fromAsync(Deno.readDir(logs)).catch(() => [])) {
+    if (/^node-\d+\b/.test(name)) await removeIfThere(`${logs}/${name}`);
+  }
+  // It stays when it holds files of others.
+  await Deno.remove(logs).catch(() => {});
   await removeIfThere(stateFile(dataDir));
 }
 

@@ -18,7 +18,7 @@ const POM = `${ROOT}/dev_broker/pom.xml`;
 const OLDEST_JAVA = 17;
 const DOWNLOAD_LIMIT_MS = 15 * 60_000;
 /** What Maven downloads, about, in bytes. */
-const DOWNLOAD_BYTES = 60e6;
+const DOWNLOAD_BYTES = 63e6;
 const HOW_ELSE = `install Java and Maven:
 Debian, Ubuntu: sudo apt-get install openjdk-17-jre-headless maven
 macOS: brew install openjdk maven
@@ -124,7 +124,7 @@ async function copyDependencies(
   let doneBytes = 0;
   const onText = (text: string) => {
     doneBytes += downloadedBytes(text);
-    onDownload?.(doneBytes, DOWNLOAD_BYTES);
+    if (doneBytes > 0) onDownload?.(doneBytes, DOWNLOAD_BYTES);
   };
   const { success, code, text } = await outputOf("mvn", args, { signal: either, onText }).catch(
     (error) => {

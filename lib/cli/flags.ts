@@ -203,12 +203,16 @@ export function parseFlags<F extends Flags>(
 
   // "--to -1h" and "--count -1" are a flag and its value: parsers would take "-1" for a flag. And
   // "--" ends nothing here: npm users write it before the flags of a task.
-  const tokens = args.filter((arg, index) => arg !== "--" || index !== args.indexOf("--"))
-    .flatMap((arg) => longForms(arg, flags));
+  const tokens = args.filter((arg, index) => arg !== "--" || index !== args.indexOf("--"));
   const joined: string[] = [];
   for (let i = 0; i < tokens.length; i++) {
     const arg = tokens[i]!;
     const next = tokens[i + 1];
+    const letters = longForms(arg, flags);
+    if (letters !== undefined) {
+      joined.push(...letters);
+      continue;
+    }
     refuseSwitchValue(arg, (typed) => names.has(typed) && !takesValue(typed));
     if (takesValue(arg)) {
       if (next === undefined || names.has(next.replace(/=.*/, ""))) {
@@ -256,14 +260,14 @@ export function parseFlags<F extends Flags>(
   return { options: options as Options<F>, operands };
 }
 
-/** `-vf` as `--volumes` and `--follow`; any other word as it is. */
-function longForms(arg: string, flags: Flags): string[] {
+/** `-vf` as `--volumes` and `--follow`; `undefined` for any other word. */
+function longForms(arg: string, flags: Flags): string[] | undefined {
   const letters = /^-[a-z]+$/i.test(arg) ? [...arg.slice(1)] : [];
   const names = letters.map((letter) =>
     Object.keys(flags).find((name) => flags[name]!.short === letter)
   );
   return names.length === 0 || names.includes(undefined)
-    ? [arg]
+    ? undefined
     : names.map((name) => flagName(name!));
 }
 

@@ -105,6 +105,16 @@ Deno.test("parseFlags goes by the flag, then the environment, then the default",
   assertEquals(from(["--failure-rate", "1"]).failureRate, 1);
 });
 
+Deno.test("parseFlags takes the letters of switches, alone and together", () => {
+  const switches = { volumes: toggle("delete", "v"), follow: toggle("go on", "f") };
+  const parse = (...args: string[]) => parseFlags(switches, args).options;
+  assertEquals(parse("-v"), { volumes: true, follow: false });
+  assertEquals(parse("-fv"), { volumes: true, follow: true });
+  assertThrows(() => parse("-vx"), UsageError, "unknown flag -vx");
+  const data = { ...switches, data: flag({ value: "DIR", help: "where" }, String) };
+  assertEquals(parseFlags(data, ["--data", "-v"]).options.data, "-v", "a value is no letter");
+});
+
 Deno.test("parseFlags refuses unknown flags and names the nearest known one", () => {
   assertEquals(refusalOf("--cuont", "5"), "unknown flag --cuont (did you mean --count?)");
   assertEquals(

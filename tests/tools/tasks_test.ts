@@ -24,12 +24,12 @@ const HELP: Record<string, RegExp> = {
   down: /^Stop the broker/,
   inventory: /^Turns each order/,
   lag: /^Shows the lag/,
-  logs: /^Print its log/,
+  logs: /^Print the log/,
   produce: /^Publishes orders/,
   ps: /^Show whether/,
   replay: /^Moves a consumer group/,
   show: /^Shows orders/,
-  restart: /^Stop it and start it again/,
+  restart: /^Stop the broker and start it again/,
   soak: /^Kills/,
   test: /^Run tests/,
   up: /^Start the broker/,
@@ -208,10 +208,65 @@ Deno.test("the tasks of the broker start, show and stop one", async () => {
     assertEquals(status?.ready, true);
     assertMatch(String(messageLines((await broker("up", "--json")).stderr)[0]?.message), /already/);
     assertStringIncludes((await broker("logs")).stdout, "Kafka Server started");
+    assertEquals((await broker("logs", "--tail", "2")).stdout.trimEnd().split("\n").length, 2);
+
+    const again = await broker("restart");
+    assertMatch(again.stderr, /^stopping the broker …\nstopped after .*\nKafka .* is ready at/);
+    // The log is silent now, so nothing is written that could show that the reader has gone.
+    const following = new Deno.Command("sh", {
+      cwd: checkout.root,
+      args: ["-c", `'${checkout.deno}' task -q logs -f --tail 1 | head -n 1`],
+      env: { JAVA_HOME: home },
+    });
+    assertEquals((await following.output()).success, true);
   } finally {
-    assertEquals((await broker("down", "--volumes")).exitCode, 0);
+    const down = await broker("down", "-v");
+    assertEquals([down.exitCode, /deleted its data/.test(down.stderr)], [0, true], down.stderr);
   }
   assertEquals((await broker("ps")).exitCode, 1);
+  const misplaced = await broker("up", "-v");
+  assertEquals(misplaced.exitCode, 2);
+  assertMatch(misplaced.stderr, /--volumes belongs to deno task down, not to deno task up/);
+});
+
+Deno.test("up --data takes a directory from where the user stands, and down -v deletes nothing else", async () => {
+  await using checkout = await checkoutWithBlank();
+  const address = await prepareBroker(checkout);
+  const place = `${checkout.root}/../a, place`;
+  await Deno.mkdir(`${place}/foreign/logs`, { recursive: true });
+  await Deno.writeTextFile(`${place}/foreign/notes`, "");
+  await Deno.mkdir(`${place}/kafka`);
+  await Deno.rename(`${checkout.root}/.kafka/broker.json`, `${place}/kafka/broker.json`);
+  const broker = (...[name, ...args]: string[]) => checkout.run(name!, args, { INIT_CWD: place });
+  try {
+    const up = await broker("up", "--data", "kafka/");
+    assertEquals(up.exitCode, 0, up.stderr);
+    assertStringIncludes((await broker("ps", "--data", "kafka")).stdout, address);
+  } finally {
+    await broker("down", "-v", "--data", "kafka");
+  }
+  assertEquals(await fileNames(`${place}/kafka`), ["lock"]);
+  for (const name of ["up", "down"]) {
+    const { exitCode, stderr } = await broker(name, "--data", "foreign");
+    assertEquals(exitCode, 1);
+    assertMatch(stderr, /--data ".*foreign": it holds other files, such as "notes"/);
+  }
+  assertEquals(await fileNames(`${place}/foreign`), ["logs", "notes"]);
+});
+
+Deno.test("up names a missing Java and a missing Maven together, and the ways out", async () => {
+  await using checkout = await checkoutWithBlank();
+  await Deno.mkdir(`${checkout.root}/empty`);
+  const { exitCode, stderr } = await checkout.run("up", [], {
+    PATH: `${checkout.root}/empty`,
+    JAVA_HOME: "",
+  });
+  assertEquals(exitCode, 1);
+  for (
+    const part of [/Java 17 or newer/, /Maven, .* missing too/, /apt-get install/, /KAFKA_BROKERS/]
+  ) {
+    assertMatch(stderr, part);
+  }
 });
 
 Deno.test("deno task demo leaves every file as it is, also the report of a running analytics", async () => {
