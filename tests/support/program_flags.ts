@@ -27,6 +27,7 @@ export const FLAGS: Record<string, Flags> = {
   produce: producer.flags,
   ps: broker.flags,
   replay: replay.flags,
+  restart: broker.flags,
   show: show.flags,
   soak: soak.flags,
   up: broker.flags,
