@@ -10,25 +10,15 @@
  * deno task analytics --replay --until-end --format json
  * ```
  *
- * Permissions: the set `analytics` of deno.json, `--allow-net` for the brokers, `--allow-read` and
- * `--allow-write` for the directory of the report.
+ * Permissions: the set `service` of deno.json, of whose files it keeps the report only.
  *
  * @module
  */
-import {
-  COMMON_FLAGS,
-  flag,
-  nonEmpty,
-  oneOf,
-  type Options,
-  toggle,
-  wholeNumber,
-} from "./lib/cli/flags.ts";
+import { COMMON_FLAGS, flag, oneOf, type Options, toggle, wholeNumber } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
-import { printNote, printResult } from "./lib/cli/output.ts";
-import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
+import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
+import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
-import { userPath } from "./lib/cli/user_path.ts";
 import { moveToBeginning } from "./lib/kafka/move_offsets.ts";
 import type { SourceRecord } from "./lib/kafka/records.ts";
 import { prepareServiceTopics } from "./lib/kafka/service_topics.ts";
@@ -52,13 +42,13 @@ export const flags = {
   reportEvery: flag({
     value: "N",
     default: "1000",
-    help: "print a line of metrics for every N orders that this instance has counted",
+    help: "print a line of metrics for every N orders of this instance, at least 1",
   }, wholeNumber({ min: 1 })),
   output: flag({
-    value: "FILE",
+    value: "FILE|-|none",
     default: "metrics_output.txt",
-    help: "where the report is kept up to date, relative to the current directory",
-  }, nonEmpty),
+    help: "where the report is kept up to date; - or none: no file, stdout only, at the end",
+  }, reportPath),
   format: flag({
     value: "text|json",
     default: "text",
@@ -70,8 +60,7 @@ export const flags = {
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
-  const output = userPath(options.output);
-  await requireWritable(output);
+  const file = await openReportFile(options.output);
   const settings = kafkaSettings("order-stream-analytics", options, printNote);
   const group = options.topicPrefix + options.group;
   const topics = await prepareServiceTopics(settings, {
@@ -87,7 +76,8 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const format = options.format === "json" ? reportJson : reportText;
   const tally = new OrderTally();
   const startedMs = performance.now();
-  printNote(`group ${group} counts ${topics.orders}; the report is in ${options.output}`);
+  const place = options.output === undefined ? "printed at the end" : `in ${options.output}`;
+  printNote(`group ${group} counts ${topics.orders}; the report is ${place}`);
   await runService({
     settings,
     group,
@@ -96,18 +86,23 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     untilEnd: options.untilEnd,
     table: minuteTable,
     process: (records) => countOrders(records, { tally, reportEvery: options.reportEvery }),
-    report: (rows) => writeWhole(output, format(metricsReport(allMetrics(rows)))),
+    report: (rows) =>
+      file?.update(format(metricsReport(allMetrics(rows)))) ?? Promise.resolve(true),
     finish(rows) {
-      const seconds = ((performance.now() - startedMs) / 1_000).toFixed(2);
-      printNote(`${tally.total} orders counted by this instance in ${seconds} s`);
+      const seconds = (performance.now() - startedMs) / 1_000;
+      printNote(`${tally.total} orders counted by this instance in ${seconds.toFixed(2)} s`, {
+        total_orders: tally.total,
+        seconds: Number(seconds.toFixed(3)),
+      });
       if (rows === undefined) {
-        printNote(`no report: ${topics.state} could not be read to its end`);
+        printWarning(`no report: ${topics.state} could not be read to its end`);
       } else {
         const report = metricsReport(allMetrics(rows));
         printResult((options.json ? reportJson : format)(report).trimEnd());
       }
     },
   }, signal);
+  await file?.close();
 }
 
 /** Counts orders by minute; the tally grows once they are committed. */
@@ -127,7 +122,7 @@ function countOrders(
     committed() {
       for (const { timestampMs, failed } of counted) {
         tally.add(timestampMs, failed);
-        if (tally.total % reportEvery === 0) printNote(String(tally));
+        if (tally.total % reportEvery === 0) printNote(String(tally), tally.figures());
       }
     },
   };
@@ -139,6 +134,10 @@ if (import.meta.main) {
     summary:
       "Counts orders per minute and failures, exactly once, and keeps a report of all partitions.",
     flags,
+    examples: [
+      "deno task analytics --replay --until-end",
+      "deno task analytics --format json --output metrics.json",
+    ],
     run,
   });
 }

@@ -8,8 +8,9 @@
  * ```sh
  * deno task up
  * deno task ps
- * deno task logs --follow
- * deno task down --volumes
+ * deno task logs -f --tail 20
+ * deno task restart
+ * deno task down -v
  * deno task up --nodes 3
  * ```
  *
@@ -18,13 +19,26 @@
  * @module
  */
 import { resolve } from "node:path";
-import { flag, nonEmpty, oneOf, type Options, toggle, UsageError } from "./lib/cli/flags.ts";
+import { keepFileAccess } from "./lib/cli/file_access.ts";
+import {
+  flag,
+  nonEmpty,
+  oneOf,
+  type Options,
+  toggle,
+  UsageError,
+  wholeNumber,
+} from "./lib/cli/flags.ts";
+import { LiveLines } from "./lib/cli/live_lines.ts";
 import { main } from "./lib/cli/main.ts";
-import { printNote, printResult } from "./lib/cli/output.ts";
+import { printNote, printResult, readerGone } from "./lib/cli/output.ts";
+import { takesEscapes } from "./lib/cli/terminal.ts";
+import { userPath } from "./lib/cli/user_path.ts";
 import { durationMs } from "./lib/duration.ts";
 import {
   deleteData,
   nodeStatus,
+  requireDataDirectory,
   startBroker,
   type StartResult,
   stopBroker,
@@ -41,50 +55,94 @@ import { delayOrAbort } from "./lib/async.ts";
 const commands = {
   up: "start the broker and wait until it is ready",
   down: "stop the broker and wait until it is gone",
+  restart: "stop the broker and start it again, with the same data",
   status: "show whether the broker is running; exit code 1 when it is not",
-  logs: "print its log",
+  logs: "print the log of the broker",
 };
+
+type Command = keyof typeof commands;
 
 /** The flags of the program. */
 export const flags = {
   nodes: flag({
     value: "1|3",
-    help: "up: number of nodes; 3 need Java (default 1, or that of the existing data)",
+    example: "3",
+    help: "number of nodes; 3 need Java (default 1, or that of the existing data)",
   }, (text) => defaultNodes(Number(oneOf("1", "3")(text)))),
   data: flag(
-    { value: "DIR", help: "directory for data, settings and logs (default .kafka)" },
-    nonEmpty,
+    {
+      value: "DIR",
+      example: ".kafka",
+      help: "directory for data, settings and logs (default .kafka in the project)",
+    },
+    nonEmpty("a directory"),
   ),
   engine: flag({
     value: "docker|java",
-    help: "up: what runs the broker (default Docker if its engine is running, else Java)",
+    help: "what runs the broker (default Docker if its engine is running, else Java)",
   }, oneOf("docker", "java")),
   heap: flag({
     value: "SIZE",
-    help: "up: maximum Java heap of each node (default 192m)",
+    example: "1g",
+    help: "maximum Java heap of each node (default 192m)",
   }, heapSize),
-  volumes: toggle("down: also delete all topics, records and logs"),
-  follow: toggle("logs: keep printing new lines"),
+  volumes: toggle("also delete all topics, records and logs", "v"),
+  follow: toggle("keep printing new lines", "f"),
+  tail: flag({
+    value: "N",
+    example: "50",
+    help: "begin with the last N lines (default all)",
+  }, wholeNumber({ min: 0 })),
   timeout: flag({
     value: "DURATION",
-    help: "up: time limit for becoming ready (default 60s); down: for a clean stop (default 30s)",
+    example: "60s",
+    help: "time limit for becoming ready (default 60s) or for a clean stop (default 30s)",
   }, durationMs),
-  json: toggle("ps: print JSON"),
+  json: toggle("print status, messages and errors as JSON, one object a line"),
+  quiet: toggle("print only warnings, errors and the result"),
   verbose: toggle("show Maven's output and the stack of an error"),
 };
 
-/** Runs one of the four commands. */
+/** The task of each command, and the flags that it takes besides those of all. */
+const TASKS: Record<Command, { task: string; flags: string[]; examples: [string, string] }> = {
+  up: {
+    task: "up",
+    flags: ["nodes", "engine", "heap", "timeout"],
+    examples: ["deno task up --nodes 3", "deno task up --engine java --data ~/kafka-data"],
+  },
+  down: {
+    task: "down",
+    flags: ["volumes", "timeout"],
+    examples: ["deno task down", "deno task down -v"],
+  },
+  restart: {
+    task: "restart",
+    flags: ["timeout"],
+    examples: ["deno task restart", "deno task restart --timeout 2m"],
+  },
+  status: { task: "ps", flags: [], examples: ["deno task ps", "deno task ps --json"] },
+  logs: {
+    task: "logs",
+    flags: ["follow", "tail"],
+    examples: ["deno task logs -f --tail 20", "deno task logs --tail 100"],
+  },
+};
+const FLAGS_OF_ALL = ["data", "json", "quiet", "verbose"];
+
+/** Runs one of the commands. */
 export async function run(
   options: Options<typeof flags>,
   signal: AbortSignal,
   command: string,
 ): Promise<number> {
-  refuseMisplaced(options, command);
-  const dataDir = options.data === undefined ? DEFAULT_DATA_DIR : resolve(options.data);
+  refuseMisplaced(options, command as Command);
+  const dataDir = options.data === undefined ? DEFAULT_DATA_DIR : resolve(userPath(options.data));
+  const ours = [DEFAULT_DATA_DIR, dataDir];
+  keepFileAccess({ read: [...ours, `${ROOT}/dev_broker`], write: ours });
+  await requireDataDirectory(dataDir);
   const context = { dataDir, options, state: await readState(dataDir), signal };
-  if (command === "up") return await up(context);
-  if (command === "down") return await down(context);
-  return command === "status" ? await status(context) : await logs(context);
+  const work = { up, down, restart, status, logs }[command as Command];
+  return await work(context);
 }
 
 interface Context {
@@ -110,20 +168,23 @@ async function up(context: Context): Promise<number> {
       ...options,
       timeoutMs: options.timeout,
       note: printNote,
+      onDownload: downloadBar(),
       signal,
     });
-  const count = brokers.split(",").length;
-  const how = withDocker
-    ? "Docker"
-    : `Java, ${count} node${count === 1 ? "" : "s"}, ${shown(dataDir)}`;
   const notes = {
     foreign: `a Kafka broker that this project did not start already answers at ${brokers}`,
     running: `Kafka ${KAFKA_VERSION} is already running at ${brokers}`,
     started: `Kafka ${KAFKA_VERSION} is ready at ${brokers} after ${secondsSince(startedMs)} ` +
-      `(${how}); stop it with: deno task down`,
+      `(${withDocker ? "Docker" : `Java, ${shown(dataDir)}`})`,
   };
   printNote(notes[outcome]);
+  if (outcome === "started") printNote("stop it with: deno task down");
   return 0;
+}
+
+async function restart(context: Context): Promise<number> {
+  await down(context);
+  return await up({ ...context, state: await readState(context.dataDir) });
 }
 
 /** Whether Docker shall run the broker: if requested, else if it can and the data is not Java's. */
@@ -189,13 +250,17 @@ async function down({ dataDir, options, state, signal }: Context): Promise<numbe
 
 async function status({ dataDir, options, state }: Context): Promise<number> {
   if (state?.engine === "docker") {
-    await compose(["ps", ...(options.json ? ["--format", "json"] : [])]);
-    return await containerRuns() ? 0 : 1;
+    const ready = await containerRuns();
+    if (options.json) printResult(JSON.stringify({ engine: "docker", ready, nodes: [] }));
+    else await compose(["ps"]);
+    return ready ? 0 : 1;
   }
   const nodes = await nodeStatus(dataDir);
   const ready = nodes.length > 0 && nodes.every((node) => node.state === "ready");
   if (options.json) {
-    printResult(JSON.stringify({ engine: state?.engine ?? null, ready, nodes }));
+    printResult(
+      JSON.stringify({ engine: state?.engine ?? null, ready, nodes: nodes.map(nodeJson) }),
+    );
   } else if (nodes.length === 0) {
     const { port } = defaultNodes(1)[0]!;
     printResult(`no broker was started in ${shown(dataDir)}`);
@@ -206,6 +271,19 @@ async function status({ dataDir, options, state }: Context): Promise<number> {
     for (const node of nodes) printResult(statusLine(node));
   }
   return ready ? 0 : 1;
+}
+
+function nodeJson({ id, state, port, controllerPort, pid, since, logFile }: NodeStatus) {
+  const controller = { controller_port: controllerPort };
+  return {
+    id,
+    state,
+    port,
+    ...controller,
+    pid: pid ?? null,
+    since: since ?? null,
+    log_file: logFile,
+  };
 }
 
 function statusLine({ id, state, port, pid, since, logFile }: NodeStatus): string {
@@ -221,7 +299,8 @@ function statusLine({ id, state, port, pid, since, logFile }: NodeStatus): strin
 
 async function logs({ dataDir, options, state, signal }: Context): Promise<number> {
   if (state?.engine === "docker") {
-    await compose(["logs", ...(options.follow ? ["--follow"] : [])], signal);
+    const tail = options.tail === undefined ? [] : ["--tail", String(options.tail)];
+    await compose(["logs", ...(options.follow ? ["--follow"] : []), ...tail], signal);
     return 0;
   }
   const nodes = await nodeStatus(dataDir);
@@ -232,12 +311,16 @@ async function logs({ dataDir, options, state, signal }: Context): Promise<numbe
   }
   const prints = await Promise.all(
     nodes.map(({ id, logFile }) =>
-      openLog(logFile, (lines) => {
-        const prefix = nodes.length === 1 ? "" : `node ${id} | `;
-        printResult(lines.map((line) => prefix + line).join("\n"));
+      openLog(logFile, {
+        tail: options.tail,
+        onLines(lines) {
+          const prefix = nodes.length === 1 ? "" : `node ${id} | `;
+          printResult(lines.map((line) => prefix + line).join("\n"));
+        },
       })
     ),
   );
+  if (options.follow && !Deno.stdout.isTerminal()) watchReader();
   for (let more = true; more;) {
     for (const print of prints) await print();
     more = options.follow && !signal.aborted;
@@ -246,20 +329,34 @@ async function logs({ dataDir, options, state, signal }: Context): Promise<numbe
   return 0;
 }
 
-function refuseMisplaced(options: Options<typeof flags>, command: string): void {
-  const placed = {
-    nodes: "up",
-    engine: "up",
-    heap: "up",
-    volumes: "down",
-    follow: "logs",
-    json: "ps",
-  };
-  const task = command === "status" ? "ps" : command;
-  for (const [name, place] of Object.entries(placed)) {
-    if (options[name as keyof typeof placed] && place !== task) {
-      throw new UsageError(`--${name} belongs to deno task ${place}, not to deno task ${task}`);
-    }
+/**
+ * Notices that the reader of stdout has gone, although nothing is written: GNU tail watches its output
+ * for that, and ends with this process. Any other tail is of no use here, and of no harm.
+ */
+async function watchReader(): Promise<void> {
+  const args = ["--follow", `--pid=${Deno.pid}`, "/dev/null"];
+  try {
+    const tail = new Deno.Command("tail", { args, stdin: "null", stderr: "null" }).spawn();
+    tail.unref();
+    const { signal } = await tail.status;
+    if (signal === "SIGPIPE") readerGone();
+  } catch (error) {
+    // There is no tail: the next line of the log shows it.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function refuseMisplaced(options: Options<typeof flags>, command: Command): void {
+  const { task } = TASKS[command];
+  for (const [name, value] of Object.entries(options)) {
+    const isGiven = value !== undefined && value !== false;
+    if (!isGiven || [...FLAGS_OF_ALL, ...TASKS[command].flags].includes(name)) continue;
+    const places = Object.values(TASKS).filter(({ flags }) => flags.includes(name))
+      .map(({ task }) => `deno task ${task}`);
+    throw new UsageError(`--${name} belongs to ${places.join(" and ")}, not to deno task ${task}`);
+  }
+  if (options.json && task === "logs") {
+    throw new UsageError("--json does not belong to deno task logs: the log is text");
   }
   if (options.nodes?.length === 3 && options.engine === "docker") {
     throw new UsageError("--nodes 3 needs --engine java: compose.yaml has one node");
@@ -276,14 +373,49 @@ function shown(path: string): string {
   return path.startsWith(`${ROOT}/`) ? path.slice(ROOT.length + 1) : path;
 }
 
-if (import.meta.main) {
-  main({
-    usage: "deno task broker",
-    summary: "Starts, stops and shows one Apache Kafka for work on this machine, on loopback only.",
-    commands,
-    flags,
-    isForReading: Deno.args[0] === "logs",
-    run,
-    notes: "The command status is the task ps: deno task ps",
-  });
+/** A bar for a download, redrawn in place; `undefined` where nothing can be redrawn. */
+function downloadBar(): ((doneBytes: number, totalBytes: number) => void) | undefined {
+  if (!takesEscapes(Deno.stderr)) return undefined;
+  const lines = new LiveLines(true);
+  return (doneBytes, totalBytes) => {
+    const share = Math.min(1, doneBytes / totalBytes);
+    const full = Math.round(share * BAR_COLUMNS);
+    const megabytes = [doneBytes, totalBytes].map((bytes) => Math.round(bytes / 1e6));
+    lines.show([
+      `${"━".repeat(full)}${"─".repeat(BAR_COLUMNS - full)}  ${Math.round(share * 100)} %, ` +
+      `${megabytes[0]} of about ${megabytes[1]} MB`,
+    ]);
+  };
 }
+
+const BAR_COLUMNS = 30;
+
+const SUMMARY =
+  "Starts, stops and shows one Apache Kafka for work on this machine, on loopback only.";
+
+/** The command that a task of deno.json has put before the user's words. */
+function runMain(): void {
+  const [word = "", ...args] = Deno.args;
+  if (!(word in TASKS)) {
+    main({
+      ...{ usage: "deno task broker", summary: SUMMARY, commands, flags, run },
+      examples: ["deno task up", "deno task logs --follow"],
+    });
+    return;
+  }
+  const command = word as Command;
+  const { task, flags: names, examples } = TASKS[command];
+  const summary = commands[command];
+  main({
+    usage: `deno task ${task}`,
+    summary: `${summary[0]!.toUpperCase()}${summary.slice(1)}. It is one Apache Kafka for work ` +
+      "on this machine, on loopback only.",
+    flags,
+    shownFlags: [...names, ...FLAGS_OF_ALL],
+    examples,
+    isForReading: command === "logs",
+    run: (options, signal) => run(options, signal, command),
+  }, args);
+}
+
+if (import.meta.main) runMain();

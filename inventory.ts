@@ -12,14 +12,15 @@
  * deno task inventory --until-end --stock opening_stock.json --output stock.txt
  * ```
  *
- * Permissions: the set `inventory` of deno.json.
+ * Permissions: the set `service` of deno.json.
  *
  * @module
  */
+import { fileProblem } from "./lib/cli/file_access.ts";
 import { COMMON_FLAGS, flag, nonEmpty, type Options, UsageError } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
-import { printNote, printResult } from "./lib/cli/output.ts";
-import { requireWritable, writeWhole } from "./lib/cli/report_file.ts";
+import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
+import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { grouped, table } from "./lib/cli/text.ts";
 import { userPath } from "./lib/cli/user_path.ts";
@@ -46,21 +47,22 @@ export const flags = {
   ...serviceFlags("inventory"),
   stock: flag({
     value: "FILE",
+    example: "opening_stock.json",
     help: 'opening stock, a JSON array such as [{"item_id":"burger","units":500}]: the stock ' +
       "levels then say how many units are available",
-  }, nonEmpty),
+  }, nonEmpty("a file")),
   output: flag({
     value: "FILE",
-    help: "keep the stock levels in this file, relative to the current directory",
-  }, nonEmpty),
+    example: "stock.txt",
+    help: "keep the stock levels in this file; they are printed at the end in any case",
+  }, reportPath),
   ...COMMON_FLAGS,
 };
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
   const opening = options.stock === undefined ? undefined : await readOpeningStock(options.stock);
-  const output = options.output === undefined ? undefined : userPath(options.output);
-  if (output !== undefined) await requireWritable(output);
+  const file = await openReportFile(options.output);
   const settings = kafkaSettings("order-stream-inventory", options, printNote);
   const { topicPrefix } = options;
   const group = topicPrefix + options.group;
@@ -85,24 +87,23 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       partitions: topics.partitionCounts.get(movements.name)!,
       totals,
     }),
-    async report(rows) {
-      if (output !== undefined) await writeWhole(output, stockText(stockLevels(rows, opening)));
-    },
+    report: (rows) => file?.update(stockText(stockLevels(rows, opening))) ?? Promise.resolve(true),
     finish(rows) {
       if (rows === undefined) {
-        printNote(`no stock levels: ${topics.state} could not be read to its end`);
+        printWarning(`no stock levels: ${topics.state} could not be read to its end`);
       }
       const levels = rows && stockLevels(rows, opening);
       printResult(options.json ? totals.json(levels) : totals.text(levels));
     },
   }, signal);
+  await file?.close();
 }
 
 async function readOpeningStock(path: string): Promise<Map<string, number>> {
   try {
     return parseOpeningStock(await Deno.readTextFile(userPath(path)));
   } catch (error) {
-    throw new UsageError(`--stock "${path}": ${(error as Error).message}`);
+    throw new UsageError(`--stock "${path}": ${fileProblem(error)}`);
   }
 }
 
@@ -160,7 +161,10 @@ class Totals {
   #startedMs = performance.now();
   #progress = atEach(1_000, (count) => {
     const perSecond = Math.round(this.#counts.orders / this.#seconds());
-    printNote(`${count} orders turned into stock movements, ${perSecond}/s`);
+    printNote(`${count} orders turned into stock movements, ${perSecond}/s`, {
+      total_orders: count,
+      orders_per_second: perSecond,
+    });
   });
 
   add(counts: Record<"orders" | "reserved" | "released" | "skipped" | "malformed", number>): void {
@@ -173,7 +177,16 @@ class Totals {
   }
 
   json(stock: StockLevel[] | undefined): string {
-    return JSON.stringify({ ...this.#counts, seconds: this.#seconds(), stock });
+    const { orders, reserved, released, skipped, malformed } = this.#counts;
+    return JSON.stringify({
+      total_orders: orders,
+      reserved,
+      released,
+      skipped_events: skipped,
+      malformed_events: malformed,
+      seconds: Number(this.#seconds().toFixed(3)),
+      stock,
+    });
   }
 
   text(stock: StockLevel[] | undefined): string {
@@ -200,6 +213,10 @@ if (import.meta.main) {
     usage: "deno task inventory",
     summary: "Turns each order into stock movements and keeps the stock levels, exactly once.",
     flags,
+    examples: [
+      "deno task inventory --until-end",
+      "deno task inventory --stock opening_stock.json --output stock.txt",
+    ],
     run,
   });
 }

@@ -10,7 +10,7 @@
  * deno task lag --group analytics --fail-above 1000
  * ```
  *
- * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `kafka` of deno.json.
  *
  * @module
  */
@@ -27,10 +27,11 @@ import {
   wholeNumber,
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
-import { printNote, printResult } from "./lib/cli/output.ts";
+import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { delayOrAbort, retry } from "./lib/async.ts";
-import { LiveScreen, terminalSize } from "./lib/cli/live_screen.ts";
-import { grouped } from "./lib/cli/text.ts";
+import { LiveScreen } from "./lib/cli/live_screen.ts";
+import { terminalSize } from "./lib/cli/terminal.ts";
+import { filled, grouped } from "./lib/cli/text.ts";
 import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
 import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
 import { explain, whileRetriable } from "./lib/kafka/errors.ts";
@@ -39,13 +40,15 @@ import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { LAG_HELP, lagJson, type LagReport, lagTable } from "./lib/lag/table.ts";
 import { behindBy, type GroupSample, groupStatus } from "./lib/lag/verdict.ts";
 import { orderEvents } from "./lib/topics.ts";
+import { visible } from "./lib/visible_text.ts";
 
 /** The flags of the program. */
 export const flags = {
   group: repeatable({
-    value: "NAME",
-    help: "show this group; may be repeated (default all groups that read the orders)",
-  }, nonEmpty),
+    value: "NAME,…",
+    example: "analytics",
+    help: "only these groups; may be repeated (default all that read the orders)",
+  }, nonEmpty("a group's name")),
   watch: toggle("continue until Ctrl-C: refresh on a terminal, otherwise append"),
   interval: flag({
     value: "DURATION",
@@ -54,6 +57,7 @@ export const flags = {
   }, positiveDurationMs),
   failAbove: flag({
     value: "N",
+    example: "1000",
     help: "exit with 3 when a group is behind by more than N records (default 0)",
   }, wholeNumber({ min: 0 })),
   ...COMMON_FLAGS,
@@ -65,8 +69,6 @@ const BEHIND = 3;
 const HISTORY_SAMPLES = 60;
 /** The time between two searches for new groups, in milliseconds. */
 const DISCOVERY_INTERVAL_MS = 5_000;
-/** The width of the output when it is not a terminal. */
-const PLAIN_COLUMNS = 120;
 
 /** Shows the lag once, or until the signal is aborted with `--watch`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
@@ -146,12 +148,15 @@ async function watch(
   { json, interval }: Options<typeof flags>,
   signal: AbortSignal,
 ): Promise<number> {
-  const screen = !json && Deno.stdout.isTerminal() ? new LiveScreen() : undefined;
-  let text = "";
-  const show = (report: LagReport) => {
-    text = json ? lagJson(report) : reportText(report, { history: true });
-    if (screen !== undefined) screen.show(`${text}\n\n${dim("Ctrl-C to quit")}`);
-    else printResult(json ? text : `${text}\n`);
+  const screen = json ? undefined : LiveScreen.open();
+  let shown: LagReport | undefined;
+  const show = (report: LagReport, footer: string) => {
+    shown = report;
+    screen?.show({
+      text: (columns) => reportText(report, { columns, history: true }),
+      footer,
+      hint: "make the window taller or use --group",
+    });
   };
   try {
     while (!signal.aborted) {
@@ -159,37 +164,49 @@ async function watch(
       const onRetry = () => {
         const silence = formatSeconds(performance.now() - startedMs);
         const note = `no answer from the brokers for ${silence}, retrying`;
-        if (screen === undefined) printNote(note);
-        else screen.show(`${text}\n\n${note}`);
+        if (screen !== undefined && shown !== undefined) show(shown, note);
+        else printWarning(note);
       };
-      show(await retry(takeSample, { ...whileRetriable(settings, signal), onRetry }));
+      show(
+        await retry(takeSample, { ...whileRetriable(settings, signal), onRetry }),
+        dim("Ctrl-C to quit"),
+      );
+      if (screen === undefined) {
+        printResult(json ? lagJson(shown!) : `${reportText(shown!, { history: true })}\n`);
+      }
       await delayOrAbort(Math.max(0, startedMs + interval - performance.now()), signal);
     }
   } finally {
     screen?.close();
-    if (screen !== undefined && text !== "") printResult(text);
+    if (screen !== undefined && shown !== undefined) {
+      printResult(reportText(shown, { history: true }));
+    }
   }
   return 0;
 }
 
 function reportText(
   { timeMs, topic, groups }: LagReport,
-  { history }: { history: boolean },
+  { history, columns = stdoutColumns() }: { history: boolean; columns?: number },
 ): string {
   const time = `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
   const partitions = groups[0] === undefined ? [] : [`${groups[0].partitions.length} partitions`];
-  const columns = Deno.stdout.isTerminal() ? terminalSize().columns : PLAIN_COLUMNS;
+  const title = filled([topic, ...partitions, time], columns, " · ").map(dim).join("\n");
   const table = groups.length === 0
     ? "no group reads it yet"
     : lagTable(groups, { columns, history });
-  return `${dim([topic, ...partitions, time].join(" · "))}\n\n${table}`;
+  return `${title}\n\n${table}`;
+}
+
+function stdoutColumns(): number {
+  return Deno.stdout.isTerminal() ? terminalSize().columns : Infinity;
 }
 
 function behindExitCode({ groups }: LagReport, failAbove: number): number {
   const behind = groups.filter((group) => behindBy(group) > failAbove)
-    .map((group) => `${group.group} by ${grouped(behindBy(group))}`);
+    .map((group) => `${visible(group.group)} by ${grouped(behindBy(group))}`);
   if (behind.length === 0) return 0;
-  printNote(`behind: ${behind.join(", ")} (exit code ${BEHIND})`);
+  printWarning(`behind: ${behind.join(", ")} (exit code ${BEHIND})`);
   return BEHIND;
 }
 
@@ -198,6 +215,10 @@ if (import.meta.main) {
     usage: "deno task lag",
     summary: "Shows the lag of the consumer groups, their rates, and a verdict.",
     flags,
+    examples: [
+      "deno task lag --watch --interval 500ms",
+      "deno task lag --group analytics,inventory --fail-above 1000",
+    ],
     notes: LAG_HELP,
     isForReading: true,
     run,

@@ -10,7 +10,7 @@
  * deno task produce --from orders.ndjson
  * ```
  *
- * Permissions: the set `produce` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `produce` of deno.json, of whose files it keeps those of `--from` and `--menu`.
  *
  * @module
  */
@@ -19,13 +19,14 @@ import {
   COMMON_FLAGS,
   decimal,
   flag,
+  flagName,
   nonEmpty,
   type Options,
-  typedName,
   UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
+import { fileProblem, keepFileAccess } from "./lib/cli/file_access.ts";
 import { userPath } from "./lib/cli/user_path.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
@@ -33,7 +34,12 @@ import { withAdmin } from "./lib/kafka/client.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { delayOrAbort, unlessAborted } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
-import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
+import {
+  type Acknowledgement,
+  openPublisher,
+  type Publisher,
+  readMaxBatchBytes,
+} from "./lib/kafka/publisher.ts";
 import { eventTimes } from "./lib/event_times.ts";
 import { MENU, type MenuItem, parseMenu } from "./lib/menu.ts";
 import { readLines } from "./lib/ndjson.ts";
@@ -45,42 +51,57 @@ import { orderEvents } from "./lib/topics.ts";
 
 /** The flags of the program. */
 export const flags = {
-  count: flag({ value: "N", help: "how many orders (default 10000)" }, wholeNumber({ min: 1 })),
+  count: flag({
+    value: "N",
+    example: "10000",
+    help: "how many orders, at least 1 (default 10000)",
+  }, wholeNumber({ min: 1 })),
   rate: flag({
     value: "N",
-    help: "orders per second (default as fast as possible)",
+    example: "500",
+    help: "orders per second, above 0 (default as fast as possible)",
   }, decimal({ above: 0 })),
   failureRate: flag({
     value: "SHARE",
+    example: "0.05",
     help: "share of orders that fail, 0 to 1 (default 0.05)",
   }, decimal({ min: 0, max: 1 })),
   seed: flag({
     value: "N",
-    help: "the same seed, --start and flags give the same orders (default random)",
+    example: "7",
+    help: "0 to 4294967295; the same seed, --start and flags give the same orders (default random)",
   }, wholeNumber({ min: 0, max: 0xffff_ffff })),
   start: flag({
     value: "TIME",
+    example: "2024-01-15T10:30:00Z",
     help: "event time of the first order, ISO 8601 (default now, or --span ago)",
   }, instantMs),
   span: flag({
     value: "DURATION",
+    example: "30m",
     help: "spread the event times over e.g. 30m (default by --rate, or the clock)",
   }, positiveDurationMs),
   menu: flag({
     value: "FILE",
     help: 'JSON array of {"item_id", "name", "price"} to order from',
-  }, nonEmpty),
+    example: "menu.json",
+  }, nonEmpty("a file")),
   from: flag({
     value: "FILE|-",
     help: "publish these orders, one JSON object a line, instead of generated ones",
-  }, nonEmpty),
+    example: "orders.ndjson",
+  }, nonEmpty("a file, or - for stdin")),
   ...COMMON_FLAGS,
 };
 
-/** An order and its JSON. */
+/** An order as it is published. */
 interface EncodedOrder {
-  order: OrderPlaced;
+  id: string;
+  failed: boolean;
+  /** Its JSON. */
   text: string;
+  /** Which line of the file, or which of the generated orders it is, from 1. */
+  number: number;
 }
 
 type Source = Generator<EncodedOrder> | AsyncGenerator<EncodedOrder>;
@@ -93,37 +114,59 @@ class Tally {
   rejectedLines = 0;
   /** From handing an order over to its acknowledgement, in microseconds. */
   latenciesUs = createHistogram();
+
+  /** Counts what is not published, and names the first of them. */
+  reject(what: string, reason: string): void {
+    this.rejectedLines++;
+    if (this.rejectedLines > MAX_WARNINGS) return;
+    printWarning(`${what}: ${reason}`);
+    if (this.rejectedLines === MAX_WARNINGS) printNote("further ones are only counted");
+  }
 }
 
 /** Publishes the orders; the exit code is 0 only when all of them are acknowledged. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   const tally = new Tally();
-  const orders = options.from === undefined
-    ? await generatedOrders(options)
-    : await ordersOfFile(options, { path: options.from, tally, signal });
   const settings = kafkaSettings("order-stream-producer", options, printNote);
   const topic = orderEvents(options.topicPrefix);
+  keepFileAccess({ read: filesOf(options) });
+  const openOrders = options.from === undefined
+    ? await generatedOrders(options)
+    : await ordersOfFile(options, { path: options.from, tally, signal });
 
-  const created = await withAdmin(
-    settings,
-    signal,
-    (admin) => createMissingTopics(admin, [topic], printNote),
-  );
-  const partitions = created.get(topic.name)!;
+  const { partitions, maxBatchBytes } = await withAdmin(settings, signal, async (admin) => {
+    const created = await createMissingTopics(admin, [topic], printNote);
+    return {
+      partitions: created.get(topic.name)!,
+      maxBatchBytes: await readMaxBatchBytes(admin, topic.name),
+    };
+  });
+  const orders = openOrders(maxBatchBytes);
 
   const startedMs = performance.now();
   const elapsedSeconds = () => (performance.now() - startedMs) / 1_000;
   const progress = atEach(1_000, (count) => {
-    printNote(
-      `${count} orders acknowledged, ${Math.round(tally.acknowledged / elapsedSeconds())}/s`,
-    );
+    const perSecond = Math.round(tally.acknowledged / elapsedSeconds());
+    printNote(`${count} orders acknowledged, ${perSecond}/s`, {
+      total_orders: count,
+      orders_per_second: perSecond,
+    });
   });
   const publisher = await openPublisher(settings, {
     topic: topic.name,
     partitions,
-    onAcknowledged({ about, bytes, latenciesMs }: Acknowledgement<OrderPlaced["status"]>) {
+    maxBatchBytes,
+    onTooLarge(about: number, { key, bytes }) {
+      const number = Math.abs(about);
+      const what = options.from === undefined ? `order ${number} (${key})` : `line ${number}`;
+      const limit = maxBatchBytes === Infinity
+        ? "more than the brokers accept"
+        : `and topic ${topic.name} accepts at most ${maxBatchBytes} (max.message.bytes)`;
+      tally.reject(what, `too large: ${bytes} bytes as a record, ${limit}`);
+    },
+    onAcknowledged({ about, bytes, latenciesMs }: Acknowledgement<number>) {
       tally.acknowledged += about.length;
-      tally.failed += about.filter((status) => status === "failed").length;
+      tally.failed += about.filter((number) => number < 0).length;
       tally.bytes += bytes;
       for (const ms of latenciesMs) tally.latenciesUs.record(Math.max(1, Math.round(ms * 1_000)));
       progress(tally.acknowledged);
@@ -149,7 +192,7 @@ const END = { done: true, value: undefined } as const;
 /** Publishes orders until there are no more or the signal is aborted; returns their number. */
 async function publishAll(
   orders: Source,
-  publisher: Publisher<OrderPlaced["status"]>,
+  publisher: Publisher<number>,
   rate: number | undefined,
   signal: AbortSignal,
 ): Promise<number> {
@@ -172,7 +215,10 @@ async function publishAll(
         ? await unlessAborted(next, signal) ?? END
         : next;
       if (done) return published;
-      const room = publisher.publish(value.order.order_id, value.text, value.order.status);
+      // A number, negative for a failed order: it is kept until the acknowledgement, and an object
+      // for each order would cost a quarter of the producer's time.
+      const about = value.failed ? -value.number : value.number;
+      const room = publisher.publish(value.id, value.text, about);
       if (room !== undefined) await room;
     }
   } finally {
@@ -183,7 +229,20 @@ async function publishAll(
   }
 }
 
-async function generatedOrders(options: Options<typeof flags>): Promise<Source> {
+/** The files that the flags name. */
+function filesOf({ from, menu }: Options<typeof flags>): string[] {
+  const paths = from === undefined || isStdin(from) ? [menu] : [from, menu];
+  return paths.filter((path) => path !== undefined).map((path) => userPath(path));
+}
+
+function isStdin(path: string): boolean {
+  return path === "-" || path === "/dev/stdin";
+}
+
+/** Starts to make or read orders, none of them larger than what the topic accepts, in bytes. */
+type OpenOrders = (maxBytes: number) => Source;
+
+async function generatedOrders(options: Options<typeof flags>): Promise<OpenOrders> {
   const { count = 10_000, rate, failureRate = 0.05 } = options;
   const menu = options.menu === undefined ? MENU : await readMenu(options.menu);
   const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -200,14 +259,17 @@ async function generatedOrders(options: Options<typeof flags>): Promise<Source> 
       nowMs: Date.now,
     }),
   });
-  if (options.seed === undefined) printNote(`seed ${seed}`);
+  if (options.seed === undefined) printNote(`seed ${seed}`, { seed });
 
-  return (function* () {
-    for (let made = 0; made < count; made++) {
-      const order = nextOrder();
-      yield { order, text: encodeOrder(order) };
+  return function* () {
+    for (let number = 1; number <= count; number++) {
+      yield encoded(nextOrder(), number);
     }
-  })();
+  };
+}
+
+function encoded(order: OrderPlaced, number: number, text = encodeOrder(order)): EncodedOrder {
+  return { id: order.order_id, failed: order.status === "failed", text, number };
 }
 
 async function readMenu(path: string): Promise<MenuItem[]> {
@@ -221,40 +283,42 @@ async function readMenu(path: string): Promise<MenuItem[]> {
 async function ordersOfFile(
   options: Options<typeof flags>,
   { path, tally, signal }: { path: string; tally: Tally; signal: AbortSignal },
-): Promise<Source> {
+): Promise<OpenOrders> {
   for (const name of ["count", "failureRate", "seed", "start", "span", "menu"] as const) {
     if (options[name] !== undefined) {
       throw new UsageError(
-        `${typedName(name)} is for generated orders, not for --from "${path}"`,
+        `${flagName(name)} is for generated orders, not for --from "${path}"`,
       );
     }
   }
-  const isStdin = path === "-" || path === "/dev/stdin";
-  const chunks = isStdin ? Deno.stdin.readable : (await openForReading(path, signal)).readable;
-  return readOrders(chunks, tally);
+  const chunks = isStdin(path)
+    ? Deno.stdin.readable
+    : (await openForReading(path, signal)).readable;
+  return (maxBytes) => readOrders(chunks, Math.min(maxBytes, MAX_LINE_BYTES), tally);
 }
+
+/** The longest line that is read when the topic's limit is not known or higher, in bytes. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 async function* readOrders(
   chunks: AsyncIterable<Uint8Array>,
+  maxBytes: number,
   tally: Tally,
 ): AsyncGenerator<EncodedOrder> {
-  for await (const { number, text, problem } of readLines(chunks)) {
+  for await (const { number, text, problem = "" } of readLines(chunks, maxBytes)) {
     if (text?.trim() === "") continue;
     const parsed = text === undefined ? undefined : parseOrderText(text);
     if (parsed?.kind === "order") {
-      yield { order: parsed.order, text: text!.trim() };
+      yield encoded(parsed.order, number, text!.trim());
       continue;
     }
-    tally.rejectedLines++;
-    if (tally.rejectedLines > MAX_WARNINGS) continue;
     const reason = parsed?.kind === "other"
       ? `event_type: expected "OrderPlaced", got "${parsed.eventType}"`
-      : problem ?? parsed?.reason;
-    printWarning(`line ${number}: ${reason}`);
+      : parsed?.reason ?? problem;
+    tally.reject(`line ${number}`, reason);
     if (number === 1 && text?.trimStart().startsWith("[")) {
       printNote("a JSON array becomes one order a line with: jq -c '.[]' FILE");
     }
-    if (tally.rejectedLines === MAX_WARNINGS) printNote("further bad lines are only counted");
   }
 }
 
@@ -274,18 +338,10 @@ async function openForReading(path: string, signal: AbortSignal): Promise<Deno.F
     return file;
   } catch (error) {
     signal.throwIfAborted();
-    throw new UsageError(`--from "${path}": ${fileProblem(error)}`);
+    throw new UsageError(`--from "${path}": ${fileProblem(error, "use --from - < FILE")}`);
   } finally {
     clearTimeout(note);
   }
-}
-
-function fileProblem(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.NotCapable) {
-    return "Deno permits no files in /dev, /etc, /proc and /sys; use --from - and < FILE";
-  }
-  return (error as Error).message;
 }
 
 function instantMs(text: string): number {
@@ -298,9 +354,9 @@ function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
   const { acknowledged, failed, bytes, rejectedLines, latenciesUs } = tally;
   const ms = (us: number) => Number((us / 1_000).toFixed(1));
   const facts = {
-    orders: acknowledged,
-    failed,
-    failed_percent: acknowledged === 0 ? 0 : Number((failed / acknowledged * 100).toFixed(2)),
+    total_orders: acknowledged,
+    failed_orders: failed,
+    failure_rate_percent: acknowledged === 0 ? 0 : Number((failed / acknowledged * 100).toFixed(2)),
     rejected_lines: rejectedLines,
     seconds: Number(elapsedSeconds.toFixed(3)),
     orders_per_second: Math.round(acknowledged / elapsedSeconds),
@@ -316,8 +372,8 @@ function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
   const { p50, p95, p99, max } = facts.ack_latency_ms;
   return [
     "PRODUCER",
-    `Orders acknowledged: ${facts.orders}`,
-    `Failed orders:       ${facts.failed} (${facts.failed_percent}%)`,
+    `Orders acknowledged: ${facts.total_orders}`,
+    `Failed orders:       ${facts.failed_orders} (${facts.failure_rate_percent}%)`,
     ...(rejectedLines > 0 ? [`Rejected lines:      ${rejectedLines}`] : []),
     `Total time:          ${facts.seconds.toFixed(2)} s`,
     `Average rate:        ${facts.orders_per_second} orders/s, ${facts.megabytes_per_second} MB/s`,
@@ -330,6 +386,10 @@ if (import.meta.main) {
     usage: "deno task produce",
     summary: "Publishes orders and waits until all in-sync replicas have them.",
     flags,
+    examples: [
+      "deno task produce --count 50000 --rate 500 --seed 7",
+      "deno task produce --from orders.ndjson",
+    ],
     run,
   });
 }

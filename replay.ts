@@ -11,7 +11,7 @@
  * deno task replay --group analytics --verify
  * ```
  *
- * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `kafka` of deno.json.
  *
  * @module
  */
@@ -45,17 +45,27 @@ import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { differenceText } from "./lib/metrics_comparison.ts";
 import { type OffsetMove, parseOffsetTarget, TARGET_FORMS } from "./lib/offset_target.ts";
 import { orderEvents, orderMetrics } from "./lib/topics.ts";
+import { visible } from "./lib/visible_text.ts";
 
 /** The flags of the program. */
 export const flags = {
-  group: flag({ value: "NAME", help: "the consumer group; required" }, nonEmpty),
-  to: flag({ value: TARGET_FORMS, help: "where the group is to read from" }, (text) => ({
+  group: flag({
+    value: "NAME",
+    example: "analytics",
+    help: "the consumer group; required",
+  }, nonEmpty("a group's name")),
+  to: flag({
+    value: TARGET_FORMS,
+    example: "earliest",
+    help: "where the group is to read from",
+  }, (text) => ({
     text,
     target: parseOffsetTarget(text, Date.now()),
   })),
   partition: repeatable({
-    value: "N",
-    help: "move only this partition; may be repeated (default all)",
+    value: "N,…",
+    example: "0,1",
+    help: "move only these partitions; may be repeated (default all)",
   }, wholeNumber({ min: 0, max: 2 ** 31 - 1 })),
   execute: toggle("apply the move; without it, only show it"),
   new: toggle("allow a group that does not exist yet"),
@@ -177,48 +187,62 @@ function chosenPartitions(topic: string, facts: GroupFacts, chosen: number[]): n
 /** The result of a move, as `--json` prints it. */
 function moveResult(
   moves: readonly OffsetMove[],
-  about: { group: string; topic: string; to: string; executed: boolean; members: string[] },
+  { members, ...about }: {
+    group: string;
+    topic: string;
+    to: string;
+    executed: boolean;
+    members: string[];
+  },
 ) {
   return {
     ...about,
-    again: sum(moves.map(({ again }) => again)),
+    members: members.length,
+    read_again: sum(moves.map(({ again }) => again)),
     passed_over: sum(moves.map(({ passed }) => passed)),
-    partitions: moves.map(({ from, to, passed, ...move }) => ({
-      ...move,
+    partitions: moves.map(({ partition, from, to, again, passed, ahead }) => ({
+      partition,
       from: from === undefined ? null : Number(from),
       to: Number(to),
+      read_again: again,
       passed_over: passed,
+      ahead,
     })),
   };
 }
 
 type MoveResult = ReturnType<typeof moveResult>;
 
-function moveText({ group, topic, to, executed, again, passed_over, partitions }: MoveResult) {
+function moveText({ group, topic, to, executed, read_again, passed_over, partitions }: MoveResult) {
   const ahead = sum(partitions.map(({ ahead }) => ahead));
   const rows = [
-    ...partitions.map(({ partition, from, to, again, passed_over, ahead }) => [
+    ...partitions.map(({ partition, from, to, read_again, passed_over, ahead }) => [
       ...[partition, from ?? "–", to].map(String),
-      ...[again, passed_over, ahead].map(grouped),
+      ...[read_again, passed_over, ahead].map(grouped),
     ]),
-    ["all", "", "", ...[again, passed_over, ahead].map(grouped)],
+    ["all", "", "", ...[read_again, passed_over, ahead].map(grouped)],
   ];
   const heading = ["P", "FROM", "TO", "READ AGAIN", "PASSED OVER", "AHEAD"];
-  return `${bold(group)} on ${topic}, to ${to}${executed ? "" : " (dry run)"}\n\n` +
+  return `${bold(visible(group))} on ${topic}, to ${visible(to)}${
+    executed ? "" : " (dry run)"
+  }\n\n` +
     table(heading, rows, { indent: 2 });
 }
 
 /** The effects of a move that a user may not expect. */
-function consequences({ hasMetrics }: GroupFacts, { again, passed_over }: MoveResult): string[] {
+function consequences(
+  { hasMetrics }: GroupFacts,
+  { read_again, passed_over }: MoveResult,
+): string[] {
   const warnings = [];
   if (passed_over > 0) warnings.push(`${grouped(passed_over)} unread orders are passed over`);
-  if (hasMetrics && again + passed_over > 0) {
+  if (hasMetrics && read_again + passed_over > 0) {
     warnings.push(
       "the stored counts of moved partitions are dropped; the report starts at the new offsets",
     );
   }
-  if (!hasMetrics && again > 0) {
-    warnings.push(`the group writes its output for ${grouped(again)} orders a second time`);
+  if (!hasMetrics && read_again > 0) {
+    warnings.push(`the group writes its output for ${grouped(read_again)} orders a second time`);
   }
   return warnings;
 }
@@ -265,7 +289,7 @@ function verificationResult(
     topic,
     equal: differences.length === 0,
     complete: notVerified.size === 0,
-    orders,
+    total_orders: orders,
     seconds: Number(elapsedSeconds.toFixed(3)),
     stored_digest: storedDigest,
     replayed_digest: replayedDigest,
@@ -280,13 +304,13 @@ function verificationResult(
 }
 
 function verificationText(result: ReturnType<typeof verificationResult>): string {
-  const { group, topic, orders, partitions, equal, complete, differences } = result;
+  const { group, topic, total_orders, partitions, equal, complete, differences } = result;
   const rows = partitions.map(({ partition, from, to }) => [partition, from, to].map(String));
   const conclusion = equal
     ? green(bold(complete ? "equal" : "equal, as far as it can be verified"))
     : `${red(bold("different"))} in ${differenceText(differences[0]!)}`;
   return [
-    `${bold(group)}: ${grouped(orders)} orders of ${topic} counted again\n`,
+    `${bold(visible(group))}: ${grouped(total_orders)} orders of ${topic} counted again\n`,
     `${table(["P", "FROM", "UP TO"], rows, { indent: 2 })}\n`,
     `stored    ${result.stored_digest}`,
     `replayed  ${result.replayed_digest}`,
@@ -299,6 +323,11 @@ if (import.meta.main) {
     usage: "deno task replay",
     summary: "Moves a consumer group's offsets, or verifies stored metrics by counting again.",
     flags,
+    examples: [
+      "deno task replay --group analytics --to -1h --execute",
+      "deno task replay --group inventory --to earliest --partition 0,1",
+      "deno task replay --group analytics --verify",
+    ],
     notes: `Where the group is to read from:
   earliest    the first order that the topic still holds
   latest      only new orders

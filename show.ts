@@ -8,7 +8,7 @@
  * deno task show dead-letters --resend
  * ```
  *
- * Permissions: the set `kafka` of deno.json, and `--allow-net` for the brokers.
+ * Permissions: the set `kafka` of deno.json.
  *
  * @module
  */
@@ -42,7 +42,8 @@ import {
 } from "./lib/shown_record.ts";
 import { deadLetters, inventoryEvents, orderEvents, orderMetrics } from "./lib/topics.ts";
 
-const commands = {
+/** The commands of the program. */
+export const commands = {
   orders: "the orders",
   movements: "the stock movements",
   metrics: "the rows that analytics keeps",
@@ -53,19 +54,25 @@ const commands = {
 export const flags = {
   tail: flag({
     value: "N",
-    help: "the last N records, by the time of sending (default 10, or all with --from)",
+    example: "20",
+    help:
+      "the last N records, at most 100000, by the time of sending (default 10, or all with --from)",
   }, wholeNumber({ min: 0, max: 100_000 })),
   from: flag(
-    { value: TARGET_FORMS, help: "start here, in every partition" },
+    { value: TARGET_FORMS, example: "-1h", help: "start here, in every partition" },
     (text) => parseOffsetTarget(text, Date.now()),
   ),
-  key: flag({ value: "TEXT", help: "only records with this key" }, nonEmpty),
+  key: flag({
+    value: "TEXT",
+    example: "burger",
+    help: "only records with this key",
+  }, nonEmpty("a key")),
   follow: toggle("then show what comes, until Ctrl-C"),
   group: flag({
     value: "NAME",
     default: "analytics",
     help: "metrics: the group whose rows are shown",
-  }, nonEmpty),
+  }, nonEmpty("a group's name")),
   resend: toggle("dead-letters: send back those that were not sent back yet; a dry run"),
   execute: toggle("dead-letters: with --resend, really send them"),
   ...COMMON_FLAGS,
@@ -257,13 +264,14 @@ if (import.meta.main) {
     summary: "Shows orders, stock movements, metrics or dead letters; sends dead letters back.",
     commands,
     flags,
+    examples: [
+      "deno task show movements --key burger --tail 20",
+      "deno task show orders --from -1h --json",
+      "deno task show dead-letters --resend",
+    ],
     isForReading: true,
     notes: `Each line begins with partition/offset. With --json each record is one JSON
-object a line, with its key, value and headers.
-
-Examples:
-  deno task show orders --tail 3
-  deno task show dead-letters --follow`,
+object a line, with its key, value and headers.`,
     run,
   });
 }

@@ -10,12 +10,20 @@
  * deno task bench --jobs memory,limits,scale,startup
  * ```
  *
- * Permissions: the set `bench` of deno.json, `--allow-net` for the brokers, and `--allow-run` as the
+ * Permissions: the set `bench` of deno.json, and `--allow-run` as the
  * task has it: `sh` starts the programs and the peers.
  *
  * @module
  */
-import { brokerList, flag, oneOf, type Options, toggle, wholeNumber } from "../lib/cli/flags.ts";
+import {
+  brokerList,
+  flag,
+  oneOf,
+  type Options,
+  type Parser,
+  toggle,
+  wholeNumber,
+} from "../lib/cli/flags.ts";
 import { main } from "../lib/cli/main.ts";
 import { describeError, printNote, printResult, printWarning } from "../lib/cli/output.ts";
 import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
@@ -62,10 +70,12 @@ const ALL_JOBS = [...JOBS, "limits", ...ALONE] as const;
 export const flags = {
   orders: flag({
     value: "N,…",
+    example: "10000,500000",
     help: "numbers of orders; each job is measured at each of them (default 10000,500000)",
   }, listOf(wholeNumber({ min: 1 }))),
   pairs: flag({
     value: "N",
+    example: "5",
     help: "runs of ours and of each peer, in turn (default 5)",
   }, wholeNumber({ min: 1 })),
   jobs: flag({
@@ -80,6 +90,7 @@ export const flags = {
   }, (text) => text === "none" ? [] : listOf(oneOf(...PEERS))(text)),
   brokers: flag({
     value: "HOST:PORT,…",
+    example: "127.0.0.1:9092",
     env: "KAFKA_BROKERS",
     help: "the Kafka brokers (default 127.0.0.1:9092; if none answers there, one is started)",
   }, brokerList),
@@ -174,6 +185,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       clients.some(({ dropped }) => dropped.length > 0)
     );
     return dropped || results.failed.length > 0 ? 1 : 0;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     await context?.close().catch((error) =>
       printWarning(`the benchmark's topics were not deleted: ${describeError(error)}`)
@@ -338,7 +352,7 @@ function missingText({ peer, reason }: Results["missing"][number]): string {
 async function write(results: Results): Promise<void> {
   const name = `${RESULTS_DIR}/${results.machine.date.slice(0, 19).replaceAll(":", "")}`;
   await Deno.writeTextFile(`${name}.json`, JSON.stringify(results, null, 2) + "\n");
-  printNote(`\nfigures in ${name}.json; bench/README.md describes how to publish them`);
+  printNote(`figures in ${name}.json; bench/README.md describes how to publish them`);
   if (results.missing.length > 0) printWarning("some peers are missing");
   const svg = speedChart(results);
   if (svg === undefined) return;
@@ -346,8 +360,11 @@ async function write(results: Results): Promise<void> {
   printNote(`chart in ${name}.svg`);
 }
 
-function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
-  return (text) => text.split(",").map((part) => parse(part.trim()));
+function listOf<T>(parse: Parser<T>): Parser<T[]> {
+  const parseList = (text: string) => text.split(",").map((part) => parse(part.trim()));
+  return parse.choices === undefined
+    ? parseList
+    : Object.assign(parseList, { choices: parse.choices });
 }
 
 if (import.meta.main) {
@@ -355,6 +372,10 @@ if (import.meta.main) {
     usage: "deno task bench",
     summary: "Compares the programs with the same jobs written with other clients.",
     flags,
+    examples: [
+      "deno task bench --quick",
+      "deno task bench --jobs memory,limits,scale,startup",
+    ],
     run,
   });
 }

@@ -95,7 +95,11 @@ export const ORDER_STREAM: Client = {
   report(job, { stdout, stderr }) {
     const facts = JSON.parse(stdout);
     if (job !== "analytics") {
-      return { orders: facts.orders, failed: facts.failed, workingSeconds: facts.seconds };
+      return {
+        orders: facts.total_orders,
+        failed: facts.failed_orders,
+        workingSeconds: facts.seconds,
+      };
     }
     const note = /counted by this instance in ([\d.]+) s/.exec(stderr);
     return {

@@ -89,7 +89,7 @@ export async function startBroker(
   options: ClusterOptions = {},
 ): Promise<StartResult> {
   const { note = () => {}, signal } = options;
-  await Deno.mkdir(`${dataDir}/logs`, { recursive: true });
+  await Deno.mkdir(dataDir, { recursive: true });
   using _lock = await lockDirectory(dataDir, options);
 
   const former = await javaState(dataDir);
@@ -110,6 +110,7 @@ export async function startBroker(
   const heap = options.heap ?? former?.heap ?? "192m";
   const launch = await prepare(dataDir, { clusterId, heap, nodes }, options);
   await writeState(dataDir, { engine: "java", clusterId, heap, nodes });
+  await Deno.mkdir(`${dataDir}/logs`, { recursive: true });
   await Promise.all(missing.map((node) => formatNode(node, launch)));
   signal?.throwIfAborted();
   await spawnAndWait(missing, launch);
@@ -129,6 +130,8 @@ export async function stopBroker(dataDir: string, options: StopOptions = {}): Pr
   if (!await exists(dataDir)) return [];
   using _lock = await lockDirectory(dataDir, options);
   const ids = (await javaState(dataDir))?.nodes.map(({ id }) => id) ?? [];
+  const pids = await Promise.all(ids.map((id) => runningPid(dataDir, id)));
+  if (pids.some((pid) => pid !== undefined)) options.note?.("stopping the broker …");
   const { graceMs = ids.length > 1 ? 8_000 : 30_000 } = options;
   const ran = await Promise.all(ids.map((id) => endNode(dataDir, { id, graceMs })));
   return ids.filter((_, index) => ran[index]);
@@ -155,14 +158,48 @@ export async function nodeStatus(dataDir: string): Promise<NodeStatus[]> {
   return await Promise.all(nodes.map((node) => statusOfNode(dataDir, node)));
 }
 
+/** What a directory may hold that is to become a data directory: the jars, and what a failed start leaves. */
+const BEFORE_THE_START = /^(lock|libs-.*|libs\.lock|broker\.json\.unfinished)$/;
+
+/**
+ * Checks that a directory is a data directory, new or empty, before anything is written to it or
+ * deleted from it.
+ *
+ * @throws {Error} When it is something else.
+ */
+export async function requireDataDirectory(dataDir: string): Promise<void> {
+  const refuse = (problem: string): never => {
+    throw new Error(`--data "${dataDir}": ${problem}`);
+  };
+  try {
+    const names = (await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name);
+    const foreign = names.find((name) => !BEFORE_THE_START.test(name));
+    if (foreign !== undefined && !names.includes("broker.json")) {
+      refuse(`it holds other files, such as "${foreign}"; name a new or an empty directory`);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotADirectory) refuse("it is not a directory");
+    if (error instanceof Deno.errors.PermissionDenied) refuse("it may not be read");
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /**
  * Deletes the records, the logs and the settings of a data directory whose nodes are stopped; the
  * jars stay.
  */
 export async function deleteData(dataDir: string): Promise<void> {
   const nodes = (await javaState(dataDir))?.nodes ?? [];
-  for (const { id } of nodes) await removeIfThere(nodeFiles(dataDir, id).dir);
-  await removeIfThere(`${dataDir}/logs`);
+  for (const { id } of nodes) {
+    const { dir, properties } = nodeFiles(dataDir, id);
+    if (await exists(properties)) await removeIfThere(dir);
+  }
+  const logs = `${dataDir}/logs`;
+  for (const { name } of await Array.fromAsync(Deno.readDir(logs)).catch(() => [])) {
+    if (/^node-\d+\b/.test(name)) await removeIfThere(`${logs}/${name}`);
+  }
+  // It stays when it holds files of others.
+  await Deno.remove(logs).catch(() => {});
   await removeIfThere(stateFile(dataDir));
 }
 

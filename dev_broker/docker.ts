@@ -53,7 +53,7 @@ export async function compose(args: readonly string[], signal?: AbortSignal): Pr
     ...(signal && { signal }),
   }).output();
   signal?.throwIfAborted();
-  if (!success) throw new Error(`\`docker compose ${args.join(" ")}\` failed: exit code ${code}`);
+  if (!success) throw new Error(`Docker Compose failed with exit code ${code}: see above`);
 }
 
 function composeArgs(args: readonly string[]): string[] {

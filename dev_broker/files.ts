@@ -36,22 +36,39 @@ export function removeIfThere(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true });
 }
 
-/** Runs a command without input; `text` is what it wrote to stdout, then what it wrote to stderr. */
+/**
+ * Runs a command without input; `text` is what it wrote to stdout, then what it wrote to stderr.
+ *
+ * @param options.onText Called with whole lines of stdout as they come.
+ */
 export async function outputOf(
   command: string,
   args: string[],
-  signal?: AbortSignal,
+  { cwd, signal, onText }: {
+    cwd?: string;
+    signal?: AbortSignal | undefined;
+    onText?: (text: string) => void;
+  } = {},
 ): Promise<{ success: boolean; code: number; text: string }> {
-  const { success, code, stdout, stderr } = await new Deno.Command(command, {
+  const child = new Deno.Command(command, {
     args,
     stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    ...(cwd !== undefined && { cwd }),
     ...(signal && { signal }),
-  }).output();
-  return {
-    success,
-    code,
-    text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr),
-  };
+  }).spawn();
+  const stderr = new Response(child.stderr).text();
+  let stdout = "";
+  let rest = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    stdout += text;
+    const end = (rest + text).lastIndexOf("\n") + 1;
+    onText?.((rest + text).slice(0, end));
+    rest = (rest + text).slice(end);
+  }
+  const { success, code } = await child.status;
+  return { success, code, text: stdout + await stderr };
 }
 
 /**

@@ -17,12 +17,20 @@ import { DEFAULT_DATA_DIR, exists, lockFile, outputOf, removeIfThere, ROOT } fro
 const POM = `${ROOT}/dev_broker/pom.xml`;
 const OLDEST_JAVA = 17;
 const DOWNLOAD_LIMIT_MS = 15 * 60_000;
-const HOW_ELSE = "or start a Docker engine, which `deno task up` prefers";
+/** What Maven downloads, about, in bytes. */
+const DOWNLOAD_BYTES = 63e6;
+const HOW_ELSE = `install Java and Maven:
+Debian, Ubuntu: sudo apt-get install openjdk-17-jre-headless maven
+macOS: brew install openjdk maven
+or start a Docker engine, which "deno task up" prefers;
+or set KAFKA_BROKERS to a Kafka that runs elsewhere, and start none`;
 
 /** How a caller follows what takes long, and stops it. */
 export interface Progress {
   /** Called with a message for the user. */
   note?: (line: string) => void;
+  /** Called as a download goes on, with what has come and what is expected, in bytes. */
+  onDownload?: ((doneBytes: number, totalBytes: number) => void) | undefined;
   /** Stops the work. */
   signal?: AbortSignal | undefined;
   /**
@@ -44,9 +52,10 @@ export async function findJava(): Promise<{ command: string; version: string }> 
   const command = home === "" ? "java" : `${home.replace(/\/+$/, "")}/bin/java`;
   const where = home === "" ? "on the PATH" : `at JAVA_HOME "${home}"`;
   const wanted = `running Kafka needs Java ${OLDEST_JAVA} or newer`;
-  const { success, text: version } = await outputOf(command, ["-version"]).catch((error) => {
+  const { success, text: version } = await outputOf(command, ["-version"]).catch(async (error) => {
     if (error instanceof Deno.errors.NotFound) {
-      throw new Error(`${wanted}, and there is none ${where}; install it, ${HOW_ELSE}`);
+      const missing = await hasMaven() ? "" : "; Maven, which downloads Kafka, is missing too";
+      throw new Error(`${wanted}, and there is none ${where}${missing}; ${HOW_ELSE}`);
     }
     throw new Error(`${wanted}, and the one ${where} cannot be run`, { cause: error });
   });
@@ -58,7 +67,7 @@ export async function findJava(): Promise<{ command: string; version: string }> 
   }
   if (major < OLDEST_JAVA) {
     throw new Error(
-      `${wanted}, and the one ${where} is ${major}; install a newer one, ${HOW_ELSE}`,
+      `${wanted}, and the one ${where} is ${major}; ${HOW_ELSE}`,
     );
   }
   return { command, version };
@@ -98,14 +107,13 @@ export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
 
 async function copyDependencies(
   directory: string,
-  { signal, verbose = false }: Progress,
+  { signal, onDownload, verbose = false }: Progress,
 ): Promise<void> {
   const doing = `downloading Kafka's jars with Maven`;
   const limit = AbortSignal.timeout(DOWNLOAD_LIMIT_MS);
   const args = [
     "--batch-mode",
     "--strict-checksums",
-    ...(verbose ? [] : ["--quiet"]),
     "--file",
     POM,
     "dependency:copy-dependencies",
@@ -113,10 +121,17 @@ async function copyDependencies(
     `-DoutputDirectory=${directory}`,
   ];
   const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
-  const { success, code, text } = await outputOf("mvn", args, either).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Error(`${doing}: the command mvn is missing; install Maven, ${HOW_ELSE}`);
-  });
+  let doneBytes = 0;
+  const onText = (text: string) => {
+    doneBytes += downloadedBytes(text);
+    if (doneBytes > 0) onDownload?.(doneBytes, DOWNLOAD_BYTES);
+  };
+  const { success, code, text } = await outputOf("mvn", args, { signal: either, onText }).catch(
+    (error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new Error(`${doing}: the command mvn is missing; ${HOW_ELSE}`);
+    },
+  );
   signal?.throwIfAborted();
   if (verbose) console.error(text);
   if (limit.aborted) {
@@ -126,6 +141,17 @@ async function copyDependencies(
   if (!await exists(`${directory}/kafka_2.13-${KAFKA_VERSION}.jar`)) {
     throw new Error(`${doing}: it succeeded, but kafka_2.13-${KAFKA_VERSION}.jar is missing`);
   }
+}
+
+async function hasMaven(): Promise<boolean> {
+  return await outputOf("mvn", ["--version"]).then(() => true, () => false);
+}
+
+/** The sizes in lines of Maven such as `Downloaded from central: https://… (5.3 MB at 12 MB/s)`. */
+function downloadedBytes(text: string): number {
+  const units: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6 };
+  return [...text.matchAll(/^.*Downloaded from .*\((\d+(?:\.\d+)?) ([kM]?B) at /gm)]
+    .reduce((sum, [, size, unit]) => sum + Number(size) * units[unit!]!, 0);
 }
 
 /** Maven's error messages, without its advice on how to read them. */

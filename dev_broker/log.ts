@@ -11,18 +11,31 @@ import { ifThere } from "./files.ts";
 /** Returns a function that passes on the lines added to a log since its last call. */
 export async function openLog(
   path: string,
-  onLines: (lines: string[]) => void,
+  { tail = Infinity, onLines }: {
+    /**
+     * How many of the lines that are there already are passed on.
+     *
+     * @default {Infinity}
+     */
+    tail?: number | undefined;
+    onLines: (lines: string[]) => void;
+  },
 ): Promise<() => Promise<void>> {
   let file = await ifThere(Deno.open(path));
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(64 * 1024);
   let rest = "";
+  let isFirst = true;
   const readOn = async (from: Deno.FsFile) => {
+    let held: string[] = [];
     for (let read = await from.read(buffer); read !== null; read = await from.read(buffer)) {
       const lines = (rest + decoder.decode(buffer.subarray(0, read), { stream: true })).split("\n");
       rest = lines.pop()!;
-      if (lines.length > 0) onLines(lines);
+      if (isFirst && tail < Infinity) held = [...held, ...lines].slice(-tail || Infinity);
+      else if (lines.length > 0) onLines(lines);
     }
+    if (held.length > 0) onLines(held);
+    isFirst = false;
   };
   return async () => {
     if (file !== undefined) await readOn(file);

@@ -65,6 +65,9 @@ export interface StartedNode {
   logStart: number;
 }
 
+/** From the node's own directory, in which Kafka runs: it would take a comma in a path for the end of it. */
+const DATA = "data";
+
 /** The processes started by this one, so that their ends can be awaited. */
 const children = new Map<number, Deno.ChildProcess>();
 
@@ -77,7 +80,7 @@ export async function formatNode(node: NodeSpec, launch: Launch): Promise<void> 
   const { nodes, settings } = launch;
   const { dir, properties, data } = nodeFiles(launch.dataDir, node.id);
   await Deno.mkdir(dir, { recursive: true });
-  await Deno.writeTextFile(properties, serverProperties(node, { nodes, dataDir: data, settings }));
+  await Deno.writeTextFile(properties, serverProperties(node, { nodes, dataDir: DATA, settings }));
   if (await exists(`${data}/meta.properties`)) return;
   const { success, text } = await outputOf(launch.java, [
     ...javaFlags(node.id, launch),
@@ -88,7 +91,7 @@ export async function formatNode(node: NodeSpec, launch: Launch): Promise<void> 
     "--config",
     properties,
     "--ignore-formatted",
-  ], launch.signal);
+  ], { cwd: dir, signal: launch.signal });
   launch.signal?.throwIfAborted();
   if (success) return;
   throw new Error(`formatting the data of Kafka node ${node.id}:\n${indented(errorLines(text))}`);

@@ -34,16 +34,22 @@ export function stateFile(dataDir: string): string {
 /**
  * Reads broker.json; `undefined` when there is none.
  *
- * @throws {Error} When it is not JSON.
+ * @throws {Error} When it is not what {@linkcode writeState} writes.
  */
 export async function readState(dataDir: string): Promise<BrokerState | undefined> {
   const text = await ifThere(Deno.readTextFile(stateFile(dataDir)));
   if (text === undefined) return undefined;
+  let state;
   try {
-    return JSON.parse(text);
+    state = JSON.parse(text);
   } catch (error) {
     throw new Error(`reading "${stateFile(dataDir)}": expected JSON`, { cause: error });
   }
+  const isOurs = state?.engine === "docker" ||
+    state?.engine === "java" && Array.isArray(state.nodes) &&
+      state.nodes.every((node: Partial<NodeSpec> | null) => Number.isSafeInteger(node?.id));
+  if (isOurs) return state;
+  throw new Error(`reading "${stateFile(dataDir)}": "deno task up" did not write it`);
 }
 
 /** Writes broker.json, by a rename: a reader never sees half of it. */

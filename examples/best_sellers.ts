@@ -21,10 +21,14 @@ import { kafkaSettings } from "../lib/kafka/settings.ts";
 import { type Processed, runService } from "../lib/kafka/stateful_service.ts";
 import { eachOrder } from "../lib/order.ts";
 import type { StateRows, StateTable } from "../lib/state_rows.ts";
+import { visible } from "../lib/visible_text.ts";
 
 /** The flags of the program. */
 export const flags = {
-  group: flag({ value: "NAME", default: "best-sellers", help: "the consumer group" }, nonEmpty),
+  group: flag(
+    { value: "NAME", default: "best-sellers", help: "the consumer group" },
+    nonEmpty("a group's name"),
+  ),
   untilEnd: toggle("stop when all that is in the topic now is processed and committed"),
   ...COMMON_FLAGS,
 };
@@ -60,14 +64,16 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   await runService({
     ...{ settings, group, topics, throttleMs: 0, untilEnd, table: soldTable, process },
     // Called with each change; here only the last one is shown.
-    report: () => Promise.resolve(),
+    report: () => Promise.resolve(true),
     finish(rows) {
       if (rows === undefined) return;
       const ranked = [...totals(rows)].sort(([, a], [, b]) => b - a);
       printResult(
         json
           ? JSON.stringify(Object.fromEntries(ranked))
-          : ranked.map(([item, sold]) => `${String(sold).padStart(8)}  ${item}`).join("\n"),
+          : ranked.map(([item, sold]) => `${String(sold).padStart(8)}  ${visible(item)}`).join(
+            "\n",
+          ),
       );
     },
   }, signal);
@@ -95,9 +101,13 @@ function totals(rows: StateRows<string, Sold>): Map<string, number> {
 
 if (import.meta.main) {
   main({
-    usage: "deno run -q -P=kafka --allow-net examples/best_sellers.ts",
+    usage: "deno run -q -P=kafka examples/best_sellers.ts",
     summary: "Counts how many of each item were sold, exactly once.",
     flags,
+    examples: [
+      "deno run -q -P=kafka --allow-net examples/best_sellers.ts --until-end",
+      "deno run -q -P=kafka --allow-net examples/best_sellers.ts --json",
+    ],
     run,
   });
 }

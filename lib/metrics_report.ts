@@ -45,8 +45,10 @@ export interface MetricsReport {
   average_orders_per_minute: number;
   /** Orders in the newest minute. */
   current_orders_per_minute: number;
-  /** Orders by minute, such as `2026-02-17 14:33:00` in UTC, oldest first. */
+  /** Orders by minute, such as `2026-02-17T14:33:00Z`, oldest first. */
   orders_by_minute: Record<string, number>;
+  /** Failed orders of the same minutes. */
+  failed_orders_by_minute: Record<string, number>;
   /** Records that could not be read as an order. */
   malformed_events: number;
   /** Valid records that were not orders. */
@@ -69,12 +71,15 @@ export interface MetricsReport {
 export function metricsReport({ minutes, malformed, skipped }: Metrics): MetricsReport {
   const rows = [...minutes].filter(([, { total }]) => total > 0).sort(([a], [b]) => a - b);
   const ordersByMinute: Record<string, number> = {};
+  const failedByMinute: Record<string, number> = {};
   let canonical = "";
   let totalOrders = 0;
   let failedOrders = 0;
   for (const [minute, { total, failed }] of rows) {
     const key = formatMinute(minute);
-    ordersByMinute[`${key.slice(0, 10)} ${key.slice(11, 16)}:00`] = total;
+    const time = key.replace("Z", ":00Z");
+    ordersByMinute[time] = total;
+    failedByMinute[time] = failed;
     canonical += `${key} ${total} ${failed}\n`;
     totalOrders += total;
     failedOrders += failed;
@@ -90,6 +95,7 @@ export function metricsReport({ minutes, malformed, skipped }: Metrics): Metrics
     average_orders_per_minute: rows.length === 0 ? 0 : roundHalfEven2(totalOrders / rows.length),
     current_orders_per_minute: rows.at(-1)?.[1].total ?? 0,
     orders_by_minute: ordersByMinute,
+    failed_orders_by_minute: failedByMinute,
     malformed_events: malformed,
     skipped_events: skipped,
     digest: createHash("sha256").update(canonical).digest("hex"),
@@ -109,15 +115,17 @@ export function reportText(report: MetricsReport): string {
     `Current Orders per Minute: ${report.current_orders_per_minute}`,
     "",
     "Orders by Minute:",
-    ...Object.entries(report.orders_by_minute).map(([minute, n]) => `  ${minute}: ${n} orders`),
+    ...Object.entries(report.orders_by_minute).map(([minute, orders]) =>
+      `  ${minute.replace("T", " ").replace("Z", "")}: ${orders} orders`
+    ),
     line,
     "",
   ].join("\n");
 }
 
-/** The report as JSON, ending with a newline. */
+/** The report as one line of JSON, ending with a newline. */
 export function reportJson(report: MetricsReport): string {
-  return JSON.stringify(report, undefined, 2) + "\n";
+  return JSON.stringify(report) + "\n";
 }
 
 /** What Python's `round(x, 2)` gives: the nearer hundredth, and of two as near the even one. */

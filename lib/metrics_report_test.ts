@@ -94,20 +94,12 @@ Deno.test("reportJson has the documented names, and the digest that sha256sum gi
   // printf '2026-02-17T14:33Z 1000 49\nmalformed 2\nskipped 1\n' | sha256sum
   assertEquals(
     reportJson(report),
-    `{
-  "total_orders": 1000,
-  "failed_orders": 49,
-  "failure_rate_percent": 4.9,
-  "average_orders_per_minute": 1000,
-  "current_orders_per_minute": 1000,
-  "orders_by_minute": {
-    "2026-02-17 14:33:00": 1000
-  },
-  "malformed_events": 2,
-  "skipped_events": 1,
-  "digest": "caa4f6e200e3da79d49d3f837a7c13a73850c49e5185a2fc0d65ddec6b7c4c69"
-}
-`,
+    '{"total_orders":1000,"failed_orders":49,"failure_rate_percent":4.9,' +
+      '"average_orders_per_minute":1000,"current_orders_per_minute":1000,' +
+      '"orders_by_minute":{"2026-02-17T14:33:00Z":1000},' +
+      '"failed_orders_by_minute":{"2026-02-17T14:33:00Z":49},"malformed_events":2,' +
+      '"skipped_events":1,"digest":' +
+      '"caa4f6e200e3da79d49d3f837a7c13a73850c49e5185a2fc0d65ddec6b7c4c69"}\n',
   );
 });
 

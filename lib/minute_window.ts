@@ -71,6 +71,17 @@ export class OrderTally {
     return this.#total;
   }
 
+  /** The figures of the line, by their names in the report. */
+  figures(): Record<string, number> {
+    const percent = this.#total === 0 ? 0 : this.#failed / this.#total * 100;
+    return {
+      total_orders: this.#total,
+      failed_orders: this.#failed,
+      failure_rate_percent: Number(percent.toFixed(2)),
+      current_orders_per_minute: this.#counts.get(this.#newest)?.total ?? 0,
+    };
+  }
+
   /** A line such as `1000 orders counted, 4.9% failed, 500.0 per minute, 498 in 2024-01-15T10:30Z`. */
   toString(): string {
     if (this.#total === 0) return "0 orders counted";

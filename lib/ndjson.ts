@@ -14,16 +14,16 @@ export interface Line {
   problem?: string;
 }
 
-/** Kafka's default limit for a record is 1 MiB with its overhead: a longer line cannot be sent. */
-export const MAX_LINE_BYTES = 1_000_000;
-
 const LINE_FEED = 10;
 
 /**
  * Splits bytes into lines at `\n` or `\r\n`; the last line may lack its end. A byte order mark is
- * passed over. At most one line is held in memory, and of a line that is too long nothing.
+ * passed over. At most one line is held in memory, and nothing of a line of more than `maxBytes`.
  */
-export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+export async function* readLines(
+  chunks: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Line> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let parts: Uint8Array[] = [];
   let size = 0;
@@ -31,12 +31,13 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
 
   const take = (): Line => {
     number++;
-    const tooLong = size > MAX_LINE_BYTES;
-    const bytes = tooLong ? new Uint8Array() : joined(parts, size);
+    const lineBytes = size;
+    const bytes = size > maxBytes ? undefined : joined(parts, size);
     parts = [];
     size = 0;
-    if (tooLong) {
-      return { number, text: undefined, problem: `longer than ${MAX_LINE_BYTES} bytes` };
+    if (bytes === undefined) {
+      const problem = `too large: ${lineBytes} bytes, and at most ${maxBytes} are accepted`;
+      return { number, text: undefined, problem };
     }
     try {
       return { number, text: decoder.decode(bytes).replace(/\r$/, "") };
@@ -46,7 +47,7 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
   };
   const keep = (part: Uint8Array) => {
     size += part.length;
-    if (size <= MAX_LINE_BYTES) parts.push(part);
+    if (size <= maxBytes) parts.push(part);
     else parts = [];
   };
 

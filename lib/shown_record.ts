@@ -6,6 +6,7 @@
 import { Buffer } from "node:buffer";
 import { parseInventoryEvent } from "./inventory_event.ts";
 import { parseOrder } from "./order.ts";
+import { visible } from "./visible_text.ts";
 
 /** A record and where it is. */
 export interface ShownRecord {
@@ -123,12 +124,4 @@ function utf8(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Text from elsewhere with its control characters written out, so that it cannot steer a terminal. */
-export function visible(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`,
-  );
 }

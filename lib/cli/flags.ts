@@ -15,16 +15,27 @@ export interface FlagSpec {
   value?: string;
   /** The text that is parsed when the flag is not given. */
   default?: string;
+  /** A single letter that stands for the switch: `v` for `-v`. */
+  short?: string;
   /** An environment variable that stands in for the flag when it is not given. */
   env?: string;
+  /** A value for the message when the value is missing; needed without a default and choices. */
+  example?: string;
+}
+
+/** Turns a flag's text into its value; throws an `Error` whose message says what was expected. */
+export interface Parser<T> {
+  (text: string): T;
+  /** The words it accepts, when there is a fixed number of them; for shell completion. */
+  choices?: readonly string[];
 }
 
 /** A flag, and how its text becomes a value of type `T`. */
 export interface Flag<T> extends FlagSpec {
-  /** Whether it may be given several times; the value is then a list. */
+  /** Whether it may be given several times, or once with commas; the value is then a list. */
   repeatable?: boolean;
-  /** Turns the text into the value; throws an `Error` whose message says what was expected. */
-  parse(text: string): unknown;
+  /** Parses the text, or each part of a list. */
+  parse: Parser<unknown>;
   /** Tells the compiler the type of the value; never set. */
   readonly type?: T;
 }
@@ -47,28 +58,28 @@ export class UsageError extends Error {
 /** Declares a flag with a default. */
 export function flag<T>(
   spec: FlagSpec & { value: string; default: string },
-  parse: (text: string) => T,
+  parse: Parser<T>,
 ): Flag<T>;
 /** Declares a flag that is `undefined` when it is not given. */
 export function flag<T>(
   spec: FlagSpec & { value: string },
-  parse: (text: string) => T,
+  parse: Parser<T>,
 ): Flag<T | undefined>;
-export function flag<T>(spec: FlagSpec, parse: (text: string) => T): Flag<T> {
+export function flag<T>(spec: FlagSpec, parse: Parser<T>): Flag<T> {
   return { ...spec, parse };
 }
 
-/** Declares a flag that may be given several times. */
+/** Declares a flag that may be given several times, or once with commas between the values. */
 export function repeatable<T>(
   spec: FlagSpec & { value: string },
-  parse: (text: string) => T,
+  parse: Parser<T>,
 ): Flag<T[]> {
   return { ...spec, parse, repeatable: true };
 }
 
 /** Declares a flag without a value. */
-export function toggle(help: string): Flag<boolean> {
-  return { help, parse: () => true };
+export function toggle(help: string, short?: string): Flag<boolean> {
+  return { help, parse: () => true, ...(short !== undefined && { short }) };
 }
 
 /** A parser for whole numbers within bounds, both inclusive. */
@@ -101,18 +112,25 @@ export function decimal(
 }
 
 /** A parser for one word out of several. */
-export function oneOf<const W extends string>(...words: W[]): (text: string) => W {
-  return (text) => {
-    const word = words.find((candidate) => candidate === text);
-    if (word === undefined) throw new Error(`expected ${words.join(" or ")}`);
-    return word;
+export function oneOf<const W extends string>(...choices: W[]): Parser<W> {
+  const parse = (text: string) => {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice === undefined) throw new Error(`expected ${choices.join(" or ")}`);
+    return choice;
   };
+  return Object.assign(parse, { choices });
 }
 
-/** A parser for text that must not be empty. */
-export function nonEmpty(text: string): string {
-  if (text === "") throw new Error("expected a value");
-  return text;
+/**
+ * A parser for text that must not be empty.
+ *
+ * @param expected What the message asks for, such as `the name of a group`.
+ */
+export function nonEmpty(expected: string): Parser<string> {
+  return (text) => {
+    if (text === "") throw new Error(`expected ${expected}`);
+    return text;
+  };
 }
 
 /** Parses a comma-separated list of `host:port`, as Kafka's tools take it. */
@@ -137,6 +155,9 @@ function topicPrefix(text: string): string {
   return text;
 }
 
+/** The flags that `main` answers itself, for every program. */
+export const PROGRAM_FLAGS = ["--help", "--version", "--completions"];
+
 /** The flags of every program that talks to Kafka. */
 export const COMMON_FLAGS = {
   brokers: flag({
@@ -149,19 +170,21 @@ export const COMMON_FLAGS = {
     value: "TEXT",
     default: "",
     env: "TOPIC_PREFIX",
-    help: "put before every topic, group and transactional id",
+    example: "test-",
+    help: "put before every topic, group and transactional id; at most 150 characters",
   }, topicPrefix),
   timeout: flag({
     value: "DURATION",
     default: "30s",
     help: "how long to wait for brokers that do not answer",
   }, positiveDurationMs),
-  json: toggle("print results as JSON"),
+  json: toggle("print results, messages and errors as JSON, one object a line"),
+  quiet: toggle("print only warnings, errors and the result"),
   verbose: toggle("show the Kafka client's own log and the stack of an error"),
 };
 
-/** The name of a flag as it is typed: `failureRate` becomes `--failure-rate`. */
-export function typedName(name: string): string {
+/** The name of a flag on the command line: `failureRate` becomes `--failure-rate`. */
+export function flagName(name: string): string {
   return "--" + name.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
 }
 
@@ -174,8 +197,8 @@ export function parseFlags<F extends Flags>(
   flags: F,
   args: readonly string[],
   getEnv: (name: string) => string | undefined = () => undefined,
-): { options: Options<F>; words: string[] } {
-  const names = new Map(Object.keys(flags).map((name) => [typedName(name), name]));
+): { options: Options<F>; operands: string[] } {
+  const names = new Map(Object.keys(flags).map((name) => [flagName(name), name]));
   const takesValue = (typed: string) => flags[names.get(typed) ?? ""]?.value !== undefined;
 
   // "--to -1h" and "--count -1" are a flag and its value: parsers would take "-1" for a flag. And
@@ -185,17 +208,22 @@ export function parseFlags<F extends Flags>(
   for (let i = 0; i < tokens.length; i++) {
     const arg = tokens[i]!;
     const next = tokens[i + 1];
+    const letters = longForms(arg, flags);
+    if (letters !== undefined) {
+      joined.push(...letters);
+      continue;
+    }
     refuseSwitchValue(arg, (typed) => names.has(typed) && !takesValue(typed));
     if (takesValue(arg)) {
       if (next === undefined || names.has(next.replace(/=.*/, ""))) {
-        throw new UsageError(`${arg} needs a value: ${flags[names.get(arg)!]!.value}`);
+        throw new UsageError(`${arg} needs a value${exampleOf(arg, flags[names.get(arg)!]!)}`);
       }
       joined.push(`${arg}=${next}`);
       i++;
     } else joined.push(arg);
   }
 
-  const words: string[] = [];
+  const operands: string[] = [];
   const typedNames = [...names.keys()].map((typed) => typed.slice(2));
   const parsed = parseArgs(joined, {
     string: typedNames.filter((typed) => takesValue(`--${typed}`)),
@@ -204,10 +232,10 @@ export function parseFlags<F extends Flags>(
     unknown: (arg) => {
       if (arg.startsWith("-") && arg !== "-") {
         const typed = arg.replace(/=.*/, "");
-        const hint = didYouMean(typed, [...names.keys(), "--help"]);
+        const hint = didYouMean(typed, [...names.keys(), ...PROGRAM_FLAGS]);
         throw new UsageError(`unknown flag ${typed}${hint}`);
       }
-      words.push(arg);
+      operands.push(arg);
       return false;
     },
   });
@@ -217,18 +245,30 @@ export function parseFlags<F extends Flags>(
     const { env, default: fallback, parse, repeatable, value } = flags[name]!;
     const given: unknown = parsed[typed.slice(2)];
     if (repeatable) {
-      options[name] = (given as string[]).map((text) => checked(typed, text, parse));
+      options[name] = (given as string[]).flatMap((text) => text.split(","))
+        .map((text) => parseValue(typed, text.trim(), parse));
     } else if (value === undefined) {
       options[name] = given === true;
     } else if (typeof given === "string") {
-      options[name] = checked(typed, given, parse);
+      options[name] = parseValue(typed, given, parse);
     } else {
       const fromEnv = env === undefined ? undefined : getEnv(env);
-      if (fromEnv !== undefined && fromEnv !== "") options[name] = checked(env!, fromEnv, parse);
+      if (fromEnv !== undefined && fromEnv !== "") options[name] = parseValue(env!, fromEnv, parse);
       else options[name] = fallback === undefined ? undefined : parse(fallback);
     }
   }
-  return { options: options as Options<F>, words };
+  return { options: options as Options<F>, operands };
+}
+
+/** `-vf` as `--volumes` and `--follow`; `undefined` for any other word. */
+function longForms(arg: string, flags: Flags): string[] | undefined {
+  const letters = /^-[a-z]+$/i.test(arg) ? [...arg.slice(1)] : [];
+  const names = letters.map((letter) =>
+    Object.keys(flags).find((name) => flags[name]!.short === letter)
+  );
+  return names.length === 0 || names.includes(undefined)
+    ? undefined
+    : names.map((name) => flagName(name!));
 }
 
 /** A switch takes no value but `=true` and `=false`: `--execute=no` must not execute. */
@@ -239,7 +279,7 @@ function refuseSwitchValue(arg: string, isSwitch: (typed: string) => boolean): v
   }
 }
 
-function checked(source: string, text: string, parse: (text: string) => unknown): unknown {
+function parseValue(source: string, text: string, parse: (text: string) => unknown): unknown {
   try {
     return parse(text);
   } catch (error) {
@@ -247,10 +287,16 @@ function checked(source: string, text: string, parse: (text: string) => unknown)
   }
 }
 
-/** `, did you mean X?` for the nearest known word, or nothing when none is near. */
+/** A value that the flag accepts, as it is typed: `, such as --count 10`. */
+function exampleOf(typed: string, { example, default: fallback, parse }: Flag<unknown>): string {
+  const value = example ?? (fallback || parse.choices?.[0]);
+  return value === undefined ? "" : `, such as ${typed} ${value}`;
+}
+
+/** ` (did you mean X?)` for the nearest known word, or nothing when none is near. */
 export function didYouMean(word: string, known: string[]): string {
   const nearest = closestMatch(word, known, {
     maxDistance: Math.max(2, Math.floor(word.length / 3)),
   });
-  return nearest === undefined ? "" : `, did you mean ${nearest}?`;
+  return nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
 }

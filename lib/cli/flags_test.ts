@@ -24,8 +24,8 @@ const flags = {
     { value: "SHARE", env: "FAILURE_RATE", help: "how many fail" },
     decimal({ min: 0, max: 1 }),
   ),
-  to: flag({ value: "TEXT", default: "here", env: "TO", help: "where to" }, nonEmpty),
-  group: repeatable({ value: "GROUP", help: "which groups" }, nonEmpty),
+  to: flag({ value: "TEXT", default: "here", env: "TO", help: "where to" }, nonEmpty("a name")),
+  group: repeatable({ value: "GROUP", help: "which groups" }, nonEmpty("a name")),
   replay: toggle("start again"),
 };
 
@@ -40,7 +40,7 @@ function refusalOf(...args: string[]): string {
 Deno.test("parseFlags gives defaults, undefined, false and an empty list when no flag is given", () => {
   assertEquals(parseFlags(flags, []), {
     options: { count: 10, failureRate: undefined, to: "here", group: [], replay: false },
-    words: [],
+    operands: [],
   });
 });
 
@@ -68,8 +68,13 @@ Deno.test("parseFlags collects a repeatable flag and takes the last of any other
   assertEquals(optionsOf("--count", "1", "--count", "2").count, 2);
 });
 
-Deno.test("parseFlags gives the words between the flags, as they are typed", () => {
-  const { words, options } = parseFlags(flags, [
+Deno.test("parseFlags splits the values of a repeatable flag at commas", () => {
+  assertEquals(optionsOf("--group", "a,b", "--group=c, d").group, ["a", "b", "c", "d"]);
+  assertEquals(refusalOf("--group", "a,,b"), '--group "": expected a name');
+});
+
+Deno.test("parseFlags gives the operands between the flags, as they are typed", () => {
+  const { operands, options } = parseFlags(flags, [
     "up",
     "--count",
     "5",
@@ -78,7 +83,7 @@ Deno.test("parseFlags gives the words between the flags, as they are typed", () 
     "-",
     "a b",
   ]);
-  assertEquals(words, ["up", "007", "-", "a b"]);
+  assertEquals(operands, ["up", "007", "-", "a b"]);
   assertEquals([options.count, options.replay], [5, true]);
 });
 
@@ -100,13 +105,23 @@ Deno.test("parseFlags goes by the flag, then the environment, then the default",
   assertEquals(from(["--failure-rate", "1"]).failureRate, 1);
 });
 
+Deno.test("parseFlags takes the letters of switches, alone and together", () => {
+  const switches = { volumes: toggle("delete", "v"), follow: toggle("go on", "f") };
+  const parse = (...args: string[]) => parseFlags(switches, args).options;
+  assertEquals(parse("-v"), { volumes: true, follow: false });
+  assertEquals(parse("-fv"), { volumes: true, follow: true });
+  assertThrows(() => parse("-vx"), UsageError, "unknown flag -vx");
+  const data = { ...switches, data: flag({ value: "DIR", help: "where" }, String) };
+  assertEquals(parseFlags(data, ["--data", "-v"]).options.data, "-v", "a value is no letter");
+});
+
 Deno.test("parseFlags refuses unknown flags and names the nearest known one", () => {
-  assertEquals(refusalOf("--cuont", "5"), "unknown flag --cuont, did you mean --count?");
+  assertEquals(refusalOf("--cuont", "5"), "unknown flag --cuont (did you mean --count?)");
   assertEquals(
     refusalOf("--failureRate=1"),
-    "unknown flag --failureRate, did you mean --failure-rate?",
+    "unknown flag --failureRate (did you mean --failure-rate?)",
   );
-  assertEquals(refusalOf("--hlep"), "unknown flag --hlep, did you mean --help?");
+  assertEquals(refusalOf("--hlep"), "unknown flag --hlep (did you mean --help?)");
   assertEquals(refusalOf("--something-else"), "unknown flag --something-else");
   assertEquals(refusalOf("-x"), "unknown flag -x");
   assertEquals(refusalOf("--__proto__=1"), "unknown flag --__proto__");
@@ -114,7 +129,7 @@ Deno.test("parseFlags refuses unknown flags and names the nearest known one", ()
 
 Deno.test("parseFlags refuses a flag without its value", () => {
   for (const args of [["--count"], ["--count", "--replay"], ["--count", "--to=x"]]) {
-    assertEquals(refusalOf(...args), "--count needs a value: N");
+    assertEquals(refusalOf(...args), "--count needs a value, such as --count 10");
   }
 });
 
@@ -124,7 +139,7 @@ Deno.test("parseFlags says which flag has a bad value, and which", () => {
     '--count "many": expected a whole number of at least -100',
   );
   assertEquals(refusalOf("--count="), '--count "": expected a whole number of at least -100');
-  assertEquals(refusalOf("--group", "a", "--group="), '--group "": expected a value');
+  assertEquals(refusalOf("--group", "a", "--group="), '--group "": expected a name');
 });
 
 Deno.test("wholeNumber takes whole numbers within its bounds only", () => {
@@ -211,6 +226,7 @@ Deno.test("COMMON_FLAGS have the documented defaults and environment variables",
     topicPrefix: "",
     timeout: 30_000,
     json: false,
+    quiet: false,
     verbose: false,
   });
   const env: Record<string, string> = { KAFKA_BROKERS: "k1:9092,k2:9092", TOPIC_PREFIX: "test-" };
@@ -237,6 +253,7 @@ Deno.test("helpText lists usage, commands, flags with defaults and variables, an
     summary: "Goes.",
     commands: { up: "go up", down: "go down" },
     flags,
+    examples: ["deno task go up", "deno task go down --replay"],
     notes: "The end.",
     run: () => Promise.resolve(),
   });
@@ -257,8 +274,14 @@ Flags:
   --group GROUP         which groups
   --replay              start again
   -h, --help            show this text
+  --version             show the versions of the product, Deno and kafkajs
+  --completions SHELL   print a script of completions for bash, zsh or fish
 
-The end.`,
+The end.
+
+Examples:
+  deno task go up
+  deno task go down --replay`,
   );
 });
 
@@ -268,16 +291,28 @@ Deno.test("helpText without commands and notes leaves them out", () => {
     usage: "deno task go",
     summary: "Goes.",
     flags: {},
+    examples: ["deno task go", "deno task go | head"],
     run: () => Promise.resolve(),
   });
   assertEquals(
     help,
-    "Goes.\n\nUsage: deno task go [flags]\n\nFlags:\n  -h, --help  show this text",
+    `Goes.
+
+Usage: deno task go [flags]
+
+Flags:
+  -h, --help           show this text
+  --version            show the versions of the product, Deno and kafkajs
+  --completions SHELL  print a script of completions for bash, zsh or fish
+
+Examples:
+  deno task go
+  deno task go | head`,
   );
 });
 
 Deno.test("didYouMean suggests only what is near", () => {
-  assertEquals(didYouMean("stat", ["up", "status"]), ", did you mean status?");
+  assertEquals(didYouMean("stat", ["up", "status"]), " (did you mean status?)");
   assertEquals(didYouMean("elephant", ["up", "status"]), "");
   assertEquals(didYouMean("up", []), "");
 });
@@ -308,7 +343,7 @@ Deno.test("parseFlags takes what follows -- as flags, or refuses it", () => {
   const flags = { count: flag({ value: "N", help: "" }, String) };
   assertEquals(parseFlags(flags, ["--", "--count", "5"]).options.count, "5");
   assertThrows(() => parseFlags(flags, ["--", "--cuont", "5"]), UsageError, "--count");
-  assertEquals(parseFlags(flags, ["--", "word"]).words, ["word"]);
+  assertEquals(parseFlags(flags, ["--", "word"]).operands, ["word"]);
 });
 
 Deno.test("wholeNumber takes digits in groups", () => {

@@ -5,7 +5,6 @@
  */
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
-import { netPermission } from "./net_permission.ts";
 
 /** The programs that can be started. */
 export type Script = `${"producer" | "inventory" | "analytics" | "lag" | "replay" | "show"}.ts`;
@@ -28,10 +27,8 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
  */
 export function commandOf(script: Script, brokers: string): string[] {
   const task = Object.values(config.tasks).find(({ command }) => command.endsWith(` ${script}`))!;
-  const [, ...args] = task.command.replace(/\$\(.*\)/, () => netPermission(brokers))
-    .replaceAll('"', "").split(" ");
-  const inRoot = args.slice(0, -1).map((arg) => arg.replace("$INIT_CWD", ROOT));
-  return [...inRoot, `${ROOT}${script}`, "--brokers", brokers];
+  const [, ...args] = task.command.split(" ");
+  return [...args.slice(0, -1), `${ROOT}${script}`, "--brokers", brokers];
 }
 
 /**

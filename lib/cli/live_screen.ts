@@ -2,51 +2,92 @@
  * A screen that is refreshed in place, as by `top`.
  *
  * It uses the terminal's alternate screen, so the previous content is restored however the program
- * ends. Each frame is one write that overwrites the previous one, so it does not flicker.
+ * ends. The modes of the terminal stay as they are, so a shell that gets it after Ctrl-Z can use it.
+ * Each frame is one write that overwrites the previous one, so it does not flicker.
  *
  * @module
  */
-import { writeAll } from "./output.ts";
+import { printableText, writeAll } from "./output.ts";
+import { takesEscapes, terminalSize } from "./terminal.ts";
+import { folded } from "./text.ts";
 
-/** Alternate screen, no cursor, no wrapping: each line must take one row. */
-const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
-const LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+const ENTER = "\x1b[?1049h";
+// After Ctrl-Z: another program may have left it. Keeps the cursor that is restored at the end.
+const ENTER_AGAIN = "\x1b[?1047h";
+const LEAVE = "\x1b[?1049l";
 const HOME = "\x1b[H";
-const CLEAR_LINE_END = "\x1b[K";
-const CLEAR_SCREEN_END = "\x1b[J";
+// Before the line: after one that fills its row it would clear the last character.
+const CLEAR_LINE = "\x1b[K";
+const CLEAR_SCREEN_END = "\r\n\x1b[J";
 
-/** Returns the bytes of a frame as text; lines beyond the height are replaced by their number. */
-export function frameText(text: string, rows: number): string {
-  const lines = text.split("\n");
-  const shown = lines.length <= rows
-    ? lines
-    : [...lines.slice(0, rows - 1), `… ${lines.length - rows + 1} more lines`];
-  return HOME + shown.map((line) => line + CLEAR_LINE_END).join("\r\n") + CLEAR_SCREEN_END;
+/** What a frame shows. */
+export interface Frame {
+  /** The content, for a terminal of this many columns. */
+  text(columns: number): string;
+  /** The last line, which is always shown. */
+  footer: string;
+  /** What to do when the content does not fit. */
+  hint: string;
 }
 
-/** The size of the terminal, in characters; terminals that do not know theirs count as 80 × 24. */
-export function terminalSize(): { columns: number; rows: number } {
-  const { columns, rows } = Deno.consoleSize();
-  return { columns: columns || 80, rows: rows || 24 };
+/** The bytes of a frame as text: lines that are too long are folded, those that are too many counted. */
+export function frameText(
+  { text, footer, hint }: Frame,
+  { columns, rows }: { columns: number; rows: number },
+): string {
+  const fold = (lines: string) => lines.split("\n").flatMap((line) => folded(line, columns));
+  const body = fold(printableText(text(columns)));
+  const last = fold(footer);
+  let shown = [...body, "", ...last];
+  if (shown.length > rows) {
+    const kept = Math.max(0, rows - last.length - 1);
+    const count = `… ${body.length - kept} more lines`;
+    const withHint = `${count}; ${hint}`;
+    const more = withHint.length <= columns ? withHint : count;
+    shown = [...body.slice(0, kept), ...fold(more), ...last].slice(0, rows);
+  }
+  const end = shown.length < rows ? CLEAR_SCREEN_END : "";
+  return HOME + shown.map((line) => CLEAR_LINE + line).join("\r\n") + end;
 }
 
 /** The terminal at stdout while it is refreshed. */
 export class LiveScreen {
-  #open = false;
+  #frame: Frame | undefined;
 
-  /** Replaces the text on the screen. */
-  show(text: string): void {
-    const { rows } = terminalSize();
-    // Also restore the cursor after a second Ctrl-C, which quits at once.
-    if (!this.#open) globalThis.addEventListener("unload", this.close);
-    writeAll(Deno.stdout, (this.#open ? "" : ENTER) + frameText(text, rows));
-    this.#open = true;
+  /** A screen at stdout; `undefined` when that is not a terminal that can be refreshed. */
+  static open(): LiveScreen | undefined {
+    return takesEscapes(Deno.stdout) ? new LiveScreen() : undefined;
   }
+
+  /** Replaces what is on the screen. */
+  show(frame: Frame): void {
+    if (this.#frame === undefined) {
+      // Also restore the terminal after a second Ctrl-C, which quits at once.
+      globalThis.addEventListener("unload", this.close);
+      Deno.addSignalListener("SIGWINCH", this.#draw);
+      Deno.addSignalListener("SIGCONT", this.#resume);
+      writeAll(Deno.stdout, ENTER);
+    }
+    this.#frame = frame;
+    this.#draw();
+  }
+
+  #draw = (): void => {
+    if (this.#frame !== undefined) writeAll(Deno.stdout, frameText(this.#frame, terminalSize()));
+  };
+
+  #resume = (): void => {
+    writeAll(Deno.stdout, ENTER_AGAIN);
+    this.#draw();
+  };
 
   /** Restores the terminal. */
   close = (): void => {
-    if (this.#open) writeAll(Deno.stdout, LEAVE);
-    this.#open = false;
+    if (this.#frame === undefined) return;
+    this.#frame = undefined;
+    writeAll(Deno.stdout, LEAVE);
     globalThis.removeEventListener("unload", this.close);
+    Deno.removeSignalListener("SIGWINCH", this.#draw);
+    Deno.removeSignalListener("SIGCONT", this.#resume);
   };
 }

@@ -12,12 +12,15 @@ const MAX_THROTTLE_MS = 60_000;
 /** The flags of both services. */
 export function serviceFlags(defaultGroup: string) {
   return {
-    group: flag({ value: "NAME", default: defaultGroup, help: "the consumer group" }, nonEmpty),
-    untilEnd: toggle("stop when all that is in the topic now is processed and committed"),
+    group: flag(
+      { value: "NAME", default: defaultGroup, help: "the consumer group" },
+      nonEmpty("a group's name"),
+    ),
+    untilEnd: toggle("stop when all that was in the topic at startup is processed and committed"),
     throttle: flag({
       value: "DURATION",
       default: "0",
-      help: "wait for each order, e.g. 10ms, to see lag build up; at most 60s",
+      help: "pause per order, e.g. 10ms, to see lag build up; at most 60s",
     }, throttleMs),
   };
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { eastAsianWidth } from "get-east-asian-width";
+import { visible } from "../visible_text.ts";
 
 /** `1234567` as `1,234,567`. */
 export function grouped(number: number | bigint): string {
@@ -21,11 +23,58 @@ export function durationText(seconds: number | undefined): string {
   return `${short(seconds / 86_400)} d`;
 }
 
-/** Cuts a text that is too long in its middle: ids differ at the end. */
-export function cutMiddle(text: string, width: number): string {
-  if (text.length <= width) return text;
-  const tail = Math.floor((width - 1) / 2);
-  return `${text.slice(0, width - 1 - tail)}…${tail === 0 ? "" : text.slice(-tail)}`;
+// deno-lint-ignore no-control-regex
+const COLOUR = /\x1b\[\d+m/g;
+/** A colour, or a character with the marks and modifiers that are drawn into it. */
+// deno-lint-ignore no-control-regex
+const CLUSTER = /\x1b\[\d+m|.[\p{Mn}\p{Me}\p{Emoji_Modifier}\u1160-\u11ff]*/gsu;
+const WITHOUT_WIDTH = /^[\p{Cc}\p{Mn}\p{Me}]/u;
+const NARROW = /^[ -~]*$/;
+
+/** The columns that a line takes on a terminal, colours left out. */
+export function displayWidth(line: string): number {
+  const text = line.replace(COLOUR, "");
+  return NARROW.test(text) ? text.length : sumOfWidths(clusters(text));
+}
+
+function clusters(text: string): string[] {
+  return text.match(CLUSTER) ?? [];
+}
+
+function sumOfWidths(list: readonly string[]): number {
+  return list.reduce((sum, cluster) => sum + clusterWidth(cluster), 0);
+}
+
+function clusterWidth(cluster: string): number {
+  return WITHOUT_WIDTH.test(cluster) ? 0 : eastAsianWidth(cluster.codePointAt(0)!);
+}
+
+/** The line in pieces of at most this many columns; colours go on in the next piece. */
+export function folded(line: string, columns: number): string[] {
+  if (displayWidth(line) <= columns) return [line];
+  const pieces: string[] = [""];
+  let used = 0;
+  for (const cluster of clusters(line)) {
+    const width = clusterWidth(cluster);
+    if (used + width > columns && used > 0) {
+      pieces.push("");
+      used = 0;
+    }
+    pieces[pieces.length - 1] += cluster;
+    used += width;
+  }
+  return pieces;
+}
+
+/** Cuts a text that takes too many columns in its middle: ids differ at the end. */
+export function cutMiddle(text: string, columns: number): string {
+  if (displayWidth(text) <= columns) return text;
+  const all = clusters(text);
+  const tailColumns = Math.floor((columns - 1) / 2);
+  const headColumns = columns - 1 - tailColumns;
+  const headEnd = all.findIndex((_, index) => sumOfWidths(all.slice(0, index + 1)) > headColumns);
+  const tailStart = all.findLastIndex((_, index) => sumOfWidths(all.slice(index)) > tailColumns);
+  return `${all.slice(0, headEnd).join("")}…${all.slice(tailStart + 1).join("")}`;
 }
 
 /** How a table looks. */
@@ -46,30 +95,41 @@ export interface TableOptions {
   paint?: (text: string, cell: { row: number; column: number }) => string;
 }
 
-/** A table with two spaces between its columns, without a newline at the end. */
+/**
+ * A table with two spaces between its columns, without a newline at the end. Cells may hold any text:
+ * what has no glyph is written out.
+ */
 export function table(
   heading: readonly string[],
   rows: readonly (readonly string[])[],
   { left = [], indent = 0, paint = (text) => text }: TableOptions = {},
 ): string {
-  const all = [heading, ...rows];
-  const widths = heading.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
+  const all = [heading, ...rows].map((cells) => cells.map(visible));
+  const widths = heading.map((_, column) =>
+    Math.max(...all.map((cells) => displayWidth(cells[column]!)))
+  );
   return all.map((cells, index) =>
     " ".repeat(indent) + cells.map((cell, column) => {
-      const width = left.includes(column) && column === cells.length - 1 ? 0 : widths[column]!;
-      const padded = left.includes(column) ? cell.padEnd(width) : cell.padStart(width);
+      const isLast = column === cells.length - 1;
+      const padding = " ".repeat(widths[column]! - displayWidth(cell));
+      const padded = !left.includes(column) ? padding + cell : isLast ? cell : cell + padding;
       return paint(padded, { row: index - 1, column });
     }).join("  ")
   ).join("\n");
 }
 
-/** The text in lines of at most this many characters; a longer word has its own line. */
+/** The text in lines of at most this many columns; a longer word has its own line. */
 export function wrapped(text: string, columns: number): string[] {
+  return filled(text.split(" "), columns);
+}
+
+/** Joins parts into lines of at most this many columns; a longer part has its own line. */
+export function filled(parts: readonly string[], columns: number, separator = " "): string[] {
   const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1);
-    if (line === undefined || line.length + 1 + word.length > columns) lines.push(word);
-    else lines[lines.length - 1] = `${line} ${word}`;
+  for (const part of parts) {
+    const longer = `${lines.at(-1)}${separator}${part}`;
+    if (lines.length === 0 || displayWidth(longer) > columns) lines.push(part);
+    else lines[lines.length - 1] = longer;
   }
   return lines;
 }

@@ -10,7 +10,8 @@
 import type { Admin, logCreator } from "kafkajs";
 import { deadline, retry } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
-import { explain, isRetriable, netAccessError, whileRetriable } from "./errors.ts";
+import { visible } from "../visible_text.ts";
+import { explain, isRetriable, whileRetriable } from "./errors.ts";
 import { Kafka, logLevel } from "./kafkajs/mod.ts";
 import { answersKafka } from "./probe.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -23,7 +24,7 @@ const PROBE_LIMIT_MS = 2_000;
 /** A new client, not connected yet. */
 export function kafkaClient({ brokers, clientId, verbose, note }: KafkaSettings): Kafka {
   const log: logCreator = () => ({ label, log: { message, error } }) =>
-    note(`kafka ${label} ${message}${error === undefined ? "" : `: ${error}`}`);
+    note(visible(`kafka ${label} ${message}${error === undefined ? "" : `: ${error}`}`));
   return new Kafka({
     brokers,
     clientId,
@@ -41,7 +42,6 @@ export function kafkaClient({ brokers, clientId, verbose, note }: KafkaSettings)
  * @throws {Error} When none answers within `timeoutMs`, or something other than Kafka answers.
  */
 export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal): Promise<Admin> {
-  await requireNetAccess(settings);
   const { brokers, timeoutMs, note } = settings;
   const deadlineMs = performance.now() + timeoutMs;
   let isProbed = false;
@@ -91,14 +91,6 @@ export async function withAdmin<T>(
     return await run(admin);
   } finally {
     disconnect(admin);
-  }
-}
-
-/** Asks for the net permission that is missing on a terminal, and explains it elsewhere. */
-async function requireNetAccess({ brokers }: KafkaSettings): Promise<void> {
-  for (const host of brokers) {
-    const { state } = await Deno.permissions.request({ name: "net", host });
-    if (state !== "granted") throw netAccessError(host);
   }
 }
 

@@ -112,6 +112,11 @@ export function isConcurrentTransaction(error: unknown): boolean {
   return hasType(error, "CONCURRENT_TRANSACTIONS");
 }
 
+/** Whether the brokers accept no batch of this size. */
+export function isTooLarge(error: unknown): boolean {
+  return hasType(error, "MESSAGE_TOO_LARGE") || hasType(error, "RECORD_LIST_TOO_LARGE");
+}
+
 /** Whether the group has members, so that offsets cannot be committed from outside. */
 export function isGroupInUse(error: unknown): boolean {
   return hasType(error, "UNKNOWN_MEMBER_ID");
@@ -180,9 +185,9 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
 }
 
 /** The error for an address that Deno does not permit. */
-export function netAccessError(host: string): Error {
+function netAccessError(host: string): Error {
   return new Error(
-    `not permitted to connect to ${host}: "deno task" permits this machine and the brokers in ` +
-      `KAFKA_BROKERS; set KAFKA_BROKERS to all brokers of the cluster`,
+    `not permitted to connect to ${host}; start the program with "deno task", or with all hosts ` +
+      `of the cluster permitted`,
   );
 }

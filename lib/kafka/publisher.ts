@@ -8,10 +8,12 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Message, Producer } from "kafkajs";
+import type { Admin, Message, Producer } from "kafkajs";
 import { deadline, Pulse, retry } from "../async.ts";
 import { connect, disconnect } from "./client.ts";
-import { explain, whileRetriable } from "./errors.ts";
+import { explain, isRejection, isTooLarge, whileRetriable } from "./errors.ts";
+import { BATCH_OVERHEAD_BYTES, recordBytes } from "./kafkajs/encode_records.ts";
+import { ConfigResourceTypes } from "./kafkajs/mod.ts";
 import { watchOutage } from "./outage.ts";
 import { partitionOf } from "./partitioner.ts";
 import { idempotentProducer, requireAcknowledged } from "./producers.ts";
@@ -21,7 +23,7 @@ import type { KafkaSettings } from "./settings.ts";
 export interface Acknowledgement<T> {
   /** What was said about each record when it was handed over. */
   about: T[];
-  /** The size of the keys and values, in bytes. */
+  /** The size of the records, in bytes. */
   bytes: number;
   /** From handing a record over until all in-sync replicas had it, in milliseconds, per record. */
   latenciesMs: number[];
@@ -33,15 +35,45 @@ export interface PublisherOptions<T> {
   topic: string;
   /** How many partitions it has. */
   partitions: number;
+  /** The largest batch that it accepts, in bytes; Infinity when unknown. */
+  maxBatchBytes: number;
+  /** Called for a record that is too large to be stored, with its key and the size of a batch of it alone. */
+  onTooLarge: (about: T, record: { key: string; bytes: number }) => void;
   /** Called for each send that the brokers have confirmed. */
   onAcknowledged: (acknowledgement: Acknowledgement<T>) => void;
 }
 
-/** A send of this size is worth its round trip; brokers refuse batches above 1 MiB by default. */
+/** A send of this size is worth its round trip, and a larger one than this gains nothing. */
 const SEND_BYTES = 262_144;
 const MAX_SEND_BYTES = 786_432;
+/** What the position in a batch can add to a record of less than a million others, in bytes. */
+const MAX_POSITION_BYTES = 4;
 /** The most that may be waiting or unacknowledged, in bytes: bounds the memory. */
 const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
+
+/** How long a new topic may take to be known to all brokers, in milliseconds. */
+const CONFIG_LIMIT_MS = 2_000;
+
+/**
+ * The size of the largest batch that a topic accepts, in bytes; Infinity when the brokers do not say,
+ * for instance because the right to read settings is missing.
+ */
+export async function readMaxBatchBytes(admin: Admin, topic: string): Promise<number> {
+  const name = "max.message.bytes";
+  const type = ConfigResourceTypes.TOPIC;
+  const query = { includeSynonyms: false, resources: [{ type, name: topic, configNames: [name] }] };
+  try {
+    const { resources } = await retry(() => admin.describeConfigs(query), {
+      limitMs: CONFIG_LIMIT_MS,
+      isRetriable: (error) => !isRejection(error),
+    });
+    const value = resources[0]?.configEntries.find(({ configName }) => configName === name);
+    return Number(value?.configValue ?? Infinity);
+  } catch {
+    // The publisher then learns it from the answers to its sends.
+    return Infinity;
+  }
+}
 
 /**
  * Connects an idempotent producer.
@@ -70,6 +102,7 @@ export class Publisher<T> {
   #closed = new AbortController();
   #outage;
   #unacknowledgedBytes = 0;
+  #maxSendBytes: number;
   #failure: Error | undefined;
   #sent = new Pulse();
 
@@ -80,19 +113,27 @@ export class Publisher<T> {
     this.#options = options;
     this.#buffers = Array.from({ length: options.partitions }, () => new PartitionBuffer<T>());
     this.#outage = watchOutage(settings);
+    this.#maxSendBytes = Math.min(MAX_SEND_BYTES, options.maxBatchBytes);
   }
 
   /**
    * Hands a record over. Returns a promise when too much is waiting for acknowledgement: wait for
-   * it before handing over more.
+   * it before handing over more. A record that is too large is rejected instead.
    *
    * @param about Comes back with the acknowledgement.
    */
   publish(key: string, value: string, about: T): Promise<void> | undefined {
-    const partition = partitionOf(key, this.#options.partitions);
-    const buffer = this.#buffers[partition]!;
-    this.#unacknowledgedBytes += buffer.add({ partition, key, value }, about);
-    if (buffer.bytes >= SEND_BYTES) this.#sendIfIdle(partition);
+    const { partitions, maxBatchBytes, onTooLarge } = this.#options;
+    const partition = partitionOf(key, partitions);
+    const message = { partition, key, value };
+    const bytes = messageBytes(message);
+    if (BATCH_OVERHEAD_BYTES + bytes > maxBatchBytes) {
+      onTooLarge(about, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
+      return undefined;
+    }
+    this.#unacknowledgedBytes += bytes;
+    this.#buffers[partition]!.add(message, about, bytes);
+    this.#sendIfLarge(partition);
     const hasRoom = this.#unacknowledgedBytes <= MAX_UNACKNOWLEDGED_BYTES &&
       this.#failure === undefined;
     return hasRoom ? undefined : this.#drainTo(MAX_UNACKNOWLEDGED_BYTES);
@@ -133,23 +174,47 @@ export class Publisher<T> {
     if (!isSending && !isEmpty && this.#failure === undefined) this.#send(partition);
   }
 
+  #sendIfLarge(partition: number): void {
+    const sendBytes = Math.min(SEND_BYTES, this.#maxSendBytes);
+    if (this.#buffers[partition]!.bytes >= sendBytes) this.#sendIfIdle(partition);
+  }
+
   async #send(partition: number): Promise<void> {
     const buffer = this.#buffers[partition]!;
-    const { messages, bytes, about, addedAtMs } = buffer.take(MAX_SEND_BYTES);
+    const batch = buffer.take(this.#maxSendBytes);
+    const { bytes } = batch;
     buffer.isSending = true;
     try {
-      await this.#sendUntilAcknowledged(partition, messages);
-      this.#outage.over();
-      const nowMs = performance.now();
-      const latenciesMs = addedAtMs.map((atMs) => nowMs - atMs);
-      this.#options.onAcknowledged({ about, bytes, latenciesMs });
+      await this.#store(partition, batch);
     } catch (error) {
       this.#failure ??= explain(error, this.#settings);
     }
     buffer.isSending = false;
     this.#unacknowledgedBytes -= bytes;
-    if (buffer.bytes >= SEND_BYTES) this.#sendIfIdle(partition);
+    this.#sendIfLarge(partition);
     this.#sent.fire();
+  }
+
+  /** Sends a batch, and its halves when it is too large for the brokers. */
+  async #store(partition: number, batch: PendingBatch<T>): Promise<void> {
+    const { messages, bytes, about, addedAtMs } = batch;
+    try {
+      await this.#sendUntilAcknowledged(partition, messages);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      if (messages.length === 1) {
+        const [{ key }] = messages as [PendingMessage];
+        this.#options.onTooLarge(about[0]!, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
+        return;
+      }
+      this.#maxSendBytes = Math.min(this.#maxSendBytes, Math.ceil(bytes / 2));
+      await this.#store(partition, takeFirst(batch, messages.length >> 1));
+      return await this.#store(partition, batch);
+    }
+    this.#outage.over();
+    const nowMs = performance.now();
+    const latenciesMs = addedAtMs.map((atMs) => nowMs - atMs);
+    this.#options.onAcknowledged({ about, bytes, latenciesMs });
   }
 
   /**
@@ -172,10 +237,12 @@ export class Publisher<T> {
   }
 }
 
+type PendingMessage = Message & { key: string; value: string };
+
 /** Records that wait for their partition's next send, in the order in which they were added. */
 interface PendingBatch<T> {
-  messages: Message[];
-  /** The size of keys and values. */
+  messages: PendingMessage[];
+  /** The size of the records. */
   bytes: number;
   about: T[];
   addedAtMs: number[];
@@ -194,39 +261,29 @@ class PartitionBuffer<T> {
     return this.#waiting.messages.length === 0;
   }
 
-  /** Adds a record and returns its size in bytes. */
-  add(message: { partition: number; key: string; value: string }, about: T): number {
-    const bytes = Buffer.byteLength(message.key) + Buffer.byteLength(message.value);
+  /** Adds a record of this size. */
+  add(message: PendingMessage, about: T, bytes: number): void {
     const waiting = this.#waiting;
     waiting.messages.push(message);
     waiting.about.push(about);
     waiting.addedAtMs.push(performance.now());
     waiting.bytes += bytes;
-    return bytes;
   }
 
-  /** Takes what fits into one send; at least one record. */
+  /** Takes what fits into one batch; at least one record. */
   take(maxBytes: number): PendingBatch<T> {
     const waiting = this.#waiting;
-    if (waiting.bytes <= maxBytes) {
+    const { messages } = waiting;
+    if (BATCH_OVERHEAD_BYTES + waiting.bytes + messages.length * MAX_POSITION_BYTES <= maxBytes) {
       this.#waiting = emptyBatch();
       return waiting;
     }
-    let count = 0;
-    let bytes = 0;
-    for (const message of waiting.messages) {
-      const size = messageBytes(message);
-      if (count > 0 && bytes + size > maxBytes) break;
-      bytes += size;
-      count++;
-    }
-    waiting.bytes -= bytes;
-    return {
-      messages: waiting.messages.splice(0, count),
-      bytes,
-      about: waiting.about.splice(0, count),
-      addedAtMs: waiting.addedAtMs.splice(0, count),
-    };
+    let bytes = BATCH_OVERHEAD_BYTES;
+    const fitting = messages.findIndex((message) => {
+      bytes += messageBytes(message) + MAX_POSITION_BYTES;
+      return bytes > maxBytes;
+    });
+    return takeFirst(waiting, Math.max(1, fitting));
   }
 }
 
@@ -234,6 +291,19 @@ function emptyBatch<T>(): PendingBatch<T> {
   return { messages: [], bytes: 0, about: [], addedAtMs: [] };
 }
 
-function messageBytes({ key, value }: Message): number {
-  return Buffer.byteLength(key ?? "") + Buffer.byteLength(value ?? "");
+/** Takes the first records out of a batch. */
+function takeFirst<T>(batch: PendingBatch<T>, count: number): PendingBatch<T> {
+  const messages = batch.messages.splice(0, count);
+  const bytes = messages.reduce((sum, message) => sum + messageBytes(message), 0);
+  batch.bytes -= bytes;
+  return {
+    messages,
+    bytes,
+    about: batch.about.splice(0, count),
+    addedAtMs: batch.addedAtMs.splice(0, count),
+  };
+}
+
+function messageBytes({ key, value }: PendingMessage): number {
+  return recordBytes(Buffer.byteLength(key), Buffer.byteLength(value));
 }

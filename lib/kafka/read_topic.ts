@@ -3,11 +3,17 @@
  *
  * @module
  */
+import { delayOrAbort } from "../async.ts";
 import { adminPool } from "./client_pool.ts";
 import { consume } from "./consume.ts";
+import { clusterReader } from "./kafkajs/cluster.ts";
 import { type LogRange, logRanges } from "./offsets.ts";
 import type { SourceRecord } from "./records.ts";
 import type { KafkaSettings } from "./settings.ts";
+
+/** How long to wait for transactions that are under way, in milliseconds. */
+const SETTLING_LIMIT_MS = 5_000;
+const SETTLING_POLL_MS = 20;
 
 /**
  * Reads all committed records that the topic holds now, or those in the given ranges.
@@ -28,9 +34,7 @@ export async function readTopic(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const admin = adminPool(settings);
-  const ranges = given ?? await admin.use((client) => logRanges(client, topic));
-  await admin.close();
+  const ranges = given ?? await settledRanges(settings, topic, signal);
   const open = new Map([...ranges].filter(([, { start, end }]) => start < end));
   if (open.size === 0) return;
 
@@ -71,4 +75,31 @@ export async function readTopic(
     },
   }, AbortSignal.any([signal, finished.signal]));
   signal.throwIfAborted();
+}
+
+/**
+ * What the topic holds, once the transactions that are in it now are decided: brokers confirm a commit
+ * before they write its markers, so the last transaction of a program that has ended may show a moment
+ * later.
+ */
+async function settledRanges(
+  settings: KafkaSettings,
+  topic: string,
+  signal: AbortSignal,
+): Promise<Map<number, LogRange>> {
+  const admin = adminPool(settings);
+  const cluster = clusterReader(settings);
+  try {
+    const ends = await cluster.endOffsets(topic);
+    const limitMs = performance.now() + SETTLING_LIMIT_MS;
+    for (;;) {
+      const ranges = await admin.use((client) => logRanges(client, topic));
+      const isSettled = [...ends].every(([partition, end]) => ranges.get(partition)!.end >= end);
+      if (isSettled || performance.now() > limitMs) return ranges;
+      await delayOrAbort(SETTLING_POLL_MS, signal);
+      signal.throwIfAborted();
+    }
+  } finally {
+    await Promise.all([admin.close(), cluster.close()]);
+  }
 }

@@ -24,14 +24,17 @@ const WRITING_SHARE = 0.1;
 /** Keeps one report. */
 export class ReportKeeper {
   #view: ReportSource;
-  #write: () => Promise<void>;
+  #write: () => Promise<boolean>;
   /** The view generation that was last complete. */
   #completeGeneration = -1;
   /** The version of the rows that was last written. */
   #writtenVersion = -1;
 
-  /** @param write Writes a report; an error of it ends {@linkcode keep}. */
-  constructor(view: ReportSource, write: () => Promise<void>) {
+  /**
+   * @param write Writes a report and returns whether it is written: if not, it is written again. An
+   * error of it ends {@linkcode keep}.
+   */
+  constructor(view: ReportSource, write: () => Promise<boolean>) {
     this.#view = view;
     this.#write = write;
   }
@@ -73,7 +76,6 @@ export class ReportKeeper {
   /** Writes the report. */
   async write(): Promise<void> {
     const { version } = this.#view.rows;
-    await this.#write();
-    this.#writtenVersion = version;
+    if (await this.#write()) this.#writtenVersion = version;
   }
 }

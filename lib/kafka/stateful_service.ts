@@ -50,8 +50,11 @@ export interface StatefulService<K, C extends object> {
   table: StateTable<K, C>;
   /** Must not change anything: what comes of it may be dropped. */
   process(records: readonly SourceRecord[]): Processed<K, C>;
-  /** Keeps the report of the whole group up to date; called with each change, once a second at most. */
-  report(rows: StateRows<K, C>): Promise<void>;
+  /**
+   * Keeps the report of the whole group up to date; called with each change, once a second at most.
+   * Returns whether it is written; if not, it is called again.
+   */
+  report(rows: StateRows<K, C>): Promise<boolean>;
   /** Called at the end, whether the service has failed or not; without rows when they are incomplete. */
   finish(rows: StateRows<K, C> | undefined): void;
 }

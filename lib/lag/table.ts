@@ -4,7 +4,16 @@
  * @module
  */
 import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
-import { cutMiddle, durationText, grouped, table } from "../cli/text.ts";
+import {
+  cutMiddle,
+  displayWidth,
+  durationText,
+  filled,
+  grouped,
+  table,
+  wrapped,
+} from "../cli/text.ts";
+import { visible } from "../visible_text.ts";
 import {
   behindBy,
   type GroupStatus,
@@ -25,7 +34,7 @@ export interface LagReport {
 
 /** How the table looks. */
 export interface TableLayout {
-  /** The width that it may have, in characters. */
+  /** The width that it may have, in characters; `Infinity` when nothing is to be cut. */
   columns: number;
   /** Whether to draw the history of the lag. */
   history: boolean;
@@ -51,6 +60,10 @@ can see: transaction markers and aborted records at the end do not count. It is
 never negative; "–" means no commit. Rates are per second over the window. The
 time to drain is lag ÷ (out − in).
 
+On a narrow terminal ids are cut in their middle, and columns are left out in
+this order: START, IN/S, OUT/S and DRAINS together, then HOST, MEMBER, END,
+COMMITTED, VERDICT. Output to a pipe or a file is complete; so is --json.
+
 Exit codes: 0 no group is behind by more than --fail-above, 3 a group is,
 1 an error, 2 wrong usage. The records of partitions without a commit count as
 behind.`;
@@ -74,24 +87,38 @@ export function lagTable(groups: readonly GroupStatus[], layout: TableLayout): s
 
 function groupLines(group: GroupStatus, { columns, history }: TableLayout): string[] {
   const lag = group.lag === undefined ? "lag –" : `lag ${grouped(group.lag)}`;
-  const unread = group.unread === 0 ? [] : [`${grouped(group.unread)} without a commit`];
   const facts = [
     stateText(group),
     `in ${rateText(group.producePerSecond)}`,
     `out ${rateText(group.consumePerSecond)}`,
     drainText(group),
-  ];
-  const name = cutMiddle(group.group, Math.max(20, columns - 40));
-  const title = [name, verdictText(group.verdict), lag, ...unread].join("  ");
-  const room = Math.min(60, columns - title.length - 2);
-  const spark = history && room >= 5 ? `  ${cyan(sparkline(group.history, room))}` : "";
+  ].filter((fact) => fact !== "");
+  const title = filled(
+    [
+      bold(cutMiddle(visible(group.group), columns)),
+      painted(group.verdict),
+      bold(lag),
+      ...(group.unread === 0 ? [] : [`${grouped(group.unread)} without a commit`]),
+    ],
+    columns,
+    "  ",
+  );
+  const room = Math.min(60, columns - displayWidth(title.at(-1)!) - 2);
+  if (history && room >= 5) {
+    title[title.length - 1] += `  ${cyan(sparkline(group.history, room))}`;
+  }
   return [
-    [bold(name), painted(group.verdict), bold(lag), ...unread].join("  ") + spark,
-    ...wrapped(facts.filter((fact) => fact !== ""), columns),
+    ...title,
+    ...filled(facts, columns - 2, " · ").map((line) => `  ${line}`),
     partitionTable(group.partitions, columns),
-    ...group.partitions.filter(({ note }) => note !== undefined)
-      .map(({ partition, note }) => `  ${yellow("!")} partition ${partition}: ${note}`),
+    ...group.partitions.flatMap((row) => noteLines(row, columns)),
   ];
+}
+
+function noteLines({ partition, note }: PartitionStatus, columns: number): string[] {
+  if (note === undefined) return [];
+  const [first = "", ...others] = wrapped(`partition ${partition}: ${note}`, columns - 4);
+  return [`  ${yellow("!")} ${first}`, ...others.map((line) => `    ${line}`)];
 }
 
 function stateText({ state, members }: GroupStatus): string {
@@ -107,58 +134,76 @@ function drainText({ drainSeconds, lag, verdict }: GroupStatus): string {
   return verdict === "OK" ? "keeps pace" : "does not drain";
 }
 
-/** Joins the facts into indented lines of at most the given width. */
-function wrapped(facts: readonly string[], columns: number): string[] {
-  const lines: string[] = [];
-  for (const fact of facts) {
-    const line = lines.at(-1);
-    if (line !== undefined && line.length + 3 + fact.length <= columns) {
-      lines[lines.length - 1] = `${line} · ${fact}`;
-    } else lines.push(`  ${fact}`);
-  }
-  return lines;
-}
-
 interface Column {
   title: string;
-  /** Shown on wide terminals only. */
-  wide?: boolean;
   text(row: PartitionStatus): string;
 }
 
 const COLUMNS: readonly Column[] = [
   { title: "P", text: (row) => String(row.partition) },
-  { title: "START", wide: true, text: (row) => String(row.logStart) },
+  { title: "START", text: (row) => String(row.logStart) },
   { title: "COMMITTED", text: (row) => row.lag === undefined ? "–" : String(row.committed) },
   { title: "END", text: (row) => String(row.end) },
   { title: "LAG", text: (row) => row.lag === undefined ? "–" : String(row.lag) },
-  { title: "IN/S", wide: true, text: (row) => rateText(row.producePerSecond, "") },
-  { title: "OUT/S", wide: true, text: (row) => rateText(row.consumePerSecond, "") },
-  { title: "DRAINS", wide: true, text: (row) => durationText(row.drainSeconds) },
+  { title: "IN/S", text: (row) => rateText(row.producePerSecond, "") },
+  { title: "OUT/S", text: (row) => rateText(row.consumePerSecond, "") },
+  { title: "DRAINS", text: (row) => durationText(row.drainSeconds) },
   { title: "VERDICT", text: (row) => verdictText(row.verdict) },
   { title: "HOST", text: (row) => row.owner?.host ?? "–" },
+  { title: "MEMBER", text: (row) => row.owner?.id ?? "–" },
 ];
 
-const WIDE_COLUMNS = 110;
-const MIN_MEMBER_WIDTH = 8;
+/** The columns that are left out while the table is too wide, first to last. */
+const LEFT_OUT = ["START IN/S OUT/S DRAINS", "HOST", "MEMBER", "END", "COMMITTED", "VERDICT"]
+  .map((titles) => titles.split(" "));
+const ALIGNED_LEFT = ["VERDICT", "HOST", "MEMBER"];
+const INDENT = 2;
+const GAP = 2;
+/** A member's id is cut in its middle, but not below this width, in characters. */
+const MIN_MEMBER_WIDTH = 16;
 
-/** The last column, the member, gets the width that the others leave. */
+/** The member gets the width that the other columns leave. */
 function partitionTable(rows: readonly PartitionStatus[], columns: number): string {
-  const shown = COLUMNS.filter(({ wide }) => wide !== true || columns >= WIDE_COLUMNS);
+  const cells = COLUMNS.map(({ title, text }) => ({
+    title,
+    texts: rows.map((row) => visible(text(row))),
+  })).map((column) => ({
+    ...column,
+    width: Math.max(...[column.title, ...column.texts].map(displayWidth)),
+  }));
+  let shown = cells;
+  const usedBy = (list: typeof cells) =>
+    list.reduce((sum, { width }) => sum + width + GAP, INDENT - GAP);
+  const least = (list: typeof cells) =>
+    usedBy(
+      list.map((column) =>
+        column.title === "MEMBER"
+          ? { ...column, width: Math.min(column.width, MIN_MEMBER_WIDTH) }
+          : column
+      ),
+    );
+  for (const titles of LEFT_OUT) {
+    if (least(shown) <= columns) break;
+    shown = shown.filter(({ title }) => !titles.includes(title));
+  }
+  const memberWidth = columns - usedBy(shown.filter(({ title }) => title !== "MEMBER")) - GAP;
   const heading = shown.map(({ title }) => title);
-  const cells = rows.map((row) => shown.map(({ text }) => text(row)));
-  const usedWidth = table(heading, cells, { indent: 2 }).split("\n")[0]!.length;
-  const memberWidth = Math.max(MIN_MEMBER_WIDTH, columns - usedWidth - 2);
-  const members = rows.map(({ owner }) => cutMiddle(owner?.id ?? "–", memberWidth));
-  const verdict = heading.indexOf("VERDICT");
-  return table([...heading, "MEMBER"], cells.map((row, index) => [...row, members[index]!]), {
-    indent: 2,
-    left: [verdict, verdict + 1, verdict + 2],
-    paint(text, { row, column }) {
-      if (row === -1) return dim(text);
-      return column === verdict ? painted(rows[row]!.verdict, text) : text;
+  return table(
+    heading,
+    rows.map((_, row) =>
+      shown.map(({ title, texts }) =>
+        title === "MEMBER" ? cutMiddle(texts[row]!, memberWidth) : texts[row]!
+      )
+    ),
+    {
+      indent: INDENT,
+      left: heading.flatMap((title, column) => ALIGNED_LEFT.includes(title) ? [column] : []),
+      paint(text, { row, column }) {
+        if (row === -1) return dim(text);
+        return heading[column] === "VERDICT" ? painted(rows[row]!.verdict, text) : text;
+      },
     },
-  });
+  );
 }
 
 function verdictText(verdict: Verdict): string {

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { setColorEnabled } from "@std/fmt/colors";
+import { displayWidth } from "../cli/text.ts";
 import { lagJson, lagTable, sparkline } from "./table.ts";
 import { groupStatus, type Member } from "./verdict.ts";
 
@@ -9,7 +10,7 @@ const OWNER: Member = {
   host: "127.0.0.1",
 };
 
-function statusOf(lags: number[], group = "analytics") {
+function statusOf(lags: number[], group = "analytics", owner = OWNER) {
   return groupStatus(lags.map((lag, index) => ({
     timeMs: index * 1_000,
     group,
@@ -22,7 +23,7 @@ function statusOf(lags: number[], group = "analytics") {
       end: 2_000_000n,
       stable: 2_000_000n,
       readableEnd: 2_000_000n,
-      owner: OWNER,
+      owner,
     }, {
       partition: 1,
       committed: undefined,
@@ -56,6 +57,42 @@ Deno.test("lagTable fits 80 columns with long names, and shows more on a wide te
     assertEquals(lines.some((line) => line.includes("DRAINS")), columns === 200);
     assertEquals(lines.some((line) => line.includes(OWNER.id)), columns === 200);
   }
+});
+
+Deno.test("lagTable leaves out columns in the order that --help states, and runs over no edge", () => {
+  setColorEnabled(false);
+  const status = statusOf([3_000_000, 2_000_000]);
+  const headings = [120, 70, 63, 40, 33, 25].map((columns) =>
+    lagTable([status], { columns, history: true }).split("\n")
+      .find((line) => /^ +P /.test(line))!.trim().split(/ +/).join(" ")
+  );
+  assertEquals(headings, [
+    "P START COMMITTED END LAG IN/S OUT/S DRAINS VERDICT HOST MEMBER",
+    "P COMMITTED END LAG VERDICT MEMBER",
+    "P COMMITTED END LAG VERDICT MEMBER",
+    "P COMMITTED LAG VERDICT",
+    "P LAG VERDICT",
+    "P LAG VERDICT",
+  ]);
+  for (let columns = 20; columns < 130; columns++) {
+    const lines = lagTable([status], { columns, history: true }).split("\n");
+    assert(lines.every((line) => displayWidth(line) <= columns), lines.join("\n"));
+  }
+});
+
+Deno.test("lagTable shows ids from elsewhere without what steers a terminal, in straight columns", () => {
+  setColorEnabled(false);
+  const id = "\x1b[2J\x1b[32mOK lag 0\r\n漢字🍔\u202e-7b3fd7c5";
+  const status = statusOf([3, 2], "g\x1b[31m\n漢字", { ...OWNER, id, host: "漢\x07" });
+  const text = lagTable([status], { columns: Infinity, history: false });
+  assertEquals(
+    text,
+    String.raw`g\u001b[31m\u000a漢字  OK  lag 2
+  Stable, 1 member · in 0/s · out 1.0/s · drains in 2 s
+  P  START  COMMITTED      END  LAG  IN/S  OUT/S  DRAINS  VERDICT    HOST      MEMBER
+  0      0    1999998  2000000    2     0    1.0     2 s  OK         漢\u0007  \u001b[2J\u001b[32mOK lag 0\u000d\u000a漢字🍔\u202e-7b3fd7c5
+  1      0          –        0    –     0      –       –  no commit  –         –`,
+  );
 });
 
 Deno.test("sparkline is flat at 0, shows the smallest lag, and ends with the newest", () => {

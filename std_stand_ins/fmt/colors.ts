@@ -13,6 +13,11 @@ export function setColorEnabled(value: boolean): void {
   if (!Deno.noColor) enabled = value;
 }
 
+/** Whether colours are on. */
+export function getColorEnabled(): boolean {
+  return enabled;
+}
+
 function style(format: Parameters<typeof styleText>[0], text: string): string {
   return enabled ? styleText(format, text, { validateStream: false }) : text;
 }

@@ -30,7 +30,7 @@ Deno.test("poison in every partition becomes dead letters, once per group and as
     [counted.total_orders, counted.malformed_events, counted.skipped_events],
     [ORDERS, poison.length, 2 * PARTITIONS],
   );
-  assertEquals([moved.orders, moved.malformed, moved.skipped], [
+  assertEquals([moved.total_orders, moved.malformed_events, moved.skipped_events], [
     ORDERS,
     poison.length,
     2 * PARTITIONS,

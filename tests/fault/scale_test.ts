@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf } from "../../lib/cli/output.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { Running } from "../../lib/cli/launch.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
@@ -55,7 +56,7 @@ Deno.test("three instances share the work, lose none of it to a kill, and each r
   const ledger = await readLedger(run, { inventory: true });
   assertEquals(ledger.orders, COUNT);
   assertEquals(reports, Array(3).fill(ledger.report), "each instance's report is the whole");
-  const shares = totals.map(({ orders }) => orders as number);
+  const shares = totals.map(({ total_orders }) => total_orders as number);
   assert(shares.every((share) => share > 0), `an instance had no work: ${shares.join(", ")}`);
 });
 
@@ -117,7 +118,11 @@ async function caughtUp(run: TestRun, name: string): Promise<void> {
 function startInstance(run: TestRun, name: "analytics" | "inventory", index: number): Instance {
   const lines: string[] = [];
   const args = name === "analytics" ? ["--output", `${run.file}.${index}`] : [];
-  const instance = run.start(`${name}.ts`, ["--json", ...args], (line) => lines.push(line));
+  const instance = run.start(
+    `${name}.ts`,
+    ["--json", ...args],
+    (line) => lines.push(messageOf(line)),
+  );
   return { ...instance, lines };
 }
 

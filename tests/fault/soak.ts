@@ -64,6 +64,7 @@ if (import.meta.main) {
     usage: "deno task soak",
     summary: "Kills brokers and services at random and checks that nothing is lost or done twice.",
     flags,
+    examples: ["deno task soak --duration 1h", "deno task soak --duration 10m --rate 200"],
     run,
   });
 }

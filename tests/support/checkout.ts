@@ -66,9 +66,9 @@ export async function checkoutWithBlank(): Promise<Checkout> {
   };
 }
 
-/** The environment without INIT_CWD, which npx sets for the tests and `deno task` then keeps. */
+/** The environment without what npx sets for the tests and `deno task` then keeps. */
 export function freshEnvironment(): Record<string, string> {
-  const { INIT_CWD: _, ...environment } = Deno.env.toObject();
+  const { INIT_CWD: _, npm_config_user_agent: __, ...environment } = Deno.env.toObject();
   return environment;
 }
 

@@ -72,7 +72,7 @@ export async function outlive(
 
   const { exitCode, stdout } = await producer.ended;
   signal?.throwIfAborted();
-  assertEquals([exitCode, JSON.parse(stdout).orders], [0, orders]);
+  assertEquals([exitCode, JSON.parse(stdout).total_orders], [0, orders]);
   for (const group of ["inventory", "analytics"]) {
     await eventually(`${group} has caught up`, async () => {
       const partitions = await describeGroup(run.brokers, run.prefix + group);

@@ -58,7 +58,7 @@ Deno.test("best_sellers.ts has --help", async () => {
 });
 
 const EXAMPLE = fileURLToPath(new URL("../../examples/best_sellers.ts", import.meta.url));
-const PERMISSIONS = ["--no-prompt", "-q", "-P=kafka", "--allow-net"];
+const PERMISSIONS = ["--no-prompt", "-q", "-P=kafka"];
 
 function startExample({ brokers, prefix }: TestRun, args: string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {

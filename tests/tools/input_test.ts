@@ -74,10 +74,10 @@ Deno.test("producer.ts takes /dev/stdin for stdin, and says what to use for othe
   await stdin.write(line());
   await stdin.close();
   const { exitCode, stdout } = await ended;
-  assertEquals([exitCode, JSON.parse(stdout).orders], [0, 1]);
+  assertEquals([exitCode, JSON.parse(stdout).total_orders], [0, 1]);
 
   const refused = produce(run, "--from", "/dev/shm");
-  assertStringIncludes((await refused.ended).stderr, "use --from - and < FILE");
+  assertStringIncludes((await refused.ended).stderr, "use --from - < FILE");
   assertEquals((await refused.ended).exitCode, 2);
   await refused.stdin.close().catch(() => {});
 });
@@ -89,10 +89,10 @@ Deno.test("producer.ts names the first bad lines of a wrong file, and what makes
   await stdin.write(line());
   await stdin.close();
   const { exitCode, stdout, stderr } = await ended;
-  const { orders, rejected_lines } = JSON.parse(stdout);
-  assertEquals([exitCode, orders, rejected_lines], [1, 1, 5_001]);
+  const { total_orders, rejected_lines } = JSON.parse(stdout);
+  assertEquals([exitCode, total_orders, rejected_lines], [1, 1, 5_001]);
   assertStringIncludes(stderr, "jq -c '.[]'");
-  assertEquals(stderr.match(/^warning: line/gm)?.length, 20);
+  assertEquals(stderr.match(/"level":"warning","message":"line/g)?.length, 20);
 });
 
 Deno.test("a program whose only work is output ends when its reader goes", async () => {

@@ -285,7 +285,7 @@ Deno.test("lag.ts agrees with kafka-consumer-groups, except where that tool is w
 
       const unknown = await run.start("lag.ts", ["--group", "analytcs"]).ended;
       assertEquals(unknown.exitCode, 2);
-      assertStringIncludes(unknown.stderr, "did you mean analytics?");
+      assertStringIncludes(unknown.stderr, "(did you mean analytics?)");
 
       const bad = await run.start("lag.ts", ["--watch", "--fail-above", "5"]).ended;
       assertEquals(bad.exitCode, 2);

@@ -4,61 +4,47 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import * as analytics from "../../analytics.ts";
-import * as bench from "../../bench/bench.ts";
-import * as broker from "../../broker.ts";
-import * as demo from "../../demo.ts";
-import * as inventory from "../../inventory.ts";
-import * as lag from "../../lag.ts";
-import { type Flags, typedName } from "../../lib/cli/flags.ts";
-import * as producer from "../../producer.ts";
-import * as replay from "../../replay.ts";
-import * as show from "../../show.ts";
-import * as soak from "../fault/soak.ts";
-
-/** The flags behind each task. */
-const FLAGS: Record<string, Flags> = {
-  analytics: analytics.flags,
-  bench: bench.flags,
-  demo: demo.flags,
-  down: broker.flags,
-  inventory: inventory.flags,
-  lag: lag.flags,
-  logs: broker.flags,
-  produce: producer.flags,
-  ps: broker.flags,
-  replay: replay.flags,
-  show: show.flags,
-  soak: soak.flags,
-  up: broker.flags,
-};
+import { flagName, type Flags, parseFlags, PROGRAM_FLAGS } from "../../lib/cli/flags.ts";
+import { FLAGS } from "../support/program_flags.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = Deno.readTextFileSync(new URL("README.md", root));
 const tasks = Object.keys(JSON.parse(Deno.readTextFileSync(new URL("deno.json", root))).tasks);
 
 function flagNames(flags: Flags): string[] {
-  return Object.keys(flags).map(typedName);
+  return Object.keys(flags).map(flagName);
 }
 
 Deno.test("README names tasks that exist, with flags that they have", () => {
-  const commands = [...readme.matchAll(/deno(?:@[\d.]+)? task ([\w-]+)([^`\n]*)/g)];
+  const commands = [...readme.matchAll(/deno(?:@[\d.]+)? task (?:-q )?([\w-]+)([^`\n]*)/g)];
   assert(commands.length > 10);
   for (const [command, task, rest] of commands) {
     assert(tasks.includes(task!), `there is no task for "${command}"`);
     for (const [flag] of rest!.matchAll(/--[a-z-]+/g)) {
-      assert(flagNames(FLAGS[task!] ?? {}).includes(flag), `"${command}" has no flag ${flag}`);
+      const known = [...flagNames(FLAGS[task!] ?? {}), ...PROGRAM_FLAGS];
+      assert(known.includes(flag), `"${command}" has no flag ${flag}`);
     }
   }
 });
 
 Deno.test("README's table of programs names every flag that is not common", () => {
-  const common = ["--brokers", "--topic-prefix", "--timeout", "--json", "--verbose"];
+  const common = ["--brokers", "--topic-prefix", "--timeout", "--json", "--quiet", "--verbose"];
   for (const [row, task] of readme.matchAll(/^\| `deno task (\w+)`.*$/gm)) {
     if (task === "up") continue;
     const named = [...row.matchAll(/--[a-z-]+/g)].map(([flag]) => flag).sort();
     const own = flagNames(FLAGS[task!]!).filter((flag) => !common.includes(flag)).sort();
     assertEquals(named, own, `the flags of ${task}`);
+  }
+});
+
+Deno.test("every flag with a value has one that it accepts, for the message when it is missing", () => {
+  for (const [task, flags] of Object.entries(FLAGS)) {
+    for (const [name, spec] of Object.entries(flags)) {
+      if (spec.value === undefined) continue;
+      const example = spec.example ?? spec.default ?? spec.parse.choices?.[0];
+      assert(example !== undefined, `${task} ${flagName(name)} has no example`);
+      parseFlags(flags, [`${flagName(name)}=${example}`]);
+    }
   }
 });
 

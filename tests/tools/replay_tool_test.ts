@@ -59,7 +59,7 @@ Deno.test("replay.ts moves offsets, refuses wrong use, and verifies stored metri
 
     await t.step("each wrong use has a message and changes no offset", async () => {
       const wrong: [string, ...string[]][] = [
-        ['there is no group ".*analytcs", did you mean analytics', "analytcs", "earliest"],
+        ['there is no group ".*analytcs" .did you mean analytics', "analytcs", "earliest"],
         ["partition 0 holds 0 to \\d+, partition 1 holds 0 to", "analytics", "5000"],
         ["the time is in the future", "analytics", "2199-01-01T00:00:00Z"],
         ["expected earliest, latest, an offset, a time", "analytics", "noon"],
@@ -98,8 +98,8 @@ Deno.test("replay.ts moves offsets, refuses wrong use, and verifies stored metri
       const args = ["--group", "analytics", "--to", "5", "--execute", "--json"];
       const { exitCode, stdout } = await replay(...args, "--partition", "0", "--partition", "3");
       assertEquals(exitCode, 0);
-      const { again, partitions } = JSON.parse(stdout);
-      assertEquals(again, Number(ends[0]! + ends[3]!) - 10);
+      const { read_again, partitions } = JSON.parse(stdout);
+      assertEquals(read_again, Number(ends[0]! + ends[3]!) - 10);
       assertEquals(partitions.map(({ to }: { to: number }) => to), [5, 5]);
       const described = await describeGroup(run.brokers, `${run.prefix}analytics`);
       assertEquals(
@@ -119,7 +119,7 @@ Deno.test("replay.ts moves offsets, refuses wrong use, and verifies stored metri
       const { exitCode, stdout } = await replay("--group", "analytics", "--verify", "--json");
       const verified = JSON.parse(stdout);
       assertEquals(exitCode, 0);
-      assertEquals(verified.orders, 590);
+      assertEquals(verified.total_orders, 590);
       assertEquals([verified.stored_digest, verified.replayed_digest], [digest, digest]);
       assertEquals(
         verified.partitions.map(({ from }: { from: number }) => from),

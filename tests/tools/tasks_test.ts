@@ -4,10 +4,14 @@
  *
  * @module
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findJava } from "../../dev_broker/java.ts";
 import { checkoutWithBlank, freshEnvironment, prepareBroker } from "../support/checkout.ts";
+import { jsonLines, messageLines } from "../support/json_lines.ts";
 import { eventually, testRun } from "../support/run.ts";
+import { parseFlags } from "../../lib/cli/flags.ts";
+import { FLAGS } from "../support/program_flags.ts";
+import * as show from "../../show.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** What each task prints with `--help`. */
@@ -16,17 +20,19 @@ const HELP: Record<string, RegExp> = {
   bench: /^Compares/,
   broker: /^Starts, stops and shows/,
   demo: /^Runs the whole flow/,
-  down: /^Starts, stops and shows/,
+  "demo-program": /^Runs the whole flow/,
+  down: /^Stop the broker/,
   inventory: /^Turns each order/,
   lag: /^Shows the lag/,
-  logs: /^Starts, stops and shows/,
+  logs: /^Print the log/,
   produce: /^Publishes orders/,
-  ps: /^Starts, stops and shows/,
+  ps: /^Show whether/,
   replay: /^Moves a consumer group/,
   show: /^Shows orders/,
+  restart: /^Stop the broker and start it again/,
   soak: /^Kills/,
   test: /^Run tests/,
-  up: /^Starts, stops and shows/,
+  up: /^Start the broker/,
 };
 /** `ok` checks the types of the whole tree, which takes long: .ci/run starts it. `docs` has a test below. */
 const WITHOUT_HELP = ["docs", "ok"];
@@ -34,6 +40,16 @@ const WITHOUT_HELP = ["docs", "ok"];
 const ORDER =
   '{"event_type":"OrderPlaced","order_id":"order_1","user_id":"user_1","items":[{"item_id":"burger",' +
   '"quantity":2,"price":10}],"total_amount":20,"status":"placed","timestamp":"2024-01-15T10:30:00Z"}';
+
+/** Parses an example of `--help` with the flags of its task. */
+function requireParsable(example: string): void {
+  const [, task = "", rest = ""] = /^deno task (\w+)(.*)$/.exec(example) ?? [];
+  assert(task in FLAGS, `"${example}" starts no program`);
+  const words = rest.replace(/ [<>] .*/, "").split(" ").filter((word) => word !== "");
+  const { operands } = parseFlags(FLAGS[task]!, words);
+  const commands = task === "show" ? Object.keys(show.commands) : [""];
+  assert(commands.includes(operands.join(" ")), `"${example}": ${operands}`);
+}
 
 async function fileNames(directory: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
@@ -48,7 +64,11 @@ Deno.test("every task starts", async () => {
     assertMatch(stdout, help);
     // `deno test` has its own help.
     const wide = stdout.split("\n").filter((line) => [...line].length > 80);
-    if (name !== "test") assertEquals(wide, [], `${name} --help is wider than 80 columns`);
+    if (name === "test") continue;
+    assertEquals(wide, [], `${name} --help is wider than 80 columns`);
+    const examples = stdout.split("Examples:\n")[1]!.trim().split("\n");
+    assert(examples.length >= 2, `${name} --help has two examples`);
+    for (const example of examples) requireParsable(example.trim());
   }
 });
 
@@ -73,9 +93,9 @@ Deno.test("the tasks of the programs do their work on a broker", async () => {
 
   const file = `one of "today's" $(echo orders) -- \`.ndjson`;
   await Deno.writeTextFile(`${checkout.root}/${file}`, ORDER);
-  assertEquals((await json("produce", ["--from", file])).orders, 1);
-  assertEquals((await json("produce", ["--count", "4"])).orders, 4);
-  assertEquals((await json("inventory", ["--until-end"])).orders, 5);
+  assertEquals((await json("produce", ["--from", file])).total_orders, 1);
+  assertEquals((await json("produce", ["--count", "4"])).total_orders, 4);
+  assertEquals((await json("inventory", ["--until-end"])).total_orders, 5);
   assertEquals((await json("analytics", ["--until-end"])).total_orders, 5);
   assertEquals((await json("lag", [])).groups.length, 2);
   assertEquals(
@@ -87,7 +107,7 @@ Deno.test("the tasks of the programs do their work on a broker", async () => {
 Deno.test("files are found and written where the user stands", async () => {
   await using test = await testRun("tasks");
   await using checkout = await checkoutWithBlank();
-  const place = `${checkout.root}/../a place of orders`;
+  const place = `${checkout.root}/../a place, of "orders"`;
   await Deno.mkdir(place);
   await Deno.writeTextFile(`${place}/orders.ndjson`, ORDER);
   const env = { KAFKA_BROKERS: test.brokers, TOPIC_PREFIX: test.prefix };
@@ -102,6 +122,16 @@ Deno.test("files are found and written where the user stands", async () => {
     assertEquals(success, true, new TextDecoder().decode(stderr));
   };
   await run("produce", ["--from", "orders.ndjson"]);
+  // A link leads out of this place, as a path with `..` does.
+  await Deno.symlink("../linked.txt", `${place}/link.txt`);
+  for (const output of ["../above.txt", "link.txt"]) {
+    await run("analytics", ["--until-end", "--output", output]);
+  }
+  for (const name of ["above.txt", "linked.txt"]) {
+    assertMatch(await Deno.readTextFile(`${place}/../${name}`), /^Total Orders: 1$/m);
+  }
+  assertEquals(await Deno.readLink(`${place}/link.txt`), "../linked.txt");
+  await Deno.remove(`${place}/link.txt`);
   await run("analytics", ["--until-end", "--output", "report.txt"]);
   assertMatch(await Deno.readTextFile(`${place}/report.txt`), /^Total Orders: 1$/m);
   assertEquals(await fileNames(place), ["orders.ndjson", "report.txt"]);
@@ -128,28 +158,36 @@ Deno.test("stdin, signals and exit codes pass through a task", async () => {
   assertEquals((await inventory.ended).exitCode, 143);
 });
 
-Deno.test("KAFKA_BROKERS runs no command and permits no host that is not host:port", async () => {
+Deno.test("a task connects to brokers that only --brokers names, and KAFKA_BROKERS runs no command", async () => {
+  await using test = await testRun("tasks");
   await using checkout = await checkoutWithBlank();
   const before = await fileNames(checkout.root);
+  // An address that the broker itself does not advertise, and that no environment variable names.
+  const [hostname = "", port = ""] = test.brokers.split(":");
+  using forwarder = Deno.listen({ hostname: "127.0.0.2", port: 0 });
+  const forwarding = (async () => {
+    for await (const client of forwarder) {
+      const broker = await Deno.connect({ hostname, port: Number(port) });
+      client.readable.pipeTo(broker.writable).catch(() => {});
+      broker.readable.pipeTo(client.writable).catch(() => {});
+    }
+  })();
+  const brokers = `127.0.0.2:${forwarder.addr.port}`;
+  const flags = ["--brokers", brokers, "--topic-prefix", test.prefix, "--json"];
   for (
-    const hostile of [
-      "$(touch made)",
-      "`touch made`",
-      '"; touch made; "',
-      "' && touch made && '",
-      "192.0.2.1",
-      "192.0.2.1, *,192.0.2.0/24",
-      "a:1 --allow-net",
-      'a:1" --allow-net "',
-    ]
+    const hostile of ["", "$(touch made)", "`touch made`", '"; touch made; "', "' ; touch made '"]
   ) {
-    const { exitCode, stderr } = await checkout.run("lag", ["--brokers", "192.0.2.1:9"], {
-      KAFKA_BROKERS: hostile,
-    });
-    assertStringIncludes(stderr, "not permitted to connect to 192.0.2.1:9");
-    assertEquals(exitCode, 1);
+    const env = { KAFKA_BROKERS: hostile };
+    const { exitCode, stdout, stderr } = await checkout.run(
+      "produce",
+      ["--count", "3", ...flags],
+      env,
+    );
+    assertEquals([exitCode, JSON.parse(stdout).total_orders], [0, 3], stderr);
   }
   assertEquals(await fileNames(checkout.root), before);
+  forwarder.close();
+  await forwarding;
 });
 
 Deno.test("the tasks of the broker start, show and stop one", async () => {
@@ -166,11 +204,69 @@ Deno.test("the tasks of the broker start, show and stop one", async () => {
     assertEquals(up.exitCode, 0, up.stderr);
     assertStringIncludes(up.stderr, "is ready at");
     assertMatch((await broker("ps")).stdout, /^node 1 {2}ready/);
+    const [status] = jsonLines((await broker("ps", "--json")).stdout);
+    assertEquals(status?.ready, true);
+    assertMatch(String(messageLines((await broker("up", "--json")).stderr)[0]?.message), /already/);
     assertStringIncludes((await broker("logs")).stdout, "Kafka Server started");
+    assertEquals((await broker("logs", "--tail", "2")).stdout.trimEnd().split("\n").length, 2);
+
+    const again = await broker("restart");
+    assertMatch(again.stderr, /^stopping the broker …\nstopped after .*\nKafka .* is ready at/);
+    // The log is silent now, so nothing is written that could show that the reader has gone.
+    const following = new Deno.Command("sh", {
+      cwd: checkout.root,
+      args: ["-c", `'${checkout.deno}' task -q logs -f --tail 1 | head -n 1`],
+      env: { JAVA_HOME: home },
+    });
+    assertEquals((await following.output()).success, true);
   } finally {
-    assertEquals((await broker("down", "--volumes")).exitCode, 0);
+    const down = await broker("down", "-v");
+    assertEquals([down.exitCode, /deleted its data/.test(down.stderr)], [0, true], down.stderr);
   }
   assertEquals((await broker("ps")).exitCode, 1);
+  const misplaced = await broker("up", "-v");
+  assertEquals(misplaced.exitCode, 2);
+  assertMatch(misplaced.stderr, /--volumes belongs to deno task down, not to deno task up/);
+});
+
+Deno.test("up --data takes a directory from where the user stands, and down -v deletes nothing else", async () => {
+  await using checkout = await checkoutWithBlank();
+  const address = await prepareBroker(checkout);
+  const place = `${checkout.root}/../a, place`;
+  await Deno.mkdir(`${place}/foreign/logs`, { recursive: true });
+  await Deno.writeTextFile(`${place}/foreign/notes`, "");
+  await Deno.mkdir(`${place}/kafka`);
+  await Deno.rename(`${checkout.root}/.kafka/broker.json`, `${place}/kafka/broker.json`);
+  const broker = (...[name, ...args]: string[]) => checkout.run(name!, args, { INIT_CWD: place });
+  try {
+    const up = await broker("up", "--data", "kafka/");
+    assertEquals(up.exitCode, 0, up.stderr);
+    assertStringIncludes((await broker("ps", "--data", "kafka")).stdout, address);
+  } finally {
+    await broker("down", "-v", "--data", "kafka");
+  }
+  assertEquals(await fileNames(`${place}/kafka`), ["lock"]);
+  for (const name of ["up", "down"]) {
+    const { exitCode, stderr } = await broker(name, "--data", "foreign");
+    assertEquals(exitCode, 1);
+    assertMatch(stderr, /--data ".*foreign": it holds other files, such as "notes"/);
+  }
+  assertEquals(await fileNames(`${place}/foreign`), ["logs", "notes"]);
+});
+
+Deno.test("up names a missing Java and a missing Maven together, and the ways out", async () => {
+  await using checkout = await checkoutWithBlank();
+  await Deno.mkdir(`${checkout.root}/empty`);
+  const { exitCode, stderr } = await checkout.run("up", [], {
+    PATH: `${checkout.root}/empty`,
+    JAVA_HOME: "",
+  });
+  assertEquals(exitCode, 1);
+  for (
+    const part of [/Java 17 or newer/, /Maven, .* missing too/, /apt-get install/, /KAFKA_BROKERS/]
+  ) {
+    assertMatch(stderr, part);
+  }
 });
 
 Deno.test("deno task demo leaves every file as it is, also the report of a running analytics", async () => {
@@ -180,7 +276,7 @@ Deno.test("deno task demo leaves every file as it is, also the report of a runni
   await Deno.writeTextFile(report, "of another analytics");
   const before = await fileNames(checkout.root);
 
-  const { exitCode, stdout, stderr } = await checkout.run("demo", ["--count", "50"], {
+  const { exitCode, stdout, stderr } = await checkout.run("demo", ["--count", "50", "--plain"], {
     KAFKA_BROKERS: test.brokers,
     TOPIC_PREFIX: test.prefix,
   });

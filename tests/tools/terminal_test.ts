@@ -1,65 +1,31 @@
 /**
- * Ctrl-C and a closed terminal, as people have them: each task runs through `deno task` in a terminal of
- * its own, where one Ctrl-C reaches a program two or three times.
+ * Ctrl-C, Ctrl-Z and a closed terminal, as people have them: each task runs through `deno task` in a
+ * terminal of its own, where one Ctrl-C reaches a program two or three times.
  *
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { nodeStatus } from "../../dev_broker/cluster.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import { checkoutWithBlank, freshEnvironment, prepareBroker } from "../support/checkout.ts";
+import { groupMembers } from "../../lib/kafka/offsets.ts";
+import { checkoutWithBlank, prepareBroker } from "../support/checkout.ts";
+import { readLedger } from "../support/ledger.ts";
 import { eventually, testRun } from "../support/run.ts";
+import { CTRL_C, CTRL_Z, openTerminal, task } from "../support/terminal.ts";
 
 const TIMES = 10;
-const CTRL_C = "\x03";
-
-/** A task in a terminal, by `script` of util-linux. */
-interface Terminal {
-  /** All that it has shown. */
-  text(): string;
-  /** Types. */
-  type(keys: string): Promise<void>;
-  /** Closes the terminal, as its window's button does. */
-  close(): void;
-  /** Its exit code. */
-  ended: Promise<number>;
-}
-
-function openTerminal(
-  command: string,
-  { cwd = ".", env = {} }: { cwd?: string; env?: Record<string, string> } = {},
-): Terminal {
-  const process = new Deno.Command("script", {
-    cwd,
-    args: ["--quiet", "--return", "--flush", "--command", command, "/dev/null"],
-    clearEnv: true,
-    env: { ...freshEnvironment(), NO_COLOR: "1", ...env },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  let text = "";
-  const reading = (async () => {
-    for await (const chunk of process.stdout.pipeThrough(new TextDecoderStream())) text += chunk;
-  })();
-  const keys = process.stdin.getWriter();
-  return {
-    text: () => text,
-    type: (typed) => keys.write(new TextEncoder().encode(typed)),
-    close: () => process.kill("SIGKILL"),
-    ended: process.status.then(async ({ code }) => {
-      await reading;
-      await keys.close().catch(() => {});
-      return code;
-    }),
-  };
-}
 
 /** A task, when to stop it, and what it must have printed at its end. */
 interface Case {
   task: string;
   isAtWork: RegExp;
   total: RegExp;
+  /**
+   * How many run at once.
+   *
+   * @default {2}
+   */
+  atOnce?: number;
 }
 
 const CASES: Case[] = [
@@ -76,64 +42,72 @@ const CASES: Case[] = [
   },
   { task: "lag --watch --interval 200ms", isAtWork: /Ctrl-C/, total: /no group reads it yet\r\n$/ },
   { task: "show orders --follow", isAtWork: /^following/m, total: /user_\d+/ },
+  {
+    task: "replay --group analytics --to earliest --brokers 127.0.0.1:1",
+    isAtWork: /trying for 30 s/,
+    total: /stopping; .*\r\n$/,
+    // It only waits.
+    atOnce: TIMES,
+  },
+  {
+    task: "bench --jobs produce --peers none --orders 1000000 --pairs 1",
+    isAtWork: /^commit /m,
+    total: /stopping; .*\r\n$/,
+  },
 ];
 
-for (const { task, isAtWork, total } of CASES) {
-  Deno.test(`one Ctrl-C is one Ctrl-C: deno task ${task}, ${TIMES} times`, async () => {
+for (const { task: words, isAtWork, total, atOnce = 2 } of CASES) {
+  Deno.test(`one Ctrl-C is one Ctrl-C: deno task ${words}, ${TIMES} times`, async () => {
     await using run = await testRun("terminal");
     await run.json("producer.ts", ["--count", "100"]);
     const env = { KAFKA_BROKERS: run.brokers, TOPIC_PREFIX: run.prefix };
     const stop = async (index: number) => {
-      const words = task.replace("REPORT", run.file).replace(
-        /^(inventory|analytics)/,
-        `$1 --group g${index}`,
-      );
-      const terminal = openTerminal(`'${Deno.execPath()}' task --quiet ${words}`, { env });
-      await eventually(`${task} works`, () => isAtWork.test(terminal.text()));
+      const ownGroup = words.replace("REPORT", run.file)
+        .replace(/^(inventory|analytics)/, `$1 --group g${index}`);
+      const terminal = openTerminal(task(ownGroup), { env });
+      await eventually(`${words} works`, () => isAtWork.test(terminal.text()));
       await terminal.type(CTRL_C);
       assertEquals(await terminal.ended, 130, terminal.text());
       assertMatch(terminal.text(), total);
     };
-    for (let index = 0; index < TIMES; index += 2) {
-      await Promise.all([stop(index), stop(index + 1)]);
+    for (let index = 0; index < TIMES; index += atOnce) {
+      await Promise.all(Array.from({ length: atOnce }, (_, more) => stop(index + more)));
     }
   });
 }
 
-Deno.test("a service whose terminal is closed commits, leaves its group and ends", async () => {
-  await using run = await testRun("hangup");
-  await run.json("producer.ts", ["--count", "100"]);
-  const env = { KAFKA_BROKERS: run.brokers, TOPIC_PREFIX: run.prefix };
-  const terminal = openTerminal(`'${Deno.execPath()}' task --quiet inventory`, { env });
-  await eventually("it works", () => /^group \S+ turns/m.test(terminal.text()));
-  const admin = adminPool(run.settings);
-  const members = async () => {
-    const { groups } = await admin.use((client) =>
-      client.describeGroups([`${run.prefix}inventory`])
+for (const task of ["inventory", "analytics --output -"]) {
+  Deno.test(`${task}, whose terminal is closed, commits, leaves its group and ends with 129`, async () => {
+    await using run = await testRun("hangup");
+    await run.json("producer.ts", ["--count", "100"]);
+    const env = { KAFKA_BROKERS: run.brokers, TOPIC_PREFIX: run.prefix };
+    const directory = await Deno.makeTempDir();
+    const status = `${directory}/status`;
+    // As an interactive shell does, this one passes the signal on; it stays to see how the task ends.
+    const command = `'${Deno.execPath()}' task --quiet ${task} & trap "kill -HUP $!" HUP; ` +
+      `wait $!; wait $!; echo $? >${status}`;
+    const terminal = openTerminal(command, { env });
+    await eventually("it works", () => /^group \S+ (turns|counts)/m.test(terminal.text()));
+    const admin = adminPool(run.settings);
+    const members = async () => {
+      const group = run.prefix + task.split(" ")[0];
+      const { groups } = await admin.use((client) => client.describeGroups([group]));
+      return groups[0]!.members.length;
+    };
+    await eventually("it is a member", async () => await members() === 1);
+    terminal.close();
+    await terminal.ended;
+    await eventually("it has left its group", async () => await members() === 0, 4_000);
+    await eventually(
+      "it has ended",
+      async () => await Deno.readTextFile(status).catch(() => "") === "129\n",
     );
-    return groups[0]!.members.length;
-  };
-  await eventually("it is a member", async () => await members() === 1);
-  terminal.close();
-  await terminal.ended;
-  await eventually("it has left its group", async () => await members() === 0, 4_000);
-  await admin.close();
-});
+    await admin.close();
+    await Deno.remove(directory, { recursive: true });
+  });
+}
 
-Deno.test("Ctrl-C in a demo leaves no topics", async () => {
-  await using run = await testRun("demo");
-  const env = { KAFKA_BROKERS: run.brokers, TOPIC_PREFIX: run.prefix };
-  const terminal = openTerminal(`'${Deno.execPath()}' task --quiet demo --count 200000`, { env });
-  await eventually("orders are counted", () => /\d+ orders counted/.test(terminal.text()), 60_000);
-  await terminal.type(CTRL_C);
-  assertEquals(await terminal.ended, 130, terminal.text());
-  const admin = adminPool(run.settings);
-  const topics = await admin.use((client) => client.listTopics());
-  await admin.close();
-  assertEquals(topics.filter((topic) => topic.startsWith(run.prefix)), []);
-});
-
-Deno.test("Ctrl-C while the development broker starts leaves none", async () => {
+Deno.test("Ctrl-C while the development broker starts leaves none, and ends its log", async () => {
   await using checkout = await checkoutWithBlank();
   await prepareBroker(checkout);
   for (const waitMs of [200, 800, 1_500]) {
@@ -146,4 +120,88 @@ Deno.test("Ctrl-C while the development broker starts leaves none", async () => 
     const nodes = await nodeStatus(`${checkout.root}/.kafka`);
     assertEquals(nodes.filter(({ pid }) => pid !== undefined), []);
   }
+  await Promise.all(Array.from({ length: TIMES }, async () => {
+    const terminal = openTerminal(`'${checkout.deno}' task --quiet logs --follow`, {
+      cwd: checkout.root,
+    });
+    await eventually("it shows the log", () => /INFO/.test(terminal.text()));
+    await terminal.type(CTRL_C);
+    assertEquals(await terminal.ended, 130, terminal.text());
+    assertMatch(terminal.text(), /stopping; .*\r\n$/);
+  }));
+});
+
+Deno.test("services, a producer and readers that are suspended with Ctrl-Z go on with fg", async () => {
+  await using run = await testRun("suspended");
+  await run.json("producer.ts", ["--count", "100"]);
+  const env = {
+    KAFKA_BROKERS: run.brokers,
+    TOPIC_PREFIX: run.prefix,
+    npm_config_user_agent: "npm/11",
+  };
+  // The shell sees its own child stop, as it sees npx.
+  const start = async (words: string, isAtWork: RegExp) => {
+    const terminal = openTerminal("bash --norc --noprofile -i", { env, size: [200, 50] });
+    await terminal.type(`sh -c "${task(words)}; true"\n`);
+    await eventually(`${words} works`, () => isAtWork.test(terminal.text()));
+    return terminal;
+  };
+  const terminals = await Promise.all([
+    start("inventory", /^group \S+ turns/m),
+    start(`analytics --output ${run.file}`, /^group \S+ counts/m),
+    start("produce --count 2000 --rate 200", /^seed/m),
+    start("lag --watch --interval 200ms", /inventory/),
+    start("show orders --follow", /^following/m),
+  ]);
+  const admin = adminPool(run.settings);
+  const members = async (count: number) =>
+    (await Promise.all(
+      ["inventory", "analytics"].map((group) =>
+        admin.use((client) => groupMembers(client, run.prefix + group))
+      ),
+    )).every(({ length }) => length === count);
+  await eventually("both services are members", () => members(1));
+  for (const terminal of terminals) {
+    await terminal.type(CTRL_Z);
+    await eventually("it is suspended", () => /Stopped/.test(terminal.text()));
+  }
+  await eventually("their sessions have expired", () => members(0));
+  const shownBefore = terminals.map((terminal) => terminal.text().length);
+  for (const terminal of terminals) await terminal.type("fg\n");
+  const [inventory, analytics, producer, lag, show] = terminals;
+  await eventually(
+    "all orders are sent",
+    () => /^Orders acknowledged: 2000\b/m.test(producer!.text()),
+  );
+  await eventually("both services have caught up", async () => {
+    const { exitCode } = await run.start("lag.ts", ["--interval", "100ms"]).ended;
+    return exitCode === 0;
+  });
+  await eventually(
+    "lag and show go on",
+    () => [lag, show].every((each, index) => each!.text().length > shownBefore[index + 3]! + 1_000),
+  );
+  for (const terminal of terminals) {
+    await terminal.type(CTRL_C);
+    await eventually("the shell is back", () => /[$#] $/.test(terminal.text()));
+    terminal.close();
+  }
+  await admin.close();
+  // Without those of a commit whose answer was lost: only the topics tell that it was one.
+  assertMatch(inventory!.text(), /^Orders: +\d+/m);
+  assertMatch(analytics!.text(), /^Total Orders: 2100\b/m);
+  assertEquals((await readLedger(run, { inventory: true })).orders, 2100);
+});
+
+Deno.test("Ctrl-Z under deno task, which cannot be suspended, does not hang the terminal", async () => {
+  await using run = await testRun("suspended");
+  await run.json("producer.ts", ["--count", "100"]);
+  const env = { KAFKA_BROKERS: run.brokers, TOPIC_PREFIX: run.prefix };
+  const terminal = openTerminal(task("inventory"), { env });
+  await eventually("it works", () => /^group \S+ turns/m.test(terminal.text()));
+  await terminal.type(CTRL_Z);
+  await eventually("it says so", () => /Ctrl-Z has no effect/.test(terminal.text()));
+  await terminal.type(CTRL_C);
+  assertEquals(await terminal.ended, 130);
+  assertMatch(terminal.text(), /^Orders: +\d+/m);
 });

@@ -133,6 +133,16 @@ function putLength(to: Encoder, prefixAt: number, bodyAt: number): void {
   to.offset = end + shift;
 }
 
+/** The size of a batch without records, with its offset and length, in bytes. */
+export const BATCH_OVERHEAD_BYTES = 61;
+
+/** The size of a record without headers that is the first of its batch, in bytes. */
+export function recordBytes(keyBytes: number, valueBytes: number): number {
+  // Attributes, time, offset and the number of headers take a byte each.
+  const bytes = 4 + varIntSize(keyBytes) + keyBytes + varIntSize(valueBytes) + valueBytes;
+  return varIntSize(bytes) + bytes;
+}
+
 /** The size of a number of at least 0 as a varint. */
 function varIntSize(value: number): number {
   return value < 0x40 ? 1 : value < 0x2000 ? 2 : value < 0x100000 ? 3 : value < 0x8000000 ? 4 : 5;

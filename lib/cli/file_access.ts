@@ -1,0 +1,49 @@
+/**
+ * Access to the user's files.
+ *
+ * The permissions of a task cannot depend on its flags, so a task permits all files, and the program
+ * keeps the ones that its flags name, as soon as it has parsed them.
+ *
+ * @module
+ */
+
+/** Gives up the access to all files but these. */
+export function keepFileAccess(
+  { read = [], write = [] }: { read?: string[]; write?: string[] },
+): void {
+  for (const [name, paths] of [["read", read], ["write", write]] as const) {
+    // Granted because "/" is; what was asked for stays when "/" is given up.
+    for (const path of paths.flatMap(pathAndTarget)) Deno.permissions.requestSync({ name, path });
+    Deno.permissions.revokeSync({ name, path: "/" });
+  }
+}
+
+/** A path, and where its symbolic links lead: Deno asks for both. */
+function pathAndTarget(path: string): string[] {
+  try {
+    return [path, Deno.realPathSync(path)];
+  } catch {
+    // It is not there; using it will say so.
+    return [path];
+  }
+}
+
+/**
+ * What the operating system or Deno says about a file, in words for the user and without its path.
+ *
+ * @param instead What to do where Deno permits no files.
+ */
+export function fileProblem(error: unknown, instead = "use another path"): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file or directory";
+  if (error instanceof Deno.errors.NotCapable) {
+    return error.message.includes("all access")
+      ? `Deno permits no files in /dev, /proc and /sys; ${instead}`
+      : notPermitted(error);
+  }
+  return (error as Error).message.replace(/ \(os error \d+\).*$/s, "");
+}
+
+/** An error of Deno's permissions, without the flags of `deno run`, which a task does not take. */
+export function notPermitted({ message }: Deno.errors.NotCapable): string {
+  return `${message.replace(/, run again.*$/s, "")}; start the program with "deno task"`;
+}
