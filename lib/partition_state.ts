@@ -14,6 +14,7 @@ import {
 
 /** What a batch adds. */
 export interface Added<K, C> {
+  /** To the counts of each key. */
   counts: Map<K, C>;
   /** Records that were not valid. */
   malformed: number;

@@ -29,8 +29,11 @@ export interface CommittedOffset {
 
 /** What is known of a partition when it is opened. */
 export interface PartitionStanding {
+  /** The consumer group. */
   group: string;
+  /** The topic that it reads. */
   topic: string;
+  /** The partition of the topic. */
   partition: number;
   /** The offsets that the topic still holds, end exclusive. */
   range: { start: bigint; end: bigint };

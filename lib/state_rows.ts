@@ -38,8 +38,7 @@ const topicId = (description: string) =>
     v.pipe(v.string(TOPIC_ID), v.regex(/^[0-9a-f]{32}$/, TOPIC_ID), v.description(description)),
   );
 
-/** The schema of a progress row. */
-export const progressSchema = v.object({
+const progressRowSchema = v.object({
   start_offset: v.optional(offset("The offset of the first record that was counted.")),
   next_offset: offset("The offset of the next record to count."),
   malformed: wholeNumber(0, "Records so far that were not valid."),
@@ -47,6 +46,10 @@ export const progressSchema = v.object({
   topic_id: topicId("The id of the topic of orders that the offsets belong to."),
   state_topic_id: topicId("The id of the state topic that holds all rows of this progress."),
 });
+
+/** The schema of a progress row. */
+export const progressSchema: v.GenericSchema<v.InferOutput<typeof progressRowSchema>> =
+  progressRowSchema;
 
 /** How far the counting of a partition has come. */
 export interface Progress {
@@ -123,7 +126,11 @@ export class StateRows<K, C extends object> {
   /** Counts up with each change of a count or of the progress. */
   version = 0;
 
-  /** @param table The kind of state. */
+  /**
+   * Rows, none yet.
+   *
+   * @param table The kind of state.
+   */
   constructor(table: StateTable<K, C>) {
     this.#table = table;
   }
@@ -186,7 +193,7 @@ export class StateRows<K, C extends object> {
   }
 }
 
-function progressOf(row: v.InferOutput<typeof progressSchema>): Progress {
+function progressOf(row: v.InferOutput<typeof progressRowSchema>): Progress {
   return {
     startOffset: row.start_offset === undefined ? undefined : BigInt(row.start_offset),
     nextOffset: BigInt(row.next_offset),

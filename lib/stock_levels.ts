@@ -102,6 +102,7 @@ export function parseOpeningStock(text: string): Map<string, number> {
 
 /** The level of one item, with the names that it has in JSON. */
 export interface StockLevel {
+  /** Which item. */
   item_id: string;
   /** Units reserved by orders that were placed. */
   reserved_units: number;

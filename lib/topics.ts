@@ -70,6 +70,15 @@ export function stockLevels(group: string, partitions: number = PARTITIONS): Top
   return stateTopic(`${group}-stock-levels`, partitions);
 }
 
+/**
+ * How far a group has sent dead letters back.
+ *
+ * @param group The consumer group, prefix included.
+ */
+export function resendProgress(group: string): TopicSpec {
+  return stateTopic(`${group}-progress`, 1);
+}
+
 function stateTopic(name: string, partitions: number): TopicSpec {
   return {
     name,

@@ -13,6 +13,8 @@ export interface ServiceTopics {
   orders: string;
   state: string;
   deadLetters: string;
+  /** All topics that the service writes to. */
+  outputs: string[];
   /** How many partitions the orders and the state have. */
   partitions: number;
   /** How many partitions each topic has, by its name. */
@@ -60,6 +62,7 @@ export function prepareServiceTopics(
     }
     return {
       ...{ orders, state: stateSpec.name, deadLetters: dead },
+      outputs: [stateSpec.name, dead, ...others.map(({ name }) => name)],
       ...{ partitions, partitionCounts },
     };
   });

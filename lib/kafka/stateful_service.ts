@@ -9,13 +9,16 @@
  *
  * @module
  */
+import { retry } from "../async.ts";
 import type { NotOrders } from "../order.ts";
 import { partitionState } from "../partition_state.ts";
 import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
 import type { PartitionRows, StateRows, StateTable } from "../state_rows.ts";
-import { deadLetter } from "./dead_letter.ts";
-import { FinalError } from "./errors.ts";
+import { adminPool } from "./client_pool.ts";
+import { deadLetter, DeadLetterNotes, type DeadLetterTopic } from "./dead_letter.ts";
+import { FinalError, whileRetriable } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
+import { DEFAULT_LIMIT, messageLimits } from "./message_limits.ts";
 import type { Assignment, PartitionWork } from "./partition_session.ts";
 import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
@@ -82,7 +85,18 @@ export async function runService<K, C extends object>(
   const stopReport = new AbortController();
   const reportLoop = report.keep(stopReport.signal).catch(onFailure);
   const cluster = clusterReader(settings);
+  const admin = adminPool(settings);
+  const notes = new DeadLetterNotes(settings.note);
   try {
+    const limits = await retry(
+      () => messageLimits(admin, topics.outputs),
+      whileRetriable(settings, signal),
+    );
+    const deadLetters: DeadLetterTopic = {
+      topic: topics.deadLetters,
+      ...DEFAULT_LIMIT,
+      ...limits.get(topics.deadLetters),
+    };
     await runProcessor({
       settings,
       group,
@@ -91,27 +105,34 @@ export async function runService<K, C extends object>(
       partitions: topics.partitions,
       throttleMs: service.throttleMs,
       untilEnd: service.untilEnd,
-      open: (assignment) => openPartition(service, { assignment, view, cluster }),
+      maxMessageBytes: new Map(
+        [...limits].map(([topic, { maxMessageBytes }]) => [topic, maxMessageBytes]),
+      ),
+      open: (assignment) =>
+        openPartition(service, { assignment, view, cluster, deadLetters, notes }),
     }, AbortSignal.any([signal, failure.signal]));
     failure.signal.throwIfAborted();
     await report.catchUp(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
   } finally {
     stopReport.abort();
     await reportLoop;
+    notes.close();
     if (report.isComplete) await report.write();
     service.finish(report.isComplete ? view.rows : undefined);
     stopView.abort();
-    await Promise.all([view.closed, cluster.close()]);
+    await Promise.all([view.closed, cluster.close(), admin.close()]);
   }
 }
 
 /** Restores the state of a partition as it was committed. */
 async function openPartition<K, C extends object>(
   service: StatefulService<K, C>,
-  { assignment, view, cluster }: {
+  { assignment, view, cluster, deadLetters, notes }: {
     assignment: Assignment;
     view: StateView<K, C>;
     cluster: ClusterReader;
+    deadLetters: DeadLetterTopic;
+    notes: DeadLetterNotes;
   },
 ): Promise<PartitionWork> {
   const { settings, group, topics: { orders, state } } = service;
@@ -122,11 +143,11 @@ async function openPartition<K, C extends object>(
     const { counts, progress } = view.rows.partition(partition);
     return { counts: new Map(counts), progress };
   });
-  const { counts, start, notes } = resumeOrRefuse({
+  const { counts, start, notes: warnings } = resumeOrRefuse({
     ...{ group, topic: orders, partition, committed, range, topicId, stateTopicId },
     progress: stored.progress,
   });
-  notes.forEach(settings.note);
+  warnings.forEach(settings.note);
 
   const fresh = { startOffset: start, nextOffset: start, malformed: 0, skipped: 0 };
   const kept = counts === "keep" ? stored : undefined;
@@ -155,9 +176,12 @@ async function openPartition<K, C extends object>(
       const { counts, skipped, malformed, outputs, committed } = service.process(records);
       const added = { counts, skipped, malformed: malformed.length };
       const change = stateOfPartition.add(added, nextOffset);
-      for (const { record, reason } of malformed) {
-        const origin = { topic: orders, partition, group, reason };
-        outputs.push(deadLetter(record, service.topics.deadLetters, origin));
+      const letters = malformed.map(({ record, reason }) => ({
+        record,
+        origin: { topic: orders, partition, group, reason },
+      }));
+      for (const { record, origin } of letters) {
+        outputs.push(deadLetter(record, deadLetters, origin));
       }
       for (const row of change.rows) outputs.push({ ...row, topic: state, partition });
       return {
@@ -165,6 +189,7 @@ async function openPartition<K, C extends object>(
         committed() {
           change.committed();
           committed();
+          for (const { record, origin } of letters) notes.add(record.offset, origin);
         },
       };
     },

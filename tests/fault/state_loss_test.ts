@@ -5,8 +5,7 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import type { Admin } from "kafkajs";
-import { adminPool } from "../../lib/kafka/client_pool.ts";
+import { type AdminPool, adminPool } from "../../lib/kafka/client_pool.ts";
 import { createMissingTopics } from "../../lib/kafka/create_topics.ts";
 import { committedOffsets } from "../../lib/kafka/offsets.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
@@ -25,6 +24,8 @@ const UNTIL_END = ["--until-end"];
 function analyticsArgs({ file }: TestRun): string[] {
   return [...UNTIL_END, "--output", file];
 }
+
+type Admin = Parameters<Parameters<AdminPool["use"]>[0]>[0];
 
 async function withAdmin<T>({ settings }: TestRun, use: (admin: Admin) => Promise<T>): Promise<T> {
   const pool = adminPool(settings);

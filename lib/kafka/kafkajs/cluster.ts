@@ -14,6 +14,7 @@ import { kafkaClient } from "../client.ts";
 import { FinalError } from "../errors.ts";
 import type { CommittedOffset } from "../../resumption.ts";
 import type { KafkaSettings } from "../settings.ts";
+import { fetchedLog, lastOffsetOf } from "./fetched_records.ts";
 import { stableOffsetFetch } from "./offset_fetch.ts";
 import type { ProtocolRequest } from "./protocol.ts";
 import { topicIdsRequest } from "./topic_ids.ts";
@@ -242,8 +243,9 @@ function sightOf(
   records: readonly FetchedRecord[],
   aborted: readonly { producerId: string; firstOffset: string }[],
 ): BatchSight | undefined {
-  const batch = records[0]?.batchContext;
-  if (batch === undefined) return undefined;
+  const log = fetchedLog(records);
+  const batch = log?.first;
+  if (log === undefined || batch === undefined) return undefined;
   const first = BigInt(batch.firstOffset);
   const isAborted = batch.inTransaction &&
     aborted.some(({ producerId, firstOffset }) =>
@@ -252,7 +254,11 @@ function sightOf(
   const readable = records.filter((record) =>
     record.batchContext?.firstOffset === batch.firstOffset && !record.isControlRecord
   );
-  const last = isAborted ? undefined : readable.at(-1);
+  const isReadable = !isAborted && !batch.isControlBatch;
+  if (isReadable && log.large !== undefined && log.lastOffset === undefined) {
+    return { first, lastReadable: lastOffsetOf(batch) };
+  }
+  const last = isReadable ? readable.at(-1) : undefined;
   return { first, lastReadable: last === undefined ? undefined : BigInt(last.offset) };
 }
 
