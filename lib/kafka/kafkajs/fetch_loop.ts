@@ -195,7 +195,6 @@ class LargeBatches {
         `partition ${partition} of ${topic} cannot be read at offset ${offset}: ` +
           `${(error as Error).message}; to go on, move the group past it: "deno task replay ` +
           `--partition ${partition} --to OFFSET --execute" with its --group`,
-        { cause: error },
       );
     }
   }
