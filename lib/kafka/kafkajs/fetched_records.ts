@@ -261,8 +261,15 @@ export function recordDecoder(
     const headers = count === 0 ? undefined : { bytes, at: from.at, count };
     const isCut = isShort || count > MAX_HEADERS;
     return new FetchedRecord(
-      ...[attributes, timestamp, offset] as const,
-      ...[key, value, headers, context, size, isCut] as const,
+      attributes,
+      timestamp,
+      offset,
+      key,
+      value,
+      headers,
+      context,
+      size,
+      isCut,
     );
   };
 }
