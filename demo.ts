@@ -206,7 +206,7 @@ async function caughtUp(
   signal: AbortSignal,
 ): Promise<void> {
   const topic = orderEvents(prefix).name;
-  const reader = openLagReader(settings, { topic, topicPrefix: prefix });
+  const reader = openLagReader(settings, { topic });
   try {
     for (let last = ""; running.size === 2; await delayOrAbort(200, signal)) {
       signal.throwIfAborted();

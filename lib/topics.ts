@@ -102,17 +102,3 @@ function stateTopic(name: string, partitions: number): TopicSpec {
 export function transactionalId(group: string, topic: string, partition: number): string {
   return `${group}-${topic}-${partition}`;
 }
-
-/** Groups that read a topic once, to check it, and commit nothing. */
-const CHECKING_GROUPS = ["reconciliation", "ledger", "check"];
-
-/**
- * Whether a group is there for one reading only and commits nothing: that of a view or of a replay in
- * memory, which ends in a random id, or one that checks a topic.
- *
- * @param group The consumer group, prefix included.
- */
-export function isTemporaryGroup(group: string, prefix: string): boolean {
-  return /-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(group) ||
-    CHECKING_GROUPS.some((name) => group === prefix + name);
-}

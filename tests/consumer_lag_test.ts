@@ -26,7 +26,7 @@ Deno.test("a throttled analytics.ts falls behind, catches up and counts each ord
   const topic = orderEvents(run.prefix).name;
   const output = `metrics_lag_${run.prefix}.txt`;
   const analytics = run.start("analytics.ts", ["--throttle", "10", "--output", output, "--json"]);
-  const reader = openLagReader(run.settings, { topic, topicPrefix: run.prefix });
+  const reader = openLagReader(run.settings, { topic });
   let startedMs = performance.now();
   const curve: { ms: number; end: number; lag: number }[] = [];
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { closestMatch } from "leven";
+import leven, { closestMatch } from "leven";
 import { positiveDurationMs } from "../duration.ts";
 
 /** What `--help` says of a flag, and where its text comes from. */
@@ -245,6 +245,14 @@ function checked(source: string, text: string, parse: (text: string) => unknown)
   } catch (error) {
     throw new UsageError(`${source} "${text}": ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** The names that are most like a name, and how many more there are. */
+export function nearestOf(names: readonly string[], name: string, count = 5): string {
+  const distances = new Map(names.map((each) => [each, leven(each, name)]));
+  const sorted = [...names].sort((a, b) => distances.get(a)! - distances.get(b)!);
+  const more = sorted.length - count;
+  return sorted.slice(0, count).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** `, did you mean X?` for the nearest known word, or nothing when none is near. */

@@ -7,7 +7,7 @@ import { adminPool } from "./client_pool.ts";
 import { consume } from "./consume.ts";
 import { type LogRange, logRanges } from "./offsets.ts";
 import type { SourceRecord } from "./records.ts";
-import type { KafkaSettings } from "./settings.ts";
+import { type KafkaSettings, readerSettings } from "./settings.ts";
 
 /**
  * Reads all committed records that the topic holds now, or those in the given ranges.
@@ -42,7 +42,7 @@ export async function readTopic(
   };
   const positions = new Map<number, bigint>();
   await consume({
-    settings,
+    settings: readerSettings(settings),
     topic,
     group,
     concurrency: ranges.size,

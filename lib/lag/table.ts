@@ -21,6 +21,8 @@ export interface LagReport {
   topic: string;
   /** The groups. */
   groups: readonly GroupStatus[];
+  /** How many groups are not shown, because only our own readers have them. */
+  hidden: number;
 }
 
 /** How the table looks. */
@@ -39,7 +41,7 @@ export const LAG_HELP =
              the beginning
   WARN       the offset moves, but the lag has not decreased in the window
   STALL      a consumer is assigned, but the offset has not moved in the window
-  STOP       there is lag and no consumer
+  STOP       there is lag, no consumer, and no offset of the group moves
   REWIND     the offset moved backwards in the window: it was reset
 
 The window is the last ten samples with --watch, otherwise two samples one
@@ -48,8 +50,9 @@ the group, so it shows at once.
 
 Lag is counted in offsets, up to the last record that a read_committed consumer
 can see: transaction markers and aborted records at the end do not count. It is
-never negative; "–" means no commit. Rates are per second over the window. The
-time to drain is lag ÷ (out − in).
+never negative; "–" means no commit. BEHIND is the age of the oldest record that
+is not committed yet, by the time at which it was sent. Rates are per second
+over the window. The time to drain is lag ÷ (out − in).
 
 Exit codes: 0 no group is behind by more than --fail-above, 3 a group is,
 1 an error, 2 wrong usage. The records of partitions without a commit count as
@@ -80,6 +83,7 @@ function groupLines(group: GroupStatus, { columns, history }: TableLayout): stri
     `in ${rateText(group.producePerSecond)}`,
     `out ${rateText(group.consumePerSecond)}`,
     drainText(group),
+    behindText(group),
   ];
   const name = cutMiddle(group.group, Math.max(20, columns - 40));
   const title = [name, verdictText(group.verdict), lag, ...unread].join("  ");
@@ -95,6 +99,7 @@ function groupLines(group: GroupStatus, { columns, history }: TableLayout): stri
 }
 
 function stateText({ state, members }: GroupStatus): string {
+  if (state === "Gone") return "there is no such group any more";
   if (members === undefined) return "members unknown (group protocol of Kafka 4)";
   if (members === 0) return `${state}, no members`;
   return `${state}, ${members} member${members === 1 ? "" : "s"}`;
@@ -105,6 +110,10 @@ function drainText({ drainSeconds, lag, verdict }: GroupStatus): string {
   if (drainSeconds < Infinity) return `drains in ${durationText(drainSeconds)}`;
   // A consumer that keeps pace with the producer always has some records in progress.
   return verdict === "OK" ? "keeps pace" : "does not drain";
+}
+
+function behindText({ secondsBehind = 0 }: GroupStatus): string {
+  return secondsBehind === 0 ? "" : `oldest record ${durationText(secondsBehind)} old`;
 }
 
 /** Joins the facts into indented lines of at most the given width. */
@@ -132,6 +141,7 @@ const COLUMNS: readonly Column[] = [
   { title: "COMMITTED", text: (row) => row.lag === undefined ? "–" : String(row.committed) },
   { title: "END", text: (row) => String(row.end) },
   { title: "LAG", text: (row) => row.lag === undefined ? "–" : String(row.lag) },
+  { title: "BEHIND", text: (row) => durationText(row.secondsBehind) },
   { title: "IN/S", wide: true, text: (row) => rateText(row.producePerSecond, "") },
   { title: "OUT/S", wide: true, text: (row) => rateText(row.consumePerSecond, "") },
   { title: "DRAINS", wide: true, text: (row) => durationText(row.drainSeconds) },
@@ -177,10 +187,11 @@ function rateText(perSecond: number | undefined, unit = "/s"): string {
 }
 
 /** One sample as a line of JSON. */
-export function lagJson({ timeMs, topic, groups }: LagReport): string {
+export function lagJson({ timeMs, topic, groups, hidden }: LagReport): string {
   return JSON.stringify({
     time: new Date(timeMs).toISOString(),
     topic,
+    groups_not_shown: hidden,
     groups: groups.map((group) => ({
       group: group.group,
       state: group.state,
@@ -189,6 +200,7 @@ export function lagJson({ timeMs, topic, groups }: LagReport): string {
       lag: group.lag ?? null,
       without_commit: group.unread,
       behind: behindBy(group),
+      seconds_behind: rounded(group.secondsBehind),
       ...ratesJson(group),
       partitions: group.partitions.map((row) => ({
         partition: row.partition,
@@ -197,6 +209,7 @@ export function lagJson({ timeMs, topic, groups }: LagReport): string {
         end: Number(row.end),
         readable_end: Number(row.readableEnd),
         lag: row.lag ?? null,
+        seconds_behind: rounded(row.secondsBehind),
         ...ratesJson(row),
         verdict: row.verdict,
         member: row.owner?.id ?? null,

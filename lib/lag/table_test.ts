@@ -12,6 +12,7 @@ const OWNER: Member = {
 function statusOf(lags: number[], group = "analytics") {
   return groupStatus(lags.map((lag, index) => ({
     timeMs: index * 1_000,
+    topicId: undefined,
     group,
     state: "Stable",
     members: 1,
@@ -22,6 +23,7 @@ function statusOf(lags: number[], group = "analytics") {
       end: 2_000_000n,
       stable: 2_000_000n,
       readableEnd: 2_000_000n,
+      oldestMs: -8_000,
       owner: OWNER,
     }, {
       partition: 1,
@@ -30,6 +32,7 @@ function statusOf(lags: number[], group = "analytics") {
       end: 0n,
       stable: 0n,
       readableEnd: 0n,
+      oldestMs: undefined,
       owner: undefined,
     }],
   })));
@@ -40,10 +43,10 @@ Deno.test("lagTable at 80 columns", () => {
   assertEquals(
     lagTable([statusOf([3_000, 2_000, 1_500])], { columns: 80, history: true }),
     `analytics  OK  lag 1,500  █▆▅
-  Stable, 1 member · in 0/s · out 750/s · drains in 2 s
-  P  COMMITTED      END   LAG  VERDICT    HOST       MEMBER
-  0    1998500  2000000  1500  OK         127.0.0.1  order-stream-…-5d2f6e8f2f10
-  1          –        0     –  no commit  –          –`,
+  Stable, 1 member · in 0/s · out 750/s · drains in 2 s · oldest record 10 s old
+  P  COMMITTED      END   LAG  BEHIND  VERDICT    HOST       MEMBER
+  0    1998500  2000000  1500    10 s  OK         127.0.0.1  order-str…f6e8f2f10
+  1          –        0     –       –  no commit  –          –`,
   );
 });
 
@@ -65,7 +68,7 @@ Deno.test("sparkline is flat at 0, shows the smallest lag, and ends with the new
 });
 
 Deno.test("lagJson has null for unknown values", () => {
-  const line = lagJson({ timeMs: 0, topic: "order-events", groups: [statusOf([10])] });
+  const line = lagJson({ timeMs: 0, topic: "order-events", groups: [statusOf([10])], hidden: 0 });
   assert(!line.includes("\n"));
   const { time, groups: [group] } = JSON.parse(line);
   assertEquals(time, "1970-01-01T00:00:00.000Z");
