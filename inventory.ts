@@ -39,6 +39,7 @@ import {
   stockTable,
 } from "./lib/stock_levels.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
+import { RecentRate } from "./lib/recent_rate.ts";
 import { inventoryEvents, stockLevels as stockLevelsTopic } from "./lib/topics.ts";
 
 /** The flags of the program. */
@@ -158,9 +159,10 @@ function stockText(levels: readonly StockLevel[]): string {
 class Totals {
   #counts = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
   #startedMs = performance.now();
+  #rate = new RecentRate(this.#startedMs);
+  #perSecond = 0;
   #progress = atEach(1_000, (count) => {
-    const perSecond = Math.round(this.#counts.orders / this.#seconds());
-    printNote(`${count} orders turned into stock movements, ${perSecond}/s`);
+    printNote(`${count} orders turned into stock movements, ${Math.round(this.#perSecond)}/s`);
   });
 
   add(counts: Record<"orders" | "reserved" | "released" | "skipped" | "malformed", number>): void {
@@ -169,6 +171,7 @@ class Totals {
     this.#counts.released += counts.released;
     this.#counts.skipped += counts.skipped;
     this.#counts.malformed += counts.malformed;
+    this.#perSecond = this.#rate.add(this.#counts.orders, performance.now());
     this.#progress(this.#counts.orders);
   }
 

@@ -40,6 +40,7 @@ import { readLines } from "./lib/ndjson.ts";
 import { encodeOrder, type OrderPlaced, parseOrderText } from "./lib/order.ts";
 import { parseTypedTimeMs } from "./lib/timestamp.ts";
 import { orderGenerator } from "./lib/order_generator.ts";
+import { RecentRate } from "./lib/recent_rate.ts";
 import { atEach } from "./lib/cli/service_flags.ts";
 import { orderEvents } from "./lib/topics.ts";
 
@@ -113,10 +114,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
   const startedMs = performance.now();
   const elapsedSeconds = () => (performance.now() - startedMs) / 1_000;
+  const rate = new RecentRate(startedMs);
+  let perSecond = 0;
   const progress = atEach(1_000, (count) => {
-    printNote(
-      `${count} orders acknowledged, ${Math.round(tally.acknowledged / elapsedSeconds())}/s`,
-    );
+    printNote(`${count} orders acknowledged, ${Math.round(perSecond)}/s`);
   });
   const publisher = await openPublisher(settings, {
     topic: topic.name,
@@ -126,6 +127,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       tally.failed += about.filter((status) => status === "failed").length;
       tally.bytes += bytes;
       for (const ms of latenciesMs) tally.latenciesUs.record(Math.max(1, Math.round(ms * 1_000)));
+      perSecond = rate.add(tally.acknowledged, performance.now());
       progress(tally.acknowledged);
     },
   });
