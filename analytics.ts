@@ -22,6 +22,7 @@ import {
   oneOf,
   type Options,
   toggle,
+  UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
@@ -31,7 +32,7 @@ import { serviceFlags } from "./lib/cli/service_flags.ts";
 import { userPath } from "./lib/cli/user_path.ts";
 import { moveToBeginning } from "./lib/kafka/move_offsets.ts";
 import type { SourceRecord } from "./lib/kafka/records.ts";
-import { prepareServiceTopics } from "./lib/kafka/service_topics.ts";
+import { GroupConflictError, prepareServiceTopics } from "./lib/kafka/service_topics.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { type Processed, runService } from "./lib/kafka/stateful_service.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
@@ -76,8 +77,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const group = options.topicPrefix + options.group;
   const topics = await prepareServiceTopics(settings, {
     topicPrefix: options.topicPrefix,
+    group,
     state: (partitions) => orderMetrics(group, partitions),
-  }, signal);
+  }, signal).catch(refuseConflict);
   if (options.replay) {
     const { orders: topic, partitions } = topics;
     await moveToBeginning(settings, { group, topic, partitions }, signal);
@@ -108,6 +110,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       }
     },
   }, signal);
+}
+
+function refuseConflict(error: unknown): never {
+  throw error instanceof GroupConflictError ? new UsageError(error.message) : error;
 }
 
 /** Counts orders by minute; the tally grows once they are committed. */

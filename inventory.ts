@@ -26,7 +26,7 @@ import { userPath } from "./lib/cli/user_path.ts";
 import { inventoryEventEncoder } from "./lib/inventory_event.ts";
 import { cachingPartitioner } from "./lib/kafka/partitioner.ts";
 import type { SourceRecord, TargetRecord } from "./lib/kafka/records.ts";
-import { prepareServiceTopics } from "./lib/kafka/service_topics.ts";
+import { GroupConflictError, prepareServiceTopics } from "./lib/kafka/service_topics.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { type Processed, runService } from "./lib/kafka/stateful_service.ts";
 import { eachOrder } from "./lib/order.ts";
@@ -68,9 +68,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const movements = inventoryEvents(topicPrefix);
   const topics = await prepareServiceTopics(settings, {
     topicPrefix,
+    group,
     state: (partitions) => stockLevelsTopic(group, partitions),
     others: [movements],
-  }, signal);
+  }, signal).catch(refuseConflict);
   const totals = new Totals();
 
   printNote(`group ${group} turns ${topics.orders} into ${movements.name}`);
@@ -97,6 +98,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       printResult(options.json ? totals.json(levels) : totals.text(levels));
     },
   }, signal);
+}
+
+function refuseConflict(error: unknown): never {
+  throw error instanceof GroupConflictError ? new UsageError(error.message) : error;
 }
 
 async function readOpeningStock(path: string): Promise<Map<string, number>> {

@@ -70,6 +70,12 @@ export function stockLevels(group: string, partitions: number = PARTITIONS): Top
   return stateTopic(`${group}-stock-levels`, partitions);
 }
 
+/** The topics in which services of each kind keep the state of a group; a group has one kind. */
+export const STATE_TOPICS: Record<string, (group: string) => TopicSpec> = {
+  analytics: orderMetrics,
+  inventory: stockLevels,
+};
+
 /**
  * How far a group has sent dead letters back.
  *
