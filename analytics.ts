@@ -14,14 +14,22 @@
  *
  * @module
  */
-import { COMMON_FLAGS, flag, oneOf, type Options, toggle, wholeNumber } from "./lib/cli/flags.ts";
+import {
+  COMMON_FLAGS,
+  flag,
+  oneOf,
+  type Options,
+  toggle,
+  UsageError,
+  wholeNumber,
+} from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
 import { moveToBeginning } from "./lib/kafka/move_offsets.ts";
 import type { SourceRecord } from "./lib/kafka/records.ts";
-import { prepareServiceTopics } from "./lib/kafka/service_topics.ts";
+import { GroupConflictError, prepareServiceTopics } from "./lib/kafka/service_topics.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { type Processed, runService } from "./lib/kafka/stateful_service.ts";
 import { metricsReport, reportJson, reportText } from "./lib/metrics_report.ts";
@@ -65,8 +73,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const group = options.topicPrefix + options.group;
   const topics = await prepareServiceTopics(settings, {
     topicPrefix: options.topicPrefix,
+    group,
     state: (partitions) => orderMetrics(group, partitions),
-  }, signal);
+  }, signal).catch(refuseConflict);
   if (options.replay) {
     const { orders: topic, partitions } = topics;
     await moveToBeginning(settings, { group, topic, partitions }, signal);
@@ -103,6 +112,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     },
   }, signal);
   await file?.close();
+}
+
+function refuseConflict(error: unknown): never {
+  throw error instanceof GroupConflictError ? new UsageError(error.message) : error;
 }
 
 /** Counts orders by minute; the tally grows once they are committed. */

@@ -189,7 +189,6 @@ class Demo {
     ];
     this.#reader = openLagReader(this.settings, {
       topic: orderEvents(this.prefix).name,
-      topicPrefix: this.prefix,
     });
   }
 

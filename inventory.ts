@@ -27,7 +27,7 @@ import { userPath } from "./lib/cli/user_path.ts";
 import { inventoryEventEncoder } from "./lib/inventory_event.ts";
 import { cachingPartitioner } from "./lib/kafka/partitioner.ts";
 import type { SourceRecord, TargetRecord } from "./lib/kafka/records.ts";
-import { prepareServiceTopics } from "./lib/kafka/service_topics.ts";
+import { GroupConflictError, prepareServiceTopics } from "./lib/kafka/service_topics.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { type Processed, runService } from "./lib/kafka/stateful_service.ts";
 import { eachOrder } from "./lib/order.ts";
@@ -40,6 +40,7 @@ import {
   stockTable,
 } from "./lib/stock_levels.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
+import { RecentRate } from "./lib/recent_rate.ts";
 import { inventoryEvents, stockLevels as stockLevelsTopic } from "./lib/topics.ts";
 
 /** The flags of the program. */
@@ -69,9 +70,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const movements = inventoryEvents(topicPrefix);
   const topics = await prepareServiceTopics(settings, {
     topicPrefix,
+    group,
     state: (partitions) => stockLevelsTopic(group, partitions),
     others: [movements],
-  }, signal);
+  }, signal).catch(refuseConflict);
   const totals = new Totals();
 
   printNote(`group ${group} turns ${topics.orders} into ${movements.name}`);
@@ -97,6 +99,10 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     },
   }, signal);
   await file?.close();
+}
+
+function refuseConflict(error: unknown): never {
+  throw error instanceof GroupConflictError ? new UsageError(error.message) : error;
 }
 
 async function readOpeningStock(path: string): Promise<Map<string, number>> {
@@ -159,8 +165,10 @@ function stockText(levels: readonly StockLevel[]): string {
 class Totals {
   #counts = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
   #startedMs = performance.now();
+  #rate = new RecentRate(this.#startedMs);
+  #perSecond = 0;
   #progress = atEach(1_000, (count) => {
-    const perSecond = Math.round(this.#counts.orders / this.#seconds());
+    const perSecond = Math.round(this.#perSecond);
     printNote(`${count} orders turned into stock movements, ${perSecond}/s`, {
       total_orders: count,
       orders_per_second: perSecond,
@@ -173,6 +181,7 @@ class Totals {
     this.#counts.released += counts.released;
     this.#counts.skipped += counts.skipped;
     this.#counts.malformed += counts.malformed;
+    this.#perSecond = this.#rate.add(this.#counts.orders, performance.now());
     this.#progress(this.#counts.orders);
   }
 

@@ -19,6 +19,7 @@ import {
   COMMON_FLAGS,
   didYouMean,
   flag,
+  nearestOf,
   nonEmpty,
   type Options,
   repeatable,
@@ -38,7 +39,7 @@ import { explain, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { LAG_HELP, lagJson, type LagReport, lagTable } from "./lib/lag/table.ts";
-import { behindBy, type GroupSample, groupStatus } from "./lib/lag/verdict.ts";
+import { behindBy, type GroupSample, groupStatus, WINDOW_SAMPLES } from "./lib/lag/verdict.ts";
 import { orderEvents } from "./lib/topics.ts";
 import { visible } from "./lib/visible_text.ts";
 
@@ -49,6 +50,11 @@ export const flags = {
     example: "analytics",
     help: "only these groups; may be repeated (default all that read the orders)",
   }, nonEmpty("a group's name")),
+  topic: flag({
+    value: "NAME",
+    example: "inventory-events",
+    help: "show the groups that read this topic instead of the orders",
+  }, nonEmpty("a topic's name")),
   watch: toggle("continue until Ctrl-C: refresh on a terminal, otherwise append"),
   interval: flag({
     value: "DURATION",
@@ -67,6 +73,10 @@ export const flags = {
 const BEHIND = 3;
 /** The number of samples in the drawn history. */
 const HISTORY_SAMPLES = 60;
+/** With more groups than this, only the samples for the verdict are kept. */
+const FEW_GROUPS = 200;
+/** How long a group is shown that is no longer there, in milliseconds. */
+const GONE_SHOWN_MS = 60_000;
 /** The time between two searches for new groups, in milliseconds. */
 const DISCOVERY_INTERVAL_MS = 5_000;
 
@@ -77,17 +87,23 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   }
   const settings = kafkaSettings("order-stream-lag", options, printNote);
   const { topicPrefix } = options;
-  const topic = orderEvents(topicPrefix).name;
+  const topic = options.topic === undefined
+    ? orderEvents(topicPrefix).name
+    : topicPrefix + options.topic;
   const groups = options.group.map((group) => topicPrefix + group);
 
   // The first connection waits for a broker and explains what is wrong when none answers.
   await disconnect(await connectAdmin(settings, signal));
-  const reader = openLagReader(settings, { topic, topicPrefix });
+  const reader = openLagReader(settings, { topic });
   try {
     if (!await reader.topicExists()) {
-      throw new Error(`there is no topic ${topic}: produce orders first, or check --topic-prefix`);
+      throw new Error(
+        options.topic === undefined
+          ? `there is no topic ${topic}: produce orders first, or check --topic-prefix`
+          : `there is no topic ${topic}: check --topic and --topic-prefix`,
+      );
     }
-    if (groups.length > 0) await requireGroups(reader, groups, topicPrefix);
+    if (groups.length > 0) await requireGroups(reader, groups, { topic, prefix: topicPrefix });
     const takeSample = sampler(reader, topic, groups);
     if (options.watch) return await watch(takeSample, settings, options, signal);
     await retry(takeSample, whileRetriable(settings, signal));
@@ -103,17 +119,21 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   }
 }
 
-async function requireGroups(reader: LagReader, groups: string[], prefix: string): Promise<void> {
-  const known = await reader.allGroups();
-  const missing = groups.find((group) => !known.includes(group));
+async function requireGroups(
+  reader: LagReader,
+  groups: string[],
+  { topic, prefix }: { topic: string; prefix: string },
+): Promise<void> {
+  const known = new Set(await reader.allGroups());
+  const missing = groups.find((group) => !known.has(group));
   if (missing === undefined) return;
-  const existing = await reader.groupsOfTopic();
+  const { groups: existing } = await reader.groupsOfTopic();
   const names = existing.map((group) => group.slice(prefix.length));
   throw new UsageError(
     `there is no group "${missing}"${didYouMean(missing.slice(prefix.length), names)}; ` +
       (existing.length === 0
-        ? "no group reads the orders yet"
-        : `the orders are read by ${existing.join(", ")}`),
+        ? `no group reads ${topic} yet`
+        : `${topic} is read by ${nearestOf(existing, missing)}`),
   );
 }
 
@@ -125,19 +145,31 @@ async function requireGroups(reader: LagReader, groups: string[], prefix: string
 function sampler(reader: LagReader, topic: string, chosen: string[]): () => Promise<LagReport> {
   const history = new Map<string, GroupSample[]>();
   let groups = chosen;
+  let hidden = 0;
   let discoveredMs = -Infinity;
+  /** When each group was last there. */
+  const seenMs = new Map<string, number>();
   return async () => {
     const timeMs = Date.now();
     if (chosen.length === 0 && timeMs - discoveredMs >= DISCOVERY_INTERVAL_MS) {
-      groups = await reader.groupsOfTopic();
+      const found = await reader.groupsOfTopic();
+      for (const group of found.groups) seenMs.set(group, timeMs);
+      for (const [group, lastMs] of seenMs) {
+        if (timeMs - lastMs <= GONE_SHOWN_MS) continue;
+        seenMs.delete(group);
+        history.delete(group);
+      }
+      groups = [...seenMs.keys()].sort();
+      hidden = found.hidden;
       discoveredMs = timeMs;
     }
+    const kept = groups.length > FEW_GROUPS ? WINDOW_SAMPLES : HISTORY_SAMPLES;
     const statuses = (await reader.sample(groups)).map((sample) => {
-      const samples = [...history.get(sample.group) ?? [], sample].slice(-HISTORY_SAMPLES);
+      const samples = [...history.get(sample.group) ?? [], sample].slice(-kept);
       history.set(sample.group, samples);
       return groupStatus(samples);
     });
-    return { timeMs, topic, groups: statuses };
+    return { timeMs, topic, groups: statuses, hidden };
   };
 }
 
@@ -186,12 +218,14 @@ async function watch(
 }
 
 function reportText(
-  { timeMs, topic, groups }: LagReport,
+  { timeMs, topic, groups, hidden }: LagReport,
   { history, columns = stdoutColumns() }: { history: boolean; columns?: number },
 ): string {
   const time = `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
   const partitions = groups[0] === undefined ? [] : [`${groups[0].partitions.length} partitions`];
-  const title = filled([topic, ...partitions, time], columns, " · ").map(dim).join("\n");
+  const notShown = hidden === 0 ? [] : [`${hidden} not shown (readers without commits)`];
+  const title = filled([topic, ...partitions, ...notShown, time], columns, " · ").map(dim)
+    .join("\n");
   const table = groups.length === 0
     ? "no group reads it yet"
     : lagTable(groups, { columns, history });

@@ -46,6 +46,7 @@ import { readLines } from "./lib/ndjson.ts";
 import { encodeOrder, type OrderPlaced, parseOrderText } from "./lib/order.ts";
 import { parseTypedTimeMs } from "./lib/timestamp.ts";
 import { orderGenerator } from "./lib/order_generator.ts";
+import { RecentRate } from "./lib/recent_rate.ts";
 import { atEach } from "./lib/cli/service_flags.ts";
 import { orderEvents } from "./lib/topics.ts";
 
@@ -145,11 +146,13 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
   const startedMs = performance.now();
   const elapsedSeconds = () => (performance.now() - startedMs) / 1_000;
+  const rate = new RecentRate(startedMs);
+  let perSecond = 0;
   const progress = atEach(1_000, (count) => {
-    const perSecond = Math.round(tally.acknowledged / elapsedSeconds());
-    printNote(`${count} orders acknowledged, ${perSecond}/s`, {
+    const rounded = Math.round(perSecond);
+    printNote(`${count} orders acknowledged, ${rounded}/s`, {
       total_orders: count,
-      orders_per_second: perSecond,
+      orders_per_second: rounded,
     });
   });
   const publisher = await openPublisher(settings, {
@@ -169,6 +172,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       tally.failed += about.filter((number) => number < 0).length;
       tally.bytes += bytes;
       for (const ms of latenciesMs) tally.latenciesUs.record(Math.max(1, Math.round(ms * 1_000)));
+      perSecond = rate.add(tally.acknowledged, performance.now());
       progress(tally.acknowledged);
     },
   });

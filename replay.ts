@@ -20,6 +20,7 @@ import {
   COMMON_FLAGS,
   didYouMean,
   flag,
+  nearestOf,
   nonEmpty,
   type Options,
   repeatable,
@@ -95,7 +96,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   // The first connection waits for a broker and explains what is wrong when none answers.
   await disconnect(await connectAdmin(settings, signal));
   try {
-    const facts = await groupFacts(settings, { ...names, topicPrefix }, signal);
+    const facts = await groupFacts(settings, names, signal);
     requireGroup(names, facts, options);
     return options.verify
       ? await verify(settings, names, options, signal)
@@ -135,7 +136,7 @@ function requireGroup(
       `there is no group "${group}"${didYouMean(name, [...SERVICE_GROUPS, ...others])}; ` +
         (groupsOfTopic.length === 0
           ? "no group reads the orders yet"
-          : `the orders are read by ${groupsOfTopic.join(", ")}`) +
+          : `the orders are read by ${nearestOf(groupsOfTopic, group)}`) +
         `; add --new for a group that does not exist yet`,
     );
   }

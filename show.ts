@@ -248,11 +248,14 @@ async function resend(
       const shown = shownRecord(record, { topic, partition: 0 });
       printResult(json ? recordJson(shown) : text(shown));
     }, signal);
-  const { resent, duplicates, foreign } = counts;
+  const { resent, duplicates, truncated, foreign } = counts;
   if (json && execute) printResult(JSON.stringify(counts));
   printNote([
     `${resent} record${resent === 1 ? "" : "s"} ${execute ? "sent back" : "would be sent back"}`,
     ...(duplicates > 0 ? [`${duplicates} more dead letters of the same records`] : []),
+    ...(truncated > 0
+      ? [`${truncated} truncated left alone: the records are where the dead letters say`]
+      : []),
     ...(foreign > 0 ? [`${foreign} without the headers of a dead letter left alone`] : []),
     ...(execute ? [] : ["dry run, nothing changed; add --execute to apply"]),
   ].join("; "));

@@ -91,6 +91,17 @@ const DEAD_LETTER_HEADERS = {
     "dlq.offset": { type: "string", pattern: "^\\d+$", description: "Its offset." },
     "dlq.group": { type: "string", description: "The consumer group that read it." },
     "dlq.reason": { type: "string", description: "What is wrong with it." },
+    "dlq.truncated": {
+      type: "string",
+      description:
+        "Which parts were cut because the topic does not take the whole record: a list " +
+        "of `key`, `headers` and `value`; absent when none was.",
+    },
+    "dlq.original-bytes": {
+      type: "string",
+      pattern: "^\\d+$",
+      description: "The size of a record that was cut.",
+    },
   },
 };
 

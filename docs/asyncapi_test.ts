@@ -2,7 +2,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parse } from "yaml";
 import { isTimestamp } from "../lib/event_fields.ts";
 import { parseInventoryEvent } from "../lib/inventory_event.ts";
+import { randomBytes } from "node:crypto";
 import { deadLetter } from "../lib/kafka/dead_letter.ts";
+import { DEFAULT_LIMIT } from "../lib/kafka/message_limits.ts";
 import { minuteTable } from "../lib/metrics_table.ts";
 import { parseOrderText } from "../lib/order.ts";
 import { StateRows } from "../lib/state_rows.ts";
@@ -52,7 +54,12 @@ Deno.test("asyncApiYaml's pattern takes each form of a timestamp that is read", 
 Deno.test("asyncApiYaml names the headers of a dead letter", () => {
   const record = { key: null, value: null, headers: {}, offset: "7" };
   const origin = { topic: "orders", partition: 0, group: "inventory", reason: "not JSON" };
-  const headers = Object.keys(deadLetter(record, "dlq", origin).headers!);
-  assertEquals(headers, messages.deadLetter.headers.required);
-  assertEquals(headers, Object.keys(messages.deadLetter.headers.properties));
+  const namesOf = (value: Buffer | null) =>
+    Object.keys(
+      deadLetter({ ...record, value }, { topic: "dlq", ...DEFAULT_LIMIT }, origin).headers!,
+    );
+  const { required, properties } = messages.deadLetter.headers;
+  assertEquals(namesOf(null), required);
+  // Bytes that do not compress.
+  assertEquals(namesOf(randomBytes(2_000_000)).sort(), Object.keys(properties).sort());
 });

@@ -54,6 +54,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const group = topicPrefix + options.group;
   const topics = await prepareServiceTopics(settings, {
     topicPrefix,
+    group,
     // Partition p of the counts belongs to partition p of the orders.
     state: (partitions) => ({
       name: `${group}-counts`,

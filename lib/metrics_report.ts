@@ -102,7 +102,10 @@ export function metricsReport({ minutes, malformed, skipped }: Metrics): Metrics
   };
 }
 
-/** The report as other programs read it, ending with a newline. */
+/**
+ * The report as other programs read it, ending with a newline. There is a line for dead letters only if
+ * there are any.
+ */
 export function reportText(report: MetricsReport): string {
   const line = "=".repeat(50);
   return [
@@ -113,6 +116,7 @@ export function reportText(report: MetricsReport): string {
     `Failure Rate: ${pythonFloat(report.failure_rate_percent)}%`,
     `Average Orders per Minute: ${pythonFloat(report.average_orders_per_minute)}`,
     `Current Orders per Minute: ${report.current_orders_per_minute}`,
+    ...(report.malformed_events > 0 ? [`Dead Letters: ${report.malformed_events}`] : []),
     "",
     "Orders by Minute:",
     ...Object.entries(report.orders_by_minute).map(([minute, orders]) =>

@@ -70,6 +70,17 @@ Orders by Minute:
   );
 });
 
+Deno.test("reportText has a line for dead letters only if there are any", () => {
+  const text = reportText(
+    metricsReport(metricsOf([["2026-02-17T14:33Z", 1, 0]], { malformed: 3 })),
+  );
+  assertEquals(text.split("\n").slice(6, 9), [
+    "Current Orders per Minute: 1",
+    "Dead Letters: 3",
+    "",
+  ]);
+});
+
 Deno.test("reportText without orders says zero", () => {
   assertEquals(
     reportText(metricsReport(metricsOf([]))),

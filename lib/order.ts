@@ -67,8 +67,14 @@ export type ParsedOrder =
   /** Not JSON, or an order that breaks the schema: a dead letter. */
   | { kind: "malformed"; reason: string };
 
+/** The largest value that is read as an order, in bytes: every order fits that has no unknown fields. */
+const MAX_ORDER_BYTES = 4_194_304;
+
 /** Reads the bytes of a record as an order; fields that the schema does not know are left out. */
 export function parseOrder(value: Uint8Array): ParsedOrder {
+  if (value.length > MAX_ORDER_BYTES) {
+    return { kind: "malformed", reason: `more than ${MAX_ORDER_BYTES} bytes` };
+  }
   // Most orders are written as encodeOrder writes them, and these are read in a tenth of the time.
   return scanOrder(value) ?? readOrder(value);
 }

@@ -48,7 +48,8 @@ const progressRowSchema = v.object({
 });
 
 /** The schema of a progress row. */
-export const progressSchema: v.GenericSchema = progressRowSchema;
+export const progressSchema: v.GenericSchema<v.InferOutput<typeof progressRowSchema>> =
+  progressRowSchema;
 
 /** How far the counting of a partition has come. */
 export interface Progress {

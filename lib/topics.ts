@@ -70,6 +70,21 @@ export function stockLevels(group: string, partitions: number = PARTITIONS): Top
   return stateTopic(`${group}-stock-levels`, partitions);
 }
 
+/** The topics in which services of each kind keep the state of a group; a group has one kind. */
+export const STATE_TOPICS: Record<string, (group: string) => TopicSpec> = {
+  analytics: orderMetrics,
+  inventory: stockLevels,
+};
+
+/**
+ * How far a group has sent dead letters back.
+ *
+ * @param group The consumer group, prefix included.
+ */
+export function resendProgress(group: string): TopicSpec {
+  return stateTopic(`${group}-progress`, 1);
+}
+
 function stateTopic(name: string, partitions: number): TopicSpec {
   return {
     name,
@@ -92,18 +107,4 @@ function stateTopic(name: string, partitions: number): TopicSpec {
  */
 export function transactionalId(group: string, topic: string, partition: number): string {
   return `${group}-${topic}-${partition}`;
-}
-
-/** Groups that read a topic once, to check it, and commit nothing. */
-const CHECKING_GROUPS = ["reconciliation", "ledger", "check"];
-
-/**
- * Whether a group is there for one reading only and commits nothing: that of a view or of a replay in
- * memory, which ends in a random id, or one that checks a topic.
- *
- * @param group The consumer group, prefix included.
- */
-export function isTemporaryGroup(group: string, prefix: string): boolean {
-  return /-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(group) ||
-    CHECKING_GROUPS.some((name) => group === prefix + name);
 }

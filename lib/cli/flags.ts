@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { closestMatch } from "leven";
+import leven, { closestMatch } from "leven";
 import { positiveDurationMs } from "../duration.ts";
 
 /** What `--help` says of a flag, and where its text comes from. */
@@ -291,6 +291,14 @@ function parseValue(source: string, text: string, parse: (text: string) => unkno
 function exampleOf(typed: string, { example, default: fallback, parse }: Flag<unknown>): string {
   const value = example ?? (fallback || parse.choices?.[0]);
   return value === undefined ? "" : `, such as ${typed} ${value}`;
+}
+
+/** The names that are most like a name, and how many more there are. */
+export function nearestOf(names: readonly string[], name: string, count = 5): string {
+  const distances = new Map(names.map((each) => [each, leven(each, name)]));
+  const sorted = [...names].sort((a, b) => distances.get(a)! - distances.get(b)!);
+  const more = sorted.length - count;
+  return sorted.slice(0, count).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** ` (did you mean X?)` for the nearest known word, or nothing when none is near. */

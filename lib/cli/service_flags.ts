@@ -4,7 +4,7 @@
  * @module
  */
 import { durationMs } from "../duration.ts";
-import { flag, nonEmpty, toggle } from "./flags.ts";
+import { flag, toggle } from "./flags.ts";
 
 /** A consumer that waits longer for one order would be taken for dead. */
 const MAX_THROTTLE_MS = 60_000;
@@ -12,10 +12,7 @@ const MAX_THROTTLE_MS = 60_000;
 /** The flags of both services. */
 export function serviceFlags(defaultGroup: string) {
   return {
-    group: flag(
-      { value: "NAME", default: defaultGroup, help: "the consumer group" },
-      nonEmpty("a group's name"),
-    ),
+    group: flag({ value: "NAME", default: defaultGroup, help: "the consumer group" }, groupName),
     untilEnd: toggle("stop when all that was in the topic at startup is processed and committed"),
     throttle: flag({
       value: "DURATION",
@@ -23,6 +20,18 @@ export function serviceFlags(defaultGroup: string) {
       help: "pause per order, e.g. 10ms, to see lag build up; at most 60s",
     }, throttleMs),
   };
+}
+
+/** Parses the name of a group; the topic of its state is named after it. */
+function groupName(text: string): string {
+  // With the longest prefix it is still legal in the name of a topic.
+  if (!/^[A-Za-z0-9._-]{1,80}$/.test(text)) {
+    throw new Error(
+      "expected 1 to 80 letters, digits, dots, dashes or underscores: the topic of its state is " +
+        "named after it",
+    );
+  }
+  return text;
 }
 
 /** Parses a throttle; a number without a unit is in milliseconds. */

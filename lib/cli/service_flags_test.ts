@@ -15,6 +15,15 @@ Deno.test("--throttle takes a duration, or milliseconds, of at most a minute", (
   assertThrows(() => throttle("ten"), UsageError, "expected a duration");
 });
 
+Deno.test("--group takes what can stand in the name of a topic", () => {
+  const group = (text: string) =>
+    parseFlags(serviceFlags("analytics"), ["--group", text]).options.group;
+  assertEquals(group("team.a_analytics-2"), "team.a_analytics-2");
+  for (const text of ["", "a b", "a/b", "größe", "x".repeat(81)]) {
+    assertThrows(() => group(text), UsageError, "letters, digits, dots, dashes or underscores");
+  }
+});
+
 Deno.test("atEach reports every multiple that a count has passed", () => {
   const reported: number[] = [];
   const count = atEach(1_000, (total) => reported.push(total));

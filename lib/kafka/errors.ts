@@ -6,6 +6,7 @@
  */
 import type { RetryOptions } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
+import { UnreadableRecordsError } from "./kafkajs/fetch_loop.ts";
 import {
   KafkaJSConnectionError,
   KafkaJSNotImplemented,
@@ -75,7 +76,7 @@ function isFinal(error: Error): boolean {
   if (error instanceof KafkaJSProtocolError) return FINAL_TYPES.has(error.type);
   if (error instanceof KafkaJSSASLAuthenticationError) return true;
   if (error instanceof KafkaJSNotImplemented) return true;
-  if (error instanceof FinalError) return true;
+  if (error instanceof FinalError || error instanceof UnreadableRecordsError) return true;
   if (error instanceof Deno.errors.NotCapable || missingNetAccess(error) !== undefined) return true;
   return isProgramFault(error) && !isLostSocket(error);
 }
@@ -161,6 +162,8 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   if (error instanceof Error && error.constructor === Error && !("code" in error)) return error;
   if (error instanceof FinalError) return error;
   const list = causes(error);
+  const unreadable = list.find((cause) => cause instanceof UnreadableRecordsError);
+  if (unreadable !== undefined) return unreadable;
   const brokers = settings.brokers.join(", ");
   const host = list.map(missingNetAccess).find((each) => each !== undefined);
   if (host !== undefined) return netAccessError(host);

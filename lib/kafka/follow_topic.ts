@@ -10,7 +10,7 @@
  * @module
  */
 import { consume } from "./consume.ts";
-import type { KafkaSettings } from "./settings.ts";
+import { type KafkaSettings, readerSettings } from "./settings.ts";
 
 /** Which topic to follow, and the functions that are called. */
 export interface ViewOptions {
@@ -38,7 +38,7 @@ export interface ViewOptions {
 export async function followTopic(options: ViewOptions, signal: AbortSignal): Promise<void> {
   const { settings, topic, groupPrefix, partitions } = options;
   await consume({
-    settings,
+    settings: readerSettings(settings),
     topic,
     group: `${groupPrefix}-${crypto.randomUUID()}`,
     concurrency: partitions,

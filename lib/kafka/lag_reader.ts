@@ -2,7 +2,8 @@
  * Reads samples of consumer groups: committed offsets, end offsets, and members.
  *
  * Each sample reads the committed offsets first and the end offsets second. In the other order, a
- * group that works at full speed would seem to be ahead of the topic.
+ * group that works at full speed would seem to be ahead of the topic. Of the ends, the last stable
+ * offset comes last: else what a producer has written in between would seem to be undecided.
  *
  * Lag counts up to the last record that a `read_committed` consumer can see. Kafka's own tools count
  * up to the high watermark, which transaction markers, aborted records and open transactions move as
@@ -10,14 +11,16 @@
  *
  * @module
  */
-import type { Admin } from "kafkajs";
 import type { GroupSample, Member, PartitionSample } from "../lag/verdict.ts";
-import { isTemporaryGroup } from "../topics.ts";
-import { adminPool } from "./client_pool.ts";
-import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
+import { type ClusterReader, clusterReader, type LogBounds } from "./kafkajs/cluster.ts";
+import {
+  type DescribedGroup,
+  inParallel,
+  type ListedGroup,
+  type Offsets,
+} from "./kafkajs/groups.ts";
 import { AssignerProtocol } from "./kafkajs/mod.ts";
-import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
-import type { KafkaSettings } from "./settings.ts";
+import { isReader, type KafkaSettings } from "./settings.ts";
 
 /** Reads samples of groups on one topic. */
 export interface LagReader {
@@ -25,8 +28,11 @@ export interface LagReader {
   topicExists(): Promise<boolean>;
   /** All consumer groups of the brokers. */
   allGroups(): Promise<string[]>;
-  /** The groups with committed offsets of the topic, or with members that subscribe to it. */
-  groupsOfTopic(): Promise<string[]>;
+  /**
+   * The groups with committed offsets of the topic, or with members that subscribe to it; `hidden` is
+   * the number of those that only our own readers have, which commit nothing.
+   */
+  groupsOfTopic(): Promise<{ groups: string[]; hidden: number }>;
   /** Takes a sample of each group. */
   sample(groups: readonly string[]): Promise<GroupSample[]>;
   /** Disconnects. */
@@ -37,101 +43,115 @@ export interface LagReader {
 interface Description {
   state: string;
   members: number | undefined;
+  /** Whether all members are our own readers. */
+  isReader: boolean;
   subscribed: boolean;
   owners: Map<number, Member>;
 }
 
-/** The number of groups that are read at once. */
-const CONCURRENT_GROUPS = 20;
+/** The state of a group that the brokers do not know. */
+const GONE: Description = {
+  state: "Gone",
+  members: 0,
+  isReader: false,
+  subscribed: false,
+  owners: new Map(),
+};
 
 /** Creates a reader for one topic; it connects when it is first used. */
-export function openLagReader(
-  settings: KafkaSettings,
-  { topic, topicPrefix }: { topic: string; topicPrefix: string },
-): LagReader {
-  const admin = adminPool(settings);
+export function openLagReader(settings: KafkaSettings, { topic }: { topic: string }): LagReader {
   const cluster = clusterReader(settings);
   const readableEnds = readableEndReader(cluster, topic);
+  const sendTimes = sendTimeReader(cluster, topic);
+  let topicId: string | undefined;
 
   return {
-    topicExists: async () => (await admin.use((client) => client.listTopics())).includes(topic),
-    allGroups: () => admin.use(consumerGroups),
-    groupsOfTopic: () =>
-      admin.use(async (client) => {
-        const groups = (await consumerGroups(client))
-          .filter((group) => !isTemporaryGroup(group, topicPrefix));
-        const descriptions = await describe(client, groups, topic);
-        const found = await forEach(groups, async (group) =>
-          descriptions.get(group)?.subscribed === true ||
-          (await committedOffsets(client, group, topic)).size > 0);
-        return groups.filter((_, index) =>
-          found[index]
-        ).sort();
-      }),
+    topicExists: () => cluster.hasTopic(topic),
+    allGroups: async () => (await consumerGroups(cluster, topic)).map(({ groupId }) => groupId),
+    async groupsOfTopic() {
+      const listed = await consumerGroups(cluster, topic);
+      const descriptions = await describe(cluster, listed, topic);
+      const committed = await cluster.committedOffsets(listed, topic);
+      const groups: string[] = [];
+      let hidden = 0;
+      for (const { groupId } of listed) {
+        const { subscribed, isReader } = descriptions.get(groupId) ?? GONE;
+        const hasCommits = (committed.get(groupId)?.size ?? 0) > 0;
+        if (hasCommits || (subscribed && !isReader)) groups.push(groupId);
+        else if (subscribed) hidden++;
+      }
+      return { groups: groups.sort(), hidden };
+    },
     async sample(groups) {
       const timeMs = Date.now();
-      const committed = await admin.use((client) =>
-        forEach(groups, (group) => committedOffsets(client, group, topic))
-      );
-      const ranges = await admin.use((client) => logRanges(client, topic));
-      const logEnds = await cluster.endOffsets(topic);
-      const descriptions = await admin.use((client) => describe(client, groups, topic));
-      const readable = await readableEnds(ranges, committed);
-      return groups.map((group, index): GroupSample => {
-        const { state, members, owners } = descriptions.get(group)!;
-        const partitions = [...ranges].sort(([a], [b]) => a - b)
-          .map(([partition, { start, end }]): PartitionSample => ({
+      const wanted = new Set(groups);
+      const listed = (await consumerGroups(cluster, topic))
+        .filter(({ groupId }) => wanted.has(groupId));
+      const committed = await cluster.committedOffsets(listed, topic);
+      const id = (await cluster.topicIds([topic]))?.get(topic);
+      const bounds = await cluster.logBounds(topic);
+      const descriptions = await describe(cluster, listed, topic);
+      if (id !== topicId) {
+        readableEnds.forget();
+        sendTimes.forget();
+        topicId = id;
+      }
+      const readable = await readableEnds.find(bounds, [...committed.values()]);
+      const samples = groups.map((group): GroupSample => {
+        const { state, members, owners } = descriptions.get(group) ?? GONE;
+        const partitions = [...bounds].sort(([a], [b]) => a - b)
+          .map(([partition, { start, stable, end }]): PartitionSample => ({
             partition,
-            committed: committed[index]!.get(partition),
-            logStart: start,
-            end: logEnds.get(partition) ?? end,
-            stable: end,
+            committed: committed.get(group)?.get(partition),
+            ...{ logStart: start, end, stable },
             readableEnd: readable.get(partition)!,
+            oldestMs: undefined,
             owner: owners.get(partition),
           }));
-        return { timeMs, group, state, members, partitions };
+        return { timeMs, topicId: id, group, state, members, partitions };
       });
+      await sendTimes.add(samples);
+      return samples;
     },
-    async close() {
-      await Promise.all([admin.close(), cluster.close()]);
-    },
+    close: () => cluster.close(),
   };
 }
 
 /** The consumer groups; Kafka Connect and others use groups of other protocol types. */
-async function consumerGroups(admin: Admin): Promise<string[]> {
-  const { groups } = await admin.listGroups();
+async function consumerGroups(cluster: ClusterReader, topic: string): Promise<ListedGroup[]> {
   // A group whose offsets were only set by a tool has no protocol type.
-  return groups.filter(({ protocolType }) => protocolType === "consumer" || protocolType === "")
-    .map(({ groupId }) => groupId);
+  return (await cluster.listGroups(topic))
+    .filter(({ protocolType }) => protocolType === "consumer" || protocolType === "");
 }
 
 async function describe(
-  admin: Admin,
-  groups: readonly string[],
+  cluster: ClusterReader,
+  groups: readonly ListedGroup[],
   topic: string,
 ): Promise<Map<string, Description>> {
-  if (groups.length === 0) return new Map();
-  const described = await admin.describeGroups([...groups]);
-  return new Map(described.groups.map(({ groupId, state, members }) => {
-    const owners = new Map<number, Member>();
-    let subscribed = false;
-    for (const { memberId, clientId, clientHost, memberMetadata, memberAssignment } of members) {
-      const member = { id: memberId, clientId, host: clientHost.replace(/^\//, "") };
-      const assigned = decoded(memberAssignment, AssignerProtocol.MemberAssignment)?.assignment;
-      assigned?.[topic]?.forEach((partition) => owners.set(partition, member));
-      subscribed ||= decoded(memberMetadata, AssignerProtocol.MemberMetadata)?.topics
-        .includes(topic) === true;
-    }
-    // DescribeGroups reports listed groups of Kafka 4's new group protocol as dead.
-    const hidden = state === "Dead" && members.length === 0;
-    return [groupId, {
-      state: hidden ? "Unknown" : state,
-      members: hidden ? undefined : members.length,
-      subscribed,
-      owners,
-    }];
-  }));
+  const described = await cluster.describeGroups(groups);
+  return new Map(described.map((group) => [group.groupId, description(group, topic)]));
+}
+
+function description({ state, members }: DescribedGroup, topic: string): Description {
+  const owners = new Map<number, Member>();
+  let subscribed = false;
+  for (const { memberId, clientId, clientHost, memberMetadata, memberAssignment } of members) {
+    const member = { id: memberId, clientId, host: clientHost.replace(/^\//, "") };
+    const assigned = decoded(memberAssignment, AssignerProtocol.MemberAssignment)?.assignment;
+    assigned?.[topic]?.forEach((partition) => owners.set(partition, member));
+    subscribed ||= decoded(memberMetadata, AssignerProtocol.MemberMetadata)?.topics
+      .includes(topic) === true;
+  }
+  // DescribeGroups reports listed groups of Kafka 4's new group protocol as dead.
+  const isUnknown = state === "Dead" && members.length === 0;
+  return {
+    state: isUnknown ? "Unknown" : state,
+    members: isUnknown ? undefined : members.length,
+    isReader: members.length > 0 && members.every(({ clientId }) => isReader(clientId)),
+    subscribed,
+    owners,
+  };
 }
 
 /** Decodes a member's data, which is empty while the group rebalances. */
@@ -139,14 +159,34 @@ function decoded<T>(bytes: Buffer, protocol: { decode(bytes: Buffer): T | null }
   return bytes.length === 0 ? undefined : protocol.decode(bytes) ?? undefined;
 }
 
-/** Calls the function for each item, {@linkcode CONCURRENT_GROUPS} at once. */
-async function forEach<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let from = 0; from < items.length; from += CONCURRENT_GROUPS) {
-    const chunk = items.slice(from, from + CONCURRENT_GROUPS);
-    results.push(...await Promise.all(chunk.map(run)));
-  }
-  return results;
+/** The number of records that are looked up at once. */
+const CONCURRENT_LOOKUPS = 10;
+
+/** Finds when the first record that a group has not committed was sent. */
+function sendTimeReader(cluster: ClusterReader, topic: string) {
+  let known = new Map<string, number | undefined>();
+
+  return {
+    forget: () => known.clear(),
+    /** Adds the times to the samples. */
+    async add(samples: readonly GroupSample[]): Promise<void> {
+      const behind = samples.flatMap(({ partitions }) => partitions).flatMap((sample) => {
+        const { partition, committed, logStart, readableEnd } = sample;
+        if (committed === undefined || committed < 0n) return [];
+        const offset = committed < logStart ? logStart : committed;
+        const id = `${partition}/${offset}`;
+        return offset < readableEnd ? [{ sample, partition, offset, id }] : [];
+      });
+      const places = new Map(behind.map((each) => [each.id, each]));
+      const times = new Map([...known].filter(([id]) => places.has(id)));
+      const missing = [...places.values()].filter(({ id }) => !times.has(id));
+      await inParallel(missing, CONCURRENT_LOOKUPS, async ({ id, partition, offset }) => {
+        times.set(id, await cluster.timeAt(topic, partition, offset));
+      });
+      for (const { sample, id } of behind) sample.oldestMs = times.get(id);
+      known = times;
+    },
+  };
 }
 
 /** The number of batches to search, from the end, for a readable one. */
@@ -164,9 +204,11 @@ function readableEndReader(cluster: ClusterReader, topic: string) {
 
   async function find(
     partition: number,
-    { start, end: stable }: LogRange,
+    { start, stable }: LogBounds,
   ): Promise<bigint> {
-    const before = known.get(partition);
+    let before = known.get(partition);
+    // The topic lost records, or was made again.
+    if (before !== undefined && before.stable > stable) before = undefined;
     if (before?.stable === stable) return before.readableEnd;
     let next = stable;
     for (let step = 0; step < MAX_BATCHES && next > start; step++) {
@@ -183,19 +225,22 @@ function readableEndReader(cluster: ClusterReader, topic: string) {
     return next > start ? next : start;
   }
 
-  return async function readableEnds(
-    ranges: ReadonlyMap<number, LogRange>,
-    committed: readonly ReadonlyMap<number, bigint>[],
-  ): Promise<Map<number, bigint>> {
-    const ends = new Map<number, bigint>();
-    await Promise.all([...ranges].map(async ([partition, range]) => {
-      const behind = committed.some((offsets) =>
-        (offsets.get(partition) ?? range.start) < range.end
-      );
-      const readableEnd = behind ? await find(partition, range) : range.end;
-      if (behind) known.set(partition, { stable: range.end, readableEnd });
-      ends.set(partition, readableEnd);
-    }));
-    return ends;
+  return {
+    forget: () => known.clear(),
+    async find(
+      bounds: ReadonlyMap<number, LogBounds>,
+      committed: readonly Offsets[],
+    ): Promise<Map<number, bigint>> {
+      const ends = new Map<number, bigint>();
+      await inParallel(bounds, CONCURRENT_LOOKUPS, async ([partition, range]) => {
+        const { start, stable } = range;
+        const behind = committed.length === 0 ||
+          committed.some((offsets) => (offsets.get(partition) ?? start) < stable);
+        const readableEnd = behind ? await find(partition, range) : stable;
+        if (behind) known.set(partition, { stable, readableEnd });
+        ends.set(partition, readableEnd);
+      });
+      return ends;
+    },
   };
 }

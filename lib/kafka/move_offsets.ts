@@ -165,7 +165,7 @@ export interface GroupFacts {
   hasMetrics: boolean;
   /** Whether the brokers know the group; a group without commits and members is unknown. */
   known: boolean;
-  /** All groups that read the topic. */
+  /** The groups that read the topic; only when the group is not known. */
   groupsOfTopic: string[];
   /** The members of the group; see {@linkcode groupMembers}. */
   members: string[];
@@ -176,16 +176,11 @@ export interface GroupFacts {
 /** Reads the facts about a group and a topic. */
 export async function groupFacts(
   settings: KafkaSettings,
-  { group, topic, metricsTopic, topicPrefix }: {
-    group: string;
-    topic: string;
-    metricsTopic: string;
-    topicPrefix: string;
-  },
+  { group, topic, metricsTopic }: { group: string; topic: string; metricsTopic: string },
   signal: AbortSignal,
 ): Promise<GroupFacts> {
   const admin = adminPool(settings);
-  const reader = openLagReader(settings, { topic, topicPrefix });
+  const reader = openLagReader(settings, { topic });
   try {
     return await retry(async () => {
       const topics = await admin.use((client) => client.listTopics());
@@ -193,11 +188,12 @@ export async function groupFacts(
       const ranges = topicExists
         ? await admin.use((client) => logRanges(client, topic))
         : new Map();
+      const known = (await reader.allGroups()).includes(group);
       return {
         topicExists,
         hasMetrics: topics.includes(metricsTopic),
-        known: (await reader.allGroups()).includes(group),
-        groupsOfTopic: topicExists ? await reader.groupsOfTopic() : [],
+        known,
+        groupsOfTopic: topicExists && !known ? (await reader.groupsOfTopic()).groups : [],
         members: await admin.use((client) => groupMembers(client, group)),
         partitions: [...ranges.keys()].sort((a, b) => a - b),
       };

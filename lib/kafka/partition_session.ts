@@ -36,7 +36,7 @@ import {
 } from "./errors.ts";
 import type { ClusterReader } from "./kafkajs/cluster.ts";
 import { type LogRange, logRanges, resolveOffset } from "./offsets.ts";
-import { MAX_BATCH_BYTES, packBatches } from "./produce_batches.ts";
+import { packBatches } from "./produce_batches.ts";
 import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
 import type { SourceRecord, TargetRecord } from "./records.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -95,6 +95,8 @@ export interface SessionContext {
   topic: string;
   /** The delay per record, in milliseconds; 0 for none. */
   throttleMs: number;
+  /** The setting `max.message.bytes` of the topics that are written, where it is known. */
+  maxMessageBytes?: ReadonlyMap<string, number>;
   /** Prepares the work on a partition: restores its state. */
   open(assignment: Assignment): Promise<PartitionWork>;
   /** For the ends of the partitions. */
@@ -312,10 +314,10 @@ export class PartitionSession {
   async #commit(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
     const step = this.#work!.step(records, nextOffset);
     const transaction = await this.#producer!.transaction();
-    for (const { topicMessages, targets } of packBatches(step.outputs)) {
+    const batches = packBatches(step.outputs, this.#context.maxMessageBytes);
+    for (const { topicMessages, targets, isOversized } of batches) {
       // A single record may exceed the limit uncompressed, if it arrived compressed: compress it.
-      const isLarge = targets.some(({ bytes }) => bytes > MAX_BATCH_BYTES);
-      const compression = isLarge ? GZIP : NO_COMPRESSION;
+      const compression = isOversized ? GZIP : NO_COMPRESSION;
       const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages });
       requireAcknowledged(sent, targets);
     }

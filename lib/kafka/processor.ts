@@ -16,8 +16,11 @@ import { watchTopics } from "./topic_watch.ts";
 import { whenEndReached } from "./until_end.ts";
 
 /** What to process. */
-export interface ProcessorOptions
-  extends Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "open"> {
+export interface ProcessorOptions extends
+  Pick<
+    SessionContext,
+    "settings" | "group" | "topic" | "throttleMs" | "open" | "maxMessageBytes"
+  > {
   /** The topic of the state, if there is one: when it is deleted and created again, the processing ends. */
   stateTopic?: string;
   /** How many partitions the topic has. */

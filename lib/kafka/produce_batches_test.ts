@@ -37,6 +37,7 @@ Deno.test("packBatches sends a record that alone is too large by itself", () => 
   const batches = packBatches([record("a", 0, 10), large, record("a", 0, 10)]);
   assertEquals(batches.length, 3);
   assertEquals(batches[1]!.topicMessages[0]!.messages, [large]);
+  assertEquals(batches.map(({ isOversized }) => isOversized), [false, true, false]);
 });
 
 Deno.test("packBatches counts texts and headers with the most bytes that they can take", () => {
@@ -45,6 +46,16 @@ Deno.test("packBatches counts texts and headers with the most bytes that they ca
     { topic: "a", partition: 0, key: text, value: text, headers: { reason: text } },
   ]);
   assert(batch!.targets[0]!.bytes >= 9_000);
+});
+
+Deno.test("packBatches packs less where the topic takes less", () => {
+  const records = Array.from({ length: 10 }, () => record("small", 0, 400));
+  const batches = packBatches([...records, record("b", 0, 4_000)], new Map([["small", 1_100]]));
+  assertEquals(batches.map(({ targets }) => targets.map(({ topic }) => topic)), [
+    ...Array.from({ length: 4 }, () => ["small"]),
+    ["small", "b"],
+  ]);
+  assertEquals(batches.map(({ isOversized }) => isOversized), Array(5).fill(false));
 });
 
 Deno.test("packBatches makes no batch of nothing", () => {

@@ -9,7 +9,7 @@ import { consume } from "./consume.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
 import { type LogRange, logRanges } from "./offsets.ts";
 import type { SourceRecord } from "./records.ts";
-import type { KafkaSettings } from "./settings.ts";
+import { type KafkaSettings, readerSettings } from "./settings.ts";
 
 /** How long to wait for transactions that are under way, in milliseconds. */
 const SETTLING_LIMIT_MS = 5_000;
@@ -46,7 +46,7 @@ export async function readTopic(
   };
   const positions = new Map<number, bigint>();
   await consume({
-    settings,
+    settings: readerSettings(settings),
     topic,
     group,
     concurrency: ranges.size,

@@ -16,6 +16,14 @@ export interface SourceRecord {
   headers?: IHeaders;
   /** When it was sent, in milliseconds since the epoch, in decimal. */
   timestamp?: string;
+  /** Its size as it is stored, in bytes; known of records that were fetched. */
+  size?: number;
+  /**
+   * Whether it is so large that only its beginning was kept, or not all of its headers.
+   *
+   * @default false
+   */
+  isCut?: boolean;
 }
 
 /** A record to be written, its partition chosen. */

@@ -1,15 +1,29 @@
 /**
  * Sending dead letters back to where they came from, once each.
  *
- * The dead letters are processed like orders: what is sent back and the offset of the next dead letter
- * are committed in one transaction. A record that several groups could not read has several dead
- * letters; it is sent back once.
+ * The dead letters are processed like orders: what is sent back, the offset of the next dead letter and
+ * a row with the same progress are committed in one transaction. The row counts when the group's offset
+ * has expired (resumption.ts). A record that several groups could not read has several dead letters; it
+ * is sent back once. A dead letter that was truncated stays: its record is where it came from.
  *
  * @module
  */
+import * as v from "valibot";
+import {
+  commitMark,
+  type CommittedOffset,
+  RecreatedTopicError,
+  resume,
+  type Resumption,
+} from "../resumption.ts";
+import { type Progress, progressRow, StateRows, type StateTable } from "../state_rows.ts";
+import { resendProgress } from "../topics.ts";
+import { withAdmin } from "./client.ts";
 import { adminPool } from "./client_pool.ts";
-import { originOf, resent } from "./dead_letter.ts";
-import { committedOffsets, logRanges, resolveOffset } from "./offsets.ts";
+import { createMissingTopics } from "./create_topics.ts";
+import { isTruncated, originOf, resent } from "./dead_letter.ts";
+import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
+import { type LogRange, logRanges } from "./offsets.ts";
 import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
 import type { SourceRecord } from "./records.ts";
@@ -32,6 +46,8 @@ export interface ResendCounts {
   resent: number;
   /** Further dead letters of records that are sent back once. */
   duplicates: number;
+  /** Dead letters that are not the whole record. */
+  truncated: number;
   /** Records of the topic that are not dead letters of the orders. */
   foreign: number;
 }
@@ -39,12 +55,16 @@ export interface ResendCounts {
 /** The topic of dead letters has one partition. */
 const PARTITION = 0;
 
+function noCounts(): ResendCounts {
+  return { resent: 0, duplicates: 0, truncated: 0, foreign: 0 };
+}
+
 /** Decides about dead letters, in their order. */
 class Resender {
   readonly #ordersTopic: string;
   /** The origins of the dead letters so far. */
   readonly seen: Set<string>;
-  readonly counts: ResendCounts = { resent: 0, duplicates: 0, foreign: 0 };
+  readonly counts = noCounts();
 
   constructor(ordersTopic: string, seen: Iterable<string>) {
     this.#ordersTopic = ordersTopic;
@@ -64,6 +84,10 @@ class Resender {
       return undefined;
     }
     this.seen.add(id);
+    if (isTruncated(record)) {
+      this.counts.truncated++;
+      return undefined;
+    }
     this.counts.resent++;
     return origin;
   }
@@ -78,30 +102,36 @@ function originId(
 /** Shows the dead letters that {@linkcode resendDeadLetters} would send back; changes nothing. */
 export async function planResend(
   settings: KafkaSettings,
-  { topic, ordersTopic, group }: ResendOptions,
+  options: ResendOptions,
   onRecord: (record: SourceRecord) => void,
   signal: AbortSignal,
 ): Promise<ResendCounts> {
+  const { topic, ordersTopic, group } = options;
   const admin = adminPool(settings);
+  const cluster = clusterReader(settings);
   try {
-    const committed = await admin.use((client) => committedOffsets(client, group, topic));
+    const committed = await cluster.stableOffset(group, topic, PARTITION);
     const range = (await admin.use((client) => logRanges(client, topic))).get(PARTITION)!;
-    const next = resolveOffset(committed.get(PARTITION), range);
+    const topics = await admin.use((client) => client.listTopics());
+    const { start } = await standing(settings, options, {
+      ...{ committed, range, cluster, signal },
+      hasProgress: topics.includes(resendProgress(group).name),
+    });
     const resender = new Resender(
       ordersTopic,
-      await originsBefore(settings, { topic, group }, next, signal),
+      await originsBefore(settings, options, start, signal),
     );
     await readTopic(settings, {
       topic,
       group: `${group}-${crypto.randomUUID()}`,
-      ranges: new Map([[PARTITION, { ...range, start: next }]]),
+      ranges: new Map([[PARTITION, { ...range, start }]]),
       onRecord: (record) => {
         if (resender.take(record) !== undefined) onRecord(record);
       },
     }, signal);
     return resender.counts;
   } finally {
-    await admin.close();
+    await Promise.all([admin.close(), cluster.close()]);
   }
 }
 
@@ -112,48 +142,135 @@ export async function planResend(
  */
 export async function resendDeadLetters(
   settings: KafkaSettings,
-  { topic, ordersTopic, group }: ResendOptions,
+  options: ResendOptions,
   signal: AbortSignal,
 ): Promise<ResendCounts> {
-  const counts: ResendCounts = { resent: 0, duplicates: 0, foreign: 0 };
-  await runProcessor({
+  const { topic, ordersTopic, group } = options;
+  const progressTopic = resendProgress(group);
+  await withAdmin(
     settings,
-    group,
-    topic,
-    partitions: 1,
-    throttleMs: 0,
-    untilEnd: true,
-    async open({ committed, range, signal: lost }) {
-      const start = resolveOffset(committed?.offset, range);
-      let seen: Iterable<string> = await originsBefore(settings, { topic, group }, start, lost);
-      return {
-        pending: false,
-        step(records) {
-          const resender = new Resender(ordersTopic, seen);
-          const outputs = records.flatMap((record) => {
-            const origin = resender.take(record);
-            return origin === undefined ? [] : [resent(record, origin)];
-          });
-          return {
-            outputs,
-            committed() {
-              seen = resender.seen;
-              counts.resent += resender.counts.resent;
-              counts.duplicates += resender.counts.duplicates;
-              counts.foreign += resender.counts.foreign;
-            },
-          };
-        },
-      };
-    },
-  }, signal);
+    signal,
+    (admin) => createMissingTopics(admin, [progressTopic], settings.note),
+  );
+  const counts = noCounts();
+  const cluster = clusterReader(settings);
+  try {
+    await runProcessor({
+      settings,
+      group,
+      topic,
+      stateTopic: progressTopic.name,
+      partitions: 1,
+      throttleMs: 0,
+      untilEnd: true,
+      async open({ committed, range, signal: lost }) {
+        const { start, progress, hasMoved } = await standing(settings, options, {
+          ...{ committed, range, cluster, signal: lost },
+          hasProgress: true,
+        });
+        let seen: Iterable<string> = await originsBefore(settings, options, start, lost);
+        let pending = hasMoved;
+        return {
+          start,
+          offsetMetadata: commitMark(progress.topicId),
+          get pending() {
+            return pending;
+          },
+          step(records, nextOffset) {
+            const resender = new Resender(ordersTopic, seen);
+            const outputs = records.flatMap((record) => {
+              const origin = resender.take(record);
+              return origin === undefined ? [] : [resent(record, origin)];
+            });
+            const row = progressRow(PARTITION, { ...progress, nextOffset });
+            outputs.push({ ...row, topic: progressTopic.name, partition: PARTITION });
+            return {
+              outputs,
+              committed() {
+                pending = false;
+                seen = resender.seen;
+                counts.resent += resender.counts.resent;
+                counts.duplicates += resender.counts.duplicates;
+                counts.truncated += resender.counts.truncated;
+                counts.foreign += resender.counts.foreign;
+              },
+            };
+          },
+        };
+      },
+    }, signal);
+  } finally {
+    await cluster.close();
+  }
   return counts;
+}
+
+/** The progress has no counts. */
+const PROGRESS_ONLY: StateTable<string, object> = {
+  writer: "show",
+  nameOf: (name) => name,
+  keyOf: () => undefined,
+  schema: v.object({}),
+  add: (a) => a,
+};
+
+/** Where the sending continues: at the committed offset, or at the stored progress without one. */
+async function standing(
+  settings: KafkaSettings,
+  { topic, group }: ResendOptions,
+  { committed, range, hasProgress, cluster, signal }: {
+    committed: CommittedOffset | undefined;
+    range: LogRange;
+    /** Whether the topic of the progress exists. */
+    hasProgress: boolean;
+    cluster: ClusterReader;
+    signal: AbortSignal;
+  },
+): Promise<{ start: bigint; progress: Progress; hasMoved: boolean }> {
+  const { name } = resendProgress(group);
+  const ids = await cluster.topicIds([topic, name]);
+  const [topicId, stateTopicId] = [ids?.get(topic), ids?.get(name)];
+  const rows = new StateRows(PROGRESS_ONLY);
+  if (hasProgress) {
+    await readTopic(settings, {
+      topic: name,
+      group: `${group}-${crypto.randomUUID()}`,
+      onRecord({ key, value }) {
+        if (key !== null) rows.apply({ key: String(key), value: value && String(value) });
+      },
+    }, signal);
+  }
+  const { progress } = rows.partition(PARTITION);
+  const { start, counts, notes } = resumeOrStartOver({
+    ...{ group, topic, partition: PARTITION, range, committed, progress, topicId, stateTopicId },
+  });
+  // There are no counts to lose.
+  if (progress !== undefined && counts !== "recount") notes.forEach(settings.note);
+  return {
+    start,
+    progress: {
+      ...{ startOffset: start, nextOffset: start, malformed: 0, skipped: 0 },
+      ...{ topicId, stateTopicId },
+    },
+    hasMoved: progress !== undefined && committed?.offset !== start,
+  };
+}
+
+/** The dead letters of a topic that was deleted are gone: those of the new one have not been sent back. */
+function resumeOrStartOver(standing: Parameters<typeof resume>[0]): Resumption {
+  try {
+    return resume(standing);
+  } catch (error) {
+    if (!(error instanceof RecreatedTopicError)) throw error;
+    const note = `topic ${standing.topic} was deleted and created again: starting at its beginning`;
+    return { counts: "drop", start: standing.range.start, notes: [note] };
+  }
 }
 
 /** The origins of the dead letters before an offset. */
 async function originsBefore(
   settings: KafkaSettings,
-  { topic, group }: Pick<ResendOptions, "topic" | "group">,
+  { topic, group }: ResendOptions,
   end: bigint,
   signal: AbortSignal,
 ): Promise<string[]> {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { deadLetters, orderEvents, type TopicSpec } from "../topics.ts";
+import type { Admin } from "kafkajs";
+import { deadLetters, orderEvents, STATE_TOPICS, type TopicSpec } from "../topics.ts";
 import { withAdmin } from "./client.ts";
 import { createMissingTopics } from "./create_topics.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -13,24 +14,35 @@ export interface ServiceTopics {
   orders: string;
   state: string;
   deadLetters: string;
+  /** All topics that the service writes to. */
+  outputs: string[];
   /** How many partitions the orders and the state have. */
   partitions: number;
   /** How many partitions each topic has, by its name. */
   partitionCounts: ReadonlyMap<string, number>;
 }
 
+/** A group that services of another kind use. */
+export class GroupConflictError extends Error {
+  /** Its name in messages and logs. */
+  override name = "GroupConflictError";
+}
+
 /**
  * Creates the topics that are missing. Partition p of the state belongs to partition p of the orders:
  * a state topic that has fewer partitions gets more.
  *
+ * @param options.group The consumer group, prefix included.
  * @param options.state The topic of the state, for a number of partitions.
  * @param options.others More topics of the service.
+ * @throws {GroupConflictError} When the group is that of another kind of service.
  * @throws {Error} When the state topic has more partitions than the orders.
  */
 export function prepareServiceTopics(
   settings: KafkaSettings,
-  { topicPrefix, state, others = [] }: {
+  { topicPrefix, group, state, others = [] }: {
     topicPrefix: string;
+    group: string;
     state: (partitions: number) => TopicSpec;
     others?: TopicSpec[];
   },
@@ -43,9 +55,12 @@ export function prepareServiceTopics(
     const partitionCounts = await createMissingTopics(admin, specs, settings.note);
     const partitions = partitionCounts.get(orders)!;
     const stateSpec = state(partitions);
+    await requireOwnGroup(admin, group, stateSpec.name);
     const found = (await createMissingTopics(admin, [stateSpec], settings.note)).get(
       stateSpec.name,
     )!;
+    // Once more: another service may have been started at the same time.
+    await requireOwnGroup(admin, group, stateSpec.name);
     if (found > partitions) {
       throw new Error(
         `topic ${stateSpec.name} has ${found} partitions and ${orders} only ${partitions}: it belongs ` +
@@ -60,7 +75,21 @@ export function prepareServiceTopics(
     }
     return {
       ...{ orders, state: stateSpec.name, deadLetters: dead },
+      outputs: [stateSpec.name, dead, ...others.map(({ name }) => name)],
       ...{ partitions, partitionCounts },
     };
   });
+}
+
+/** Services of two kinds in one group would share its partitions, and each would miss orders. */
+async function requireOwnGroup(admin: Admin, group: string, stateTopic: string): Promise<void> {
+  const topics = await admin.listTopics();
+  for (const [kind, stateOf] of Object.entries(STATE_TOPICS)) {
+    const { name } = stateOf(group);
+    if (name === stateTopic || !topics.includes(name)) continue;
+    throw new GroupConflictError(
+      `group ${group} is one of ${kind}: there is topic ${name}; services of two kinds need two ` +
+        "groups, each reads all orders",
+    );
+  }
 }

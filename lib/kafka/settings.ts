@@ -18,12 +18,36 @@ export interface KafkaSettings {
   note: (line: string) => void;
 }
 
-/** The settings that the common flags describe. */
+/**
+ * The settings that the common flags describe.
+ *
+ * @param program The name that brokers show for this program, with the host and the process id.
+ */
 export function kafkaSettings(
-  clientId: string,
+  program: string,
   options: { brokers: string[]; timeout: number; verbose: boolean },
   note: (line: string) => void,
 ): KafkaSettings {
   const { brokers, timeout, verbose } = options;
+  const clientId = `${program}@${hostname()}-${Deno.pid}`;
   return { brokers, clientId, timeoutMs: timeout, verbose, note };
+}
+
+/** The name of this machine; "unknown" where it is not permitted to ask for it. */
+function hostname(): string {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
+  return state === "granted" ? Deno.hostname() : "unknown";
+}
+
+const READER = "-reader";
+
+/** Settings for reading with a consumer group that commits nothing; {@linkcode isReader} knows it by them. */
+export function readerSettings(settings: KafkaSettings): KafkaSettings {
+  const [program, ...place] = settings.clientId.split("@");
+  return { ...settings, clientId: [`${program}${READER}`, ...place].join("@") };
+}
+
+/** Whether a client has {@linkcode readerSettings}. */
+export function isReader(clientId: string): boolean {
+  return clientId.split("@")[0]!.endsWith(READER);
 }

@@ -9,13 +9,16 @@
  *
  * @module
  */
+import { retry } from "../async.ts";
 import type { NotOrders } from "../order.ts";
 import { type PartitionState, partitionState } from "../partition_state.ts";
 import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
 import type { PartitionRows, StateRows, StateTable } from "../state_rows.ts";
-import { deadLetter } from "./dead_letter.ts";
-import { FinalError } from "./errors.ts";
+import { adminPool } from "./client_pool.ts";
+import { deadLetter, DeadLetterNotes, type DeadLetterTopic } from "./dead_letter.ts";
+import { FinalError, whileRetriable } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
+import { DEFAULT_LIMIT, messageLimits } from "./message_limits.ts";
 import type { Assignment, PartitionWork, Step } from "./partition_session.ts";
 import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
@@ -85,7 +88,18 @@ export async function runService<K, C extends object>(
   const stopReport = new AbortController();
   const reportLoop = report.keep(stopReport.signal).catch(onFailure);
   const cluster = clusterReader(settings);
+  const admin = adminPool(settings);
+  const notes = new DeadLetterNotes(settings.note);
   try {
+    const limits = await retry(
+      () => messageLimits(admin, topics.outputs),
+      whileRetriable(settings, signal),
+    );
+    const deadLetters: DeadLetterTopic = {
+      topic: topics.deadLetters,
+      ...DEFAULT_LIMIT,
+      ...limits.get(topics.deadLetters),
+    };
     await runProcessor({
       settings,
       group,
@@ -94,27 +108,34 @@ export async function runService<K, C extends object>(
       partitions: topics.partitions,
       throttleMs: service.throttleMs,
       untilEnd: service.untilEnd,
-      open: (assignment) => openPartition(service, { assignment, view, cluster }),
+      maxMessageBytes: new Map(
+        [...limits].map(([topic, { maxMessageBytes }]) => [topic, maxMessageBytes]),
+      ),
+      open: (assignment) =>
+        openPartition(service, { assignment, view, cluster, deadLetters, notes }),
     }, AbortSignal.any([signal, failure.signal]));
     failure.signal.throwIfAborted();
     await report.catchUp(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
   } finally {
     stopReport.abort();
     await reportLoop;
+    notes.close();
     if (report.isComplete) await report.write();
     service.finish(report.isComplete ? view.rows : undefined);
     stopView.abort();
-    await Promise.all([view.closed, cluster.close()]);
+    await Promise.all([view.closed, cluster.close(), admin.close()]);
   }
 }
 
 /** Restores the state of a partition as it was committed. */
 async function openPartition<K, C extends object>(
   service: StatefulService<K, C>,
-  { assignment, view, cluster }: {
+  { assignment, view, cluster, deadLetters, notes }: {
     assignment: Assignment;
     view: StateView<K, C>;
     cluster: ClusterReader;
+    deadLetters: DeadLetterTopic;
+    notes: DeadLetterNotes;
   },
 ): Promise<PartitionWork> {
   const { settings, group, topics: { orders, state } } = service;
@@ -125,11 +146,11 @@ async function openPartition<K, C extends object>(
     const { counts, progress } = view.rows.partition(partition);
     return { counts: new Map(counts), progress };
   });
-  const { counts, start, notes } = resumeOrRefuse({
+  const { counts, start, notes: warnings } = resumeOrRefuse({
     ...{ group, topic: orders, partition, committed, range, topicId, stateTopicId },
     progress: stored.progress,
   });
-  notes.forEach(settings.note);
+  warnings.forEach(settings.note);
 
   const fresh = { startOffset: start, nextOffset: start, malformed: 0, skipped: 0 };
   const kept = counts === "keep" ? stored : undefined;
@@ -154,10 +175,10 @@ async function openPartition<K, C extends object>(
     get pending() {
       return stateOfPartition.pending;
     },
-    step: (records, nextOffset) => {
-      const processed = service.process(records);
-      return stepOf(service, processed, { partition, state: stateOfPartition, nextOffset });
-    },
+    step: (records, nextOffset) =>
+      stepOf(service, service.process(records), {
+        ...{ partition, state: stateOfPartition, nextOffset, deadLetters, notes },
+      }),
   };
 }
 
@@ -165,23 +186,27 @@ async function openPartition<K, C extends object>(
 function stepOf<K, C extends object>(
   { group, topics }: StatefulService<K, C>,
   { counts, skipped, malformed, outputs, committed }: Processed<K, C>,
-  { partition, state, nextOffset }: {
+  { partition, state, nextOffset, deadLetters, notes }: {
     partition: number;
     state: PartitionState<K, C>;
     nextOffset: bigint;
+    deadLetters: DeadLetterTopic;
+    notes: DeadLetterNotes;
   },
 ): Step {
   const change = state.add({ counts, skipped, malformed: malformed.length }, nextOffset);
-  for (const { record, reason } of malformed) {
-    const origin = { topic: topics.orders, partition, group, reason };
-    outputs.push(deadLetter(record, topics.deadLetters, origin));
-  }
+  const letters = malformed.map(({ record, reason }) => ({
+    record,
+    origin: { topic: topics.orders, partition, group, reason },
+  }));
+  for (const { record, origin } of letters) outputs.push(deadLetter(record, deadLetters, origin));
   for (const row of change.rows) outputs.push({ ...row, topic: topics.state, partition });
   return {
     outputs,
     committed() {
       change.committed();
       committed();
+      for (const { record, origin } of letters) notes.add(record.offset, origin);
     },
   };
 }

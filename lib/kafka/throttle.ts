@@ -1,5 +1,6 @@
 /**
- * The slices in which a batch is committed: all of it at once, unless a throttle slows it down.
+ * The slices in which a batch is committed: all of it at once, unless it is large or a throttle slows
+ * it down.
  *
  * @module
  */
@@ -7,6 +8,12 @@ import type { SourceRecord } from "./records.ts";
 
 /** How long a throttled slice takes, in milliseconds: short, so that the lag is seen to fall. */
 const THROTTLED_SLICE_MS = 250;
+
+/**
+ * How many bytes of values are committed together. An order's movements repeat its id for each item:
+ * they can take thirty times the bytes of the order.
+ */
+const SLICE_BYTES = 1_048_576;
 
 /** Records that are committed together. */
 export interface CommitSlice {
@@ -27,10 +34,18 @@ export function* commitSlices(
   endOffset: bigint,
   throttleMs: number,
 ): Generator<CommitSlice> {
-  const size = throttleMs > 0 ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs)) : Infinity;
-  for (let from = 0; from === 0 || from < records.length; from += size) {
-    const slice = records.slice(from, from + size);
-    const isLast = from + size >= records.length;
+  const most = throttleMs > 0 ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs)) : Infinity;
+  let from = 0;
+  do {
+    let end = from;
+    let bytes = 0;
+    do bytes += records[end++]?.value?.length ?? 0; while (
+      end < records.length && end - from < most &&
+      bytes + (records[end]!.value?.length ?? 0) <= SLICE_BYTES
+    );
+    const slice = records.slice(from, end);
+    const isLast = end >= records.length;
     yield { records: slice, nextOffset: isLast ? endOffset : BigInt(slice.at(-1)!.offset) + 1n };
-  }
+    from = end;
+  } while (from < records.length);
 }

@@ -25,6 +25,23 @@ Deno.test("commitSlices takes about a quarter of a second's records at a time un
   ]);
 });
 
+Deno.test("commitSlices commits about a megabyte at once, and a larger record by itself", () => {
+  const sizes = [400_000, 500_000, 200_000, 5_000_000, 100];
+  const batch = sizes.map((bytes, index) => ({
+    offset: String(index),
+    key: null,
+    value: Buffer.alloc(bytes),
+  }));
+  const slices = [...commitSlices(batch, 9n, 0)];
+  assertEquals(slices.map(({ records }) => records.map(({ offset }) => offset).join()), [
+    "0,1",
+    "2",
+    "3",
+    "4",
+  ]);
+  assertEquals(slices.map(({ nextOffset }) => nextOffset), [2n, 3n, 4n, 9n]);
+});
+
 Deno.test("commitSlices takes single records when each waits longer than a step", () => {
   const batch = records(0, 5);
   assertEquals([...commitSlices(batch, 6n, 10_000)], [

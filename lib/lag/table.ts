@@ -30,6 +30,8 @@ export interface LagReport {
   topic: string;
   /** The groups. */
   groups: readonly GroupStatus[];
+  /** How many groups are not shown, because only our own readers have them. */
+  hidden: number;
 }
 
 /** How the table looks. */
@@ -48,7 +50,7 @@ export const LAG_HELP =
              the beginning
   WARN       the offset moves, but the lag has not decreased in the window
   STALL      a consumer is assigned, but the offset has not moved in the window
-  STOP       there is lag and no consumer
+  STOP       there is lag, no consumer, and no offset of the group moves
   REWIND     the offset moved backwards in the window: it was reset
 
 The window is the last ten samples with --watch, otherwise two samples one
@@ -57,12 +59,13 @@ the group, so it shows at once.
 
 Lag is counted in offsets, up to the last record that a read_committed consumer
 can see: transaction markers and aborted records at the end do not count. It is
-never negative; "–" means no commit. Rates are per second over the window. The
-time to drain is lag ÷ (out − in).
+never negative; "–" means no commit. BEHIND is the age of the oldest record that
+is not committed yet, by the time at which it was sent. Rates are per second
+over the window. The time to drain is lag ÷ (out − in).
 
 On a narrow terminal ids are cut in their middle, and columns are left out in
 this order: START, IN/S, OUT/S and DRAINS together, then HOST, MEMBER, END,
-COMMITTED, VERDICT. Output to a pipe or a file is complete; so is --json.
+COMMITTED, BEHIND, VERDICT. Output to a pipe or a file is complete; so is --json.
 
 Exit codes: 0 no group is behind by more than --fail-above, 3 a group is,
 1 an error, 2 wrong usage. The records of partitions without a commit count as
@@ -92,6 +95,7 @@ function groupLines(group: GroupStatus, { columns, history }: TableLayout): stri
     `in ${rateText(group.producePerSecond)}`,
     `out ${rateText(group.consumePerSecond)}`,
     drainText(group),
+    behindText(group),
   ].filter((fact) => fact !== "");
   const title = filled(
     [
@@ -122,6 +126,7 @@ function noteLines({ partition, note }: PartitionStatus, columns: number): strin
 }
 
 function stateText({ state, members }: GroupStatus): string {
+  if (state === "Gone") return "there is no such group any more";
   if (members === undefined) return "members unknown (group protocol of Kafka 4)";
   if (members === 0) return `${state}, no members`;
   return `${state}, ${members} member${members === 1 ? "" : "s"}`;
@@ -132,6 +137,10 @@ function drainText({ drainSeconds, lag, verdict }: GroupStatus): string {
   if (drainSeconds < Infinity) return `drains in ${durationText(drainSeconds)}`;
   // A consumer that keeps pace with the producer always has some records in progress.
   return verdict === "OK" ? "keeps pace" : "does not drain";
+}
+
+function behindText({ secondsBehind = 0 }: GroupStatus): string {
+  return secondsBehind === 0 ? "" : `oldest record ${durationText(secondsBehind)} old`;
 }
 
 interface Column {
@@ -145,6 +154,7 @@ const COLUMNS: readonly Column[] = [
   { title: "COMMITTED", text: (row) => row.lag === undefined ? "–" : String(row.committed) },
   { title: "END", text: (row) => String(row.end) },
   { title: "LAG", text: (row) => row.lag === undefined ? "–" : String(row.lag) },
+  { title: "BEHIND", text: (row) => durationText(row.secondsBehind) },
   { title: "IN/S", text: (row) => rateText(row.producePerSecond, "") },
   { title: "OUT/S", text: (row) => rateText(row.consumePerSecond, "") },
   { title: "DRAINS", text: (row) => durationText(row.drainSeconds) },
@@ -154,7 +164,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** The columns that are left out while the table is too wide, first to last. */
-const LEFT_OUT = ["START IN/S OUT/S DRAINS", "HOST", "MEMBER", "END", "COMMITTED", "VERDICT"]
+const LEFT_OUT = ["START IN/S OUT/S DRAINS", "HOST", "MEMBER", "END", "COMMITTED", "BEHIND", "VERDICT"]
   .map((titles) => titles.split(" "));
 const ALIGNED_LEFT = ["VERDICT", "HOST", "MEMBER"];
 const INDENT = 2;
@@ -222,10 +232,11 @@ function rateText(perSecond: number | undefined, unit = "/s"): string {
 }
 
 /** One sample as a line of JSON. */
-export function lagJson({ timeMs, topic, groups }: LagReport): string {
+export function lagJson({ timeMs, topic, groups, hidden }: LagReport): string {
   return JSON.stringify({
     time: new Date(timeMs).toISOString(),
     topic,
+    groups_not_shown: hidden,
     groups: groups.map((group) => ({
       group: group.group,
       state: group.state,
@@ -234,6 +245,7 @@ export function lagJson({ timeMs, topic, groups }: LagReport): string {
       lag: group.lag ?? null,
       without_commit: group.unread,
       behind: behindBy(group),
+      seconds_behind: rounded(group.secondsBehind),
       ...ratesJson(group),
       partitions: group.partitions.map((row) => ({
         partition: row.partition,
@@ -242,6 +254,7 @@ export function lagJson({ timeMs, topic, groups }: LagReport): string {
         end: Number(row.end),
         readable_end: Number(row.readableEnd),
         lag: row.lag ?? null,
+        seconds_behind: rounded(row.secondsBehind),
         ...ratesJson(row),
         verdict: row.verdict,
         member: row.owner?.id ?? null,

@@ -13,6 +13,7 @@ const OWNER: Member = {
 function statusOf(lags: number[], group = "analytics", owner = OWNER) {
   return groupStatus(lags.map((lag, index) => ({
     timeMs: index * 1_000,
+    topicId: undefined,
     group,
     state: "Stable",
     members: 1,
@@ -23,6 +24,7 @@ function statusOf(lags: number[], group = "analytics", owner = OWNER) {
       end: 2_000_000n,
       stable: 2_000_000n,
       readableEnd: 2_000_000n,
+      oldestMs: -8_000,
       owner,
     }, {
       partition: 1,
@@ -31,6 +33,7 @@ function statusOf(lags: number[], group = "analytics", owner = OWNER) {
       end: 0n,
       stable: 0n,
       readableEnd: 0n,
+      oldestMs: undefined,
       owner: undefined,
     }],
   })));
@@ -41,10 +44,10 @@ Deno.test("lagTable at 80 columns", () => {
   assertEquals(
     lagTable([statusOf([3_000, 2_000, 1_500])], { columns: 80, history: true }),
     `analytics  OK  lag 1,500  █▆▅
-  Stable, 1 member · in 0/s · out 750/s · drains in 2 s
-  P  COMMITTED      END   LAG  VERDICT    HOST       MEMBER
-  0    1998500  2000000  1500  OK         127.0.0.1  order-stream-…-5d2f6e8f2f10
-  1          –        0     –  no commit  –          –`,
+  Stable, 1 member · in 0/s · out 750/s · drains in 2 s · oldest record 10 s old
+  P  COMMITTED      END   LAG  BEHIND  VERDICT    HOST       MEMBER
+  0    1998500  2000000  1500    10 s  OK         127.0.0.1  order-str…f6e8f2f10
+  1          –        0     –       –  no commit  –          –`,
   );
 });
 
@@ -67,11 +70,11 @@ Deno.test("lagTable leaves out columns in the order that --help states, and runs
       .find((line) => /^ +P /.test(line))!.trim().split(/ +/).join(" ")
   );
   assertEquals(headings, [
-    "P START COMMITTED END LAG IN/S OUT/S DRAINS VERDICT HOST MEMBER",
-    "P COMMITTED END LAG VERDICT MEMBER",
-    "P COMMITTED END LAG VERDICT MEMBER",
-    "P COMMITTED LAG VERDICT",
-    "P LAG VERDICT",
+    "P START COMMITTED END LAG BEHIND IN/S OUT/S DRAINS VERDICT HOST MEMBER",
+    "P COMMITTED END LAG BEHIND VERDICT MEMBER",
+    "P COMMITTED END LAG BEHIND VERDICT",
+    "P LAG BEHIND VERDICT",
+    "P LAG BEHIND VERDICT",
     "P LAG VERDICT",
   ]);
   for (let columns = 20; columns < 130; columns++) {
@@ -88,10 +91,10 @@ Deno.test("lagTable shows ids from elsewhere without what steers a terminal, in 
   assertEquals(
     text,
     String.raw`g\u001b[31m\u000a漢字  OK  lag 2
-  Stable, 1 member · in 0/s · out 1.0/s · drains in 2 s
-  P  START  COMMITTED      END  LAG  IN/S  OUT/S  DRAINS  VERDICT    HOST      MEMBER
-  0      0    1999998  2000000    2     0    1.0     2 s  OK         漢\u0007  \u001b[2J\u001b[32mOK lag 0\u000d\u000a漢字🍔\u202e-7b3fd7c5
-  1      0          –        0    –     0      –       –  no commit  –         –`,
+  Stable, 1 member · in 0/s · out 1.0/s · drains in 2 s · oldest record 9 s old
+  P  START  COMMITTED      END  LAG  BEHIND  IN/S  OUT/S  DRAINS  VERDICT    HOST      MEMBER
+  0      0    1999998  2000000    2     9 s     0    1.0     2 s  OK         漢\u0007  \u001b[2J\u001b[32mOK lag 0\u000d\u000a漢字🍔\u202e-7b3fd7c5
+  1      0          –        0    –       –     0      –       –  no commit  –         –`,
   );
 });
 
@@ -102,7 +105,7 @@ Deno.test("sparkline is flat at 0, shows the smallest lag, and ends with the new
 });
 
 Deno.test("lagJson has null for unknown values", () => {
-  const line = lagJson({ timeMs: 0, topic: "order-events", groups: [statusOf([10])] });
+  const line = lagJson({ timeMs: 0, topic: "order-events", groups: [statusOf([10])], hidden: 0 });
   assert(!line.includes("\n"));
   const { time, groups: [group] } = JSON.parse(line);
   assertEquals(time, "1970-01-01T00:00:00.000Z");

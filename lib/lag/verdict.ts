@@ -33,6 +33,11 @@ export interface PartitionSample {
   stable: bigint;
   /** The offset after the last record that a `read_committed` reader can see. */
   readableEnd: bigint;
+  /**
+   * When the first record after the committed offset was sent, in milliseconds since the epoch;
+   * `undefined` when it is not known, or there is none.
+   */
+  oldestMs: number | undefined;
   /** The member to which the partition is assigned. */
   owner: Member | undefined;
 }
@@ -41,9 +46,11 @@ export interface PartitionSample {
 export interface GroupSample {
   /** When it was taken, in milliseconds since the epoch. */
   timeMs: number;
+  /** The id of the topic; `undefined` when the brokers have none. */
+  topicId: string | undefined;
   /** The group. */
   group: string;
-  /** Its state as Kafka names it, such as `Stable` or `Empty`. */
+  /** Its state as Kafka names it, such as `Stable` or `Empty`; `Gone` when there is no such group. */
   state: string;
   /** The number of members; `undefined` when the brokers do not report it. */
   members: number | undefined;
@@ -66,6 +73,11 @@ export interface LagStatus {
   lag: number | undefined;
   /** The records of partitions without a commit; 0 when all have one. */
   unread: number;
+  /**
+   * The age of the oldest record that is not committed yet; of a group, the highest of its partitions.
+   * 0 without a lag, `undefined` when it is not known.
+   */
+  secondsBehind: number | undefined;
   /** Records written per second; `undefined` with only one sample. */
   producePerSecond: number | undefined;
   /** Records committed per second since the last rewind. */
@@ -120,10 +132,14 @@ export function behindBy({ lag, unread }: Pick<LagStatus, "lag" | "unread">): nu
  * @param samples Oldest first, at least one. Verdicts and rates use the last
  * {@linkcode WINDOW_SAMPLES}, the history uses all.
  */
-export function groupStatus(samples: readonly GroupSample[]): GroupStatus {
+export function groupStatus(allSamples: readonly GroupSample[]): GroupStatus {
+  const samples = sinceTopicWentBack(allSamples);
   const window = samples.slice(-WINDOW_SAMPLES);
+  const isAlive = hasMoved(samples);
   const newest = window.at(-1)!;
-  const partitions = newest.partitions.map((partition) => partitionStatus(partition, window));
+  const partitions = newest.partitions.map((partition) =>
+    partitionStatus(partition, { window, isAlive })
+  );
   const committed = partitions.filter(({ lag }) => lag !== undefined);
   const lag = committed.length === 0 ? undefined : sumOf(committed.map((each) => each.lag));
   const unread = sumOf(partitions.map((each) => each.unread)) ?? 0;
@@ -136,6 +152,7 @@ export function groupStatus(samples: readonly GroupSample[]): GroupStatus {
     ...newest,
     lag,
     unread,
+    secondsBehind: maxOf(committed.map((each) => each.secondsBehind)),
     producePerSecond,
     consumePerSecond,
     drainSeconds: drainSeconds(lag, producePerSecond, consumePerSecond),
@@ -149,9 +166,33 @@ export function groupStatus(samples: readonly GroupSample[]): GroupStatus {
   };
 }
 
+/** The samples since the topic was created again or lost records: older ones say nothing any more. */
+function sinceTopicWentBack(samples: readonly GroupSample[]): readonly GroupSample[] {
+  for (let index = samples.length - 1; index > 0; index--) {
+    const before = samples[index - 1]!;
+    const after = samples[index]!;
+    const ends = new Map(before.partitions.map(({ partition, end }) => [partition, end]));
+    const wentBack = after.partitions.some(({ partition, end }) =>
+      end < (ends.get(partition) ?? 0n)
+    );
+    if (wentBack || before.topicId !== after.topicId) return samples.slice(index);
+  }
+  return samples;
+}
+
+/** Whether an offset has moved on. Flink and others commit without being members of the group. */
+function hasMoved(samples: readonly GroupSample[]): boolean {
+  return samples.some(({ partitions }, index) =>
+    index > 0 && partitions.some(({ partition, committed = -1n }) => {
+      const before = samples[index - 1]!.partitions.find((each) => each.partition === partition);
+      return before?.committed !== undefined && committed > before.committed;
+    })
+  );
+}
+
 function partitionStatus(
   newest: PartitionSample,
-  window: readonly GroupSample[],
+  { window, isAlive }: { window: readonly GroupSample[]; isAlive: boolean },
 ): PartitionStatus {
   const seen = window.flatMap(({ timeMs, state, members, partitions }) =>
     partitions.filter(({ partition }) => partition === newest.partition)
@@ -169,30 +210,43 @@ function partitionStatus(
     ...newest,
     lag,
     unread: lag === undefined ? difference(newest.readableEnd, newest.logStart) : 0,
+    secondsBehind: lag === 0 ? 0 : ageSeconds(newest.oldestMs, window.at(-1)!.timeMs),
     producePerSecond: produced,
     consumePerSecond: consumed,
     drainSeconds: drainSeconds(lag, produced, consumed),
-    verdict: verdictOf(seen, lag),
+    verdict: verdictOf(seen, { lag, isAlive }),
     note: noteOf(newest),
   };
 }
 
 type Seen = PartitionSample & Pick<GroupSample, "timeMs" | "state" | "members">;
 
-function verdictOf(seen: readonly Seen[], lag: number | undefined): Verdict {
+function ageSeconds(sentMs: number | undefined, nowMs: number): number | undefined {
+  return sentMs === undefined ? undefined : Math.max(0, nowMs - sentMs) / 1_000;
+}
+
+function verdictOf(
+  seen: readonly Seen[],
+  { lag, isAlive }: { lag: number | undefined; isAlive: boolean },
+): Verdict {
   if (lag === undefined) return "NO_COMMIT";
   if (lag === 0) return "OK";
   if (afterLastRewind(seen).length < seen.length) return "REWIND";
-  if (!isConsumed(seen.at(-1)!)) return "STOP";
+  if (!isConsumed(seen.at(-1)!, isAlive)) return "STOP";
   const lags = seen.map(lagOf).filter((each) => each !== undefined);
   if (lags.includes(0) || lags.length < 2) return "OK";
   if (seen.every(({ committed }) => committed === seen[0]!.committed)) return "STALL";
   return lags.some((each, index) => index > 0 && each < lags[index - 1]!) ? "OK" : "WARN";
 }
 
-/** Whether the partition has a consumer, or a rebalance is about to assign one. */
-function isConsumed({ owner, state, members }: Seen): boolean {
-  return owner !== undefined || members === undefined || /Rebalanc|Assigning/.test(state);
+/**
+ * Whether the partition has a consumer, or a rebalance is about to assign one.
+ *
+ * @param isAlive Whether the group's offsets move, with members or without.
+ */
+function isConsumed({ owner, state, members }: Seen, isAlive: boolean): boolean {
+  return owner !== undefined || members === undefined || /Rebalanc|Assigning/.test(state) ||
+    (members === 0 && isAlive);
 }
 
 /** The samples since the offset last moved backwards; all when it never did. */
@@ -246,6 +300,12 @@ function drainSeconds(
 
 function difference(end: bigint, position: bigint): number {
   return end > position ? Number(end - position) : 0;
+}
+
+/** The highest of the known values; `undefined` when none is known. */
+function maxOf(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
 }
 
 /** The sum of the known values; `undefined` when none is known. */

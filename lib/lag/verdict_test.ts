@@ -23,6 +23,7 @@ function partition(
     end: 100n,
     stable: 100n,
     readableEnd: 100n,
+    oldestMs: undefined,
     owner: OWNER,
     ...rest,
   };
@@ -35,6 +36,7 @@ function statusOf(
 ): GroupStatus {
   return groupStatus(samples.map((partitions, index) => ({
     timeMs: index * 1_000,
+    topicId: undefined,
     group: "analytics",
     state: "Stable",
     members: 1,
@@ -159,4 +161,52 @@ Deno.test("groupStatus has no time to drain when the lag does not decrease", () 
 Deno.test("groupStatus gives a group its worst verdict", () => {
   const stalled = partition(10, { partition: 1 });
   assertEquals(statusOf([[partition(100), stalled], [partition(100), stalled]]).verdict, "STALL");
+});
+
+Deno.test("groupStatus judges a group without members by its movement", () => {
+  const empty = { state: "Empty", members: 0 };
+  const of = (offsets: number[][]) =>
+    statusOf(
+      offsets.map((committed) =>
+        committed.map((offset, index) => partition(offset, { partition: index, owner: undefined }))
+      ),
+      empty,
+    );
+  assertEquals(of([[10, 10], [10, 10]]).verdict, "STOP");
+  assertEquals(of([[10, 10], [20, 20]]).verdict, "OK");
+  // One partition moves, so the group is alive, and the other one stands still.
+  assertEquals(of([[10, 10], [20, 10]]).partitions.map(({ verdict }) => verdict), ["OK", "STALL"]);
+  // Commits may be minutes apart.
+  const rarely = [[10, 10], ...Array.from({ length: 20 }, () => [20, 20])];
+  assertEquals(of(rarely).verdict, "STALL");
+});
+
+Deno.test("groupStatus forgets what was before the topic was created again or lost records", () => {
+  const before = [partition(90), partition(95)];
+  const after = [partition(3, { end: 5n, stable: 5n, readableEnd: 5n })];
+  const wentBack = statusOf([before.slice(0, 1), before.slice(1), after]);
+  assertEquals([wentBack.history, wentBack.consumePerSecond, wentBack.verdict], [
+    [2],
+    undefined,
+    "OK",
+  ]);
+  const status = groupStatus([
+    { ...wentBack, partitions: [partition(90)], topicId: "a" },
+    { ...wentBack, partitions: [partition(20, { end: 200n, readableEnd: 200n })], topicId: "b" },
+  ]);
+  assertEquals([status.history, status.verdict], [[180], "OK"]);
+});
+
+Deno.test("groupStatus says how old the oldest record is that is not committed", () => {
+  const rows = [
+    partition(100, { partition: 0 }),
+    partition(90, { partition: 1, oldestMs: -5_000 }),
+    partition(80, { partition: 2, oldestMs: -20_000 }),
+    partition(undefined, { partition: 3 }),
+    // Its sender's clock is ahead.
+    partition(80, { partition: 4, oldestMs: 3_000 }),
+  ];
+  const status = statusOf([rows]);
+  assertEquals(status.partitions.map((row) => row.secondsBehind), [0, 5, 20, undefined, 0]);
+  assertEquals(status.secondsBehind, 20);
 });

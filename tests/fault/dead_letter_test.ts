@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { randomBytes } from "node:crypto";
+import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { kafkaClient } from "../../lib/kafka/client.ts";
 import { chosenPartition } from "../../lib/kafka/producers.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
@@ -11,6 +13,7 @@ import type { SourceRecord } from "../../lib/kafka/records.ts";
 import { deadLetters, orderEvents } from "../../lib/topics.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
 import { type TestRun, testRun } from "../support/run.ts";
+import { publishCompressed } from "../support/zstd_batch.ts";
 
 const PARTITIONS = 6;
 const ORDERS = 600;
@@ -63,6 +66,119 @@ Deno.test("poison in every partition becomes dead letters, once per group and as
   }
   assertEquals(letters.length, 2 * poison.length);
 });
+
+Deno.test("records that fit nowhere stop no service, and are reported", async () => {
+  await using run = await testRun("too-large");
+  const topic = orderEvents(run.prefix).name;
+  await run.json("producer.ts", ["--count", "10"]);
+  const large = await publishTooLarge(run, topic);
+
+  const moved = await run.start("inventory.ts", ["--until-end", "--json"]).ended;
+  const counted = await run.start("analytics.ts", ["--until-end", "--output", run.file]).ended;
+  assertEquals([moved.exitCode, counted.exitCode], [0, 0], moved.stderr + counted.stderr);
+  const { orders, reserved, malformed } = JSON.parse(moved.stdout);
+  assertEquals([orders, malformed], [10 + LARGEST_ORDERS, large.length]);
+  assert(reserved >= LARGEST_ORDERS * 1_000);
+  assertStringIncludes(counted.stdout, `Total Orders: ${10 + LARGEST_ORDERS}\n`);
+  assertStringIncludes(counted.stdout, `\nDead Letters: ${large.length}\n`);
+  for (const { stderr } of [moved, counted]) {
+    for (const { offset } of large) {
+      assertMatch(stderr, new RegExp(`dead letter: partition 0 of \\S+, offset ${offset}: \\S`));
+    }
+  }
+
+  const letters: SourceRecord[] = [];
+  await readTopic(run.settings, {
+    topic: deadLetters(run.prefix).name,
+    group: `${run.prefix}check`,
+    onRecord: (record) => letters.push(record),
+  }, run.signal);
+  assertEquals(letters.length, 2 * large.length);
+  for (const { offset, truncated, bytes, check } of large) {
+    const ofRecord = letters.filter(({ headers }) => String(headers?.["dlq.offset"]) === offset);
+    assertEquals(ofRecord.length, 2, "one of each group");
+    for (const { value, headers = {} } of ofRecord) {
+      assertEquals(headers["dlq.truncated"]?.toString(), truncated);
+      if (truncated !== undefined) {
+        const original = Number(headers["dlq.original-bytes"]);
+        assert(original >= bytes && original < bytes + 1_000, `${original} is not ${bytes}`);
+      }
+      check(value!, headers);
+    }
+  }
+});
+
+/** How many of the largest valid orders there are, in one batch. */
+const LARGEST_ORDERS = 50;
+
+/** Publishes records that are too large for something; returns what becomes of them. */
+async function publishTooLarge(run: TestRun, topic: string) {
+  // As an administrator makes it, without our settings.
+  const admin = adminPool(run.settings);
+  const dead = deadLetters(run.prefix).name;
+  await admin.use((client) =>
+    client.createTopics({ waitForLeaders: true, topics: [{ topic: dead, numPartitions: 1 }] })
+  );
+  await admin.close();
+  const producer = kafkaClient(run.settings).producer({ createPartitioner: chosenPartition });
+  await producer.connect();
+  const send = async (value: Buffer, headers: Record<string, Buffer> = {}) => {
+    const [sent] = await producer.send({ topic, messages: [{ partition: 0, value, headers }] });
+    return sent!.baseOffset!;
+  };
+  const many = (count: number, bytes: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [
+        `h${index}`,
+        (index % 2 === 0 ? null : Buffer.alloc(bytes, 0xff)) as unknown as Buffer,
+      ]),
+    );
+  const incompressible = randomBytes(1_048_400);
+  const invalid = Buffer.from("{}");
+  const large = [
+    {
+      offset: await send(incompressible),
+      truncated: "value",
+      bytes: incompressible.length,
+      check: (value: Buffer) =>
+        assertEquals(incompressible.subarray(0, value.length).equals(value), true),
+    },
+    {
+      offset: await send(invalid, many(5_000, 4)),
+      truncated: undefined,
+      bytes: 0,
+      check: (_: Buffer, headers: object) =>
+        assertEquals(Object.entries(headers).slice(0, 5_000), Object.entries(many(5_000, 4))),
+    },
+    {
+      offset: await send(invalid, many(20_000, 80)),
+      truncated: "headers",
+      bytes: 958_000,
+      check: (value: Buffer, headers: object) => {
+        assertEquals(value, invalid);
+        assert(Object.keys(headers).length > 1_000);
+      },
+    },
+  ];
+  await producer.disconnect();
+  const zeros = Buffer.alloc(1_000_000);
+  const bomb = { topic, partition: 0, values: [Array<Buffer>(600).fill(zeros)] };
+  large.push({
+    offset: await publishCompressed(run.settings, bomb),
+    truncated: "value",
+    bytes: 600_000_000,
+    check: (value) => assert(value.length > 1_000_000),
+  });
+  const id = "🍣".repeat(256);
+  const order = Buffer.from(JSON.stringify({
+    ...{ event_type: "OrderPlaced", order_id: id, user_id: id, total_amount: 1, status: "placed" },
+    items: Array.from({ length: 1_000 }, () => ({ item_id: id, quantity: 1, price: 0.001 })),
+    timestamp: "2024-01-15T10:30:00Z",
+  }));
+  const values = Array<Buffer[]>(LARGEST_ORDERS).fill([order]);
+  await publishCompressed(run.settings, { topic, partition: 0, values });
+  return large;
+}
 
 /** Publishes records that are not orders to every partition; returns what the dead letters must show. */
 async function publishPoison(run: TestRun, topic: string): Promise<string[]> {

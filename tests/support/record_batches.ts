@@ -132,5 +132,12 @@ export async function decodeFetched(module: Modules, bytes: Uint8Array) {
   size.writeInt32BE(bytes.length);
   const decoder = new Decoder(Buffer.concat([size, bytes, Buffer.from("rest")]));
   const records = await module("protocol/requests/fetch/v4/decodeMessages")(decoder);
-  return { records, rest: String(decoder.readAll()) };
+  return { records: records.map(plainRecord), source: records, rest: String(decoder.readAll()) };
+}
+
+/** The fields of a record that the original has, too. */
+// deno-lint-ignore no-explicit-any -- kafkajs has no types for its records
+export function plainRecord(record: any) {
+  const { isCut: _, size: __, ...fields } = record;
+  return { ...fields, headers: record.headers };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { eventually, testRun } from "../support/run.ts";
 
 async function isThere(path: string): Promise<boolean> {
@@ -20,4 +20,9 @@ Deno.test("analytics.ts writes its last report, also when the file was deleted m
   const { exitCode, stdout } = await analytics.ended;
   assertEquals(exitCode, 143);
   assertEquals((await Deno.readTextFile(run.file)).trimEnd(), stdout.trimEnd());
+
+  // The same group for another kind of service.
+  const inventory = await run.start("inventory.ts", ["--group", "analytics"]).ended;
+  assertEquals(inventory.exitCode, 2);
+  assertStringIncludes(inventory.stderr, `group ${run.prefix}analytics is one of analytics`);
 });

@@ -114,7 +114,7 @@ Deno.test("lag.ts agrees with kafka-consumer-groups, except where that tool is w
     const analytics = run.start("analytics.ts", [
       "--until-end",
       "--output",
-      "metrics_lag_tool.txt",
+      run.file,
     ]);
     assertEquals((await analytics.ended).exitCode, 0);
 
@@ -313,6 +313,5 @@ Deno.test("lag.ts agrees with kafka-consumer-groups, except where that tool is w
   } finally {
     members.abort();
     await Promise.all([admin.close(), cluster.close()]);
-    await Deno.remove("metrics_lag_tool.txt").catch(() => {});
   }
 });

@@ -18,7 +18,7 @@ const ALL = [0, 1, 2, 3, 4, 5];
 Deno.test("replay.ts moves offsets, refuses wrong use, and verifies stored metrics", async (t) => {
   await using run = await testRun("replay-tool");
   const topic = orderEvents(run.prefix).name;
-  const output = "metrics_replay_tool.txt";
+  const output = run.file;
   const admin = adminPool(run.settings);
 
   const replay = async (...args: string[]) => await run.start("replay.ts", args).ended;
@@ -195,6 +195,5 @@ Deno.test("replay.ts moves offsets, refuses wrong use, and verifies stored metri
     });
   } finally {
     await admin.close();
-    await Deno.remove(output).catch(() => {});
   }
 });

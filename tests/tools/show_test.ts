@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect, disconnect } from "../../lib/kafka/client.ts";
 import { idempotentProducer } from "../../lib/kafka/producers.ts";
@@ -166,6 +167,18 @@ Deno.test("show.ts sends dead letters back, once each", async (t) => {
   });
 
   await t.step("a second time there is nothing to send", async () => {
+    const { stderr } = await show(run, "dead-letters", "--resend", "--execute");
+    assertStringIncludes(stderr, "0 records sent back");
+    assertEquals((await back()).length, 2);
+  });
+
+  await t.step("nor when the group and its offset are gone", async () => {
+    const admin = adminPool(run.settings);
+    await admin.use((client) => client.deleteGroups([`${run.prefix}dead-letter-resend`]));
+    await admin.close();
+    const plan = await show(run, "dead-letters", "--resend");
+    assertStringIncludes(plan.stderr, "0 records would be sent back");
+    assertStringIncludes(plan.stderr, "continuing at the stored progress");
     const { stderr } = await show(run, "dead-letters", "--resend", "--execute");
     assertStringIncludes(stderr, "0 records sent back");
     assertEquals((await back()).length, 2);

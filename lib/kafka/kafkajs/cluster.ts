@@ -14,6 +14,15 @@ import { kafkaClient } from "../client.ts";
 import { FinalError } from "../errors.ts";
 import type { CommittedOffset } from "../../resumption.ts";
 import type { KafkaSettings } from "../settings.ts";
+import { fetchedLog, lastOffsetOf } from "./fetched_records.ts";
+import {
+  type DescribedGroup,
+  describeGroups,
+  fetchOffsets,
+  type ListedGroup,
+  listGroups,
+  type Offsets,
+} from "./groups.ts";
 import { stableOffsetFetch } from "./offset_fetch.ts";
 import type { ProtocolRequest } from "./protocol.ts";
 import { topicIdsRequest } from "./topic_ids.ts";
@@ -21,12 +30,19 @@ import { topicIdsRequest } from "./topic_ids.ts";
 /** A fetched record with the header of its batch. */
 interface FetchedRecord {
   offset: string;
+  timestamp: string;
   isControlRecord: boolean;
   batchContext?: { firstOffset: string; producerId: string; inTransaction: boolean };
 }
 
 /** kafkajs's broker, as far as it is used here. */
-interface Broker {
+export interface Broker {
+  listGroups(): Promise<{ groups: { groupId: string; protocolType: string }[] }>;
+  describeGroups(request: { groupIds: string[] }): Promise<{ groups: DescribedGroup[] }>;
+  offsetFetch(request: {
+    groupId: string;
+    topics: { topic: string; partitions: { partition: number }[] }[];
+  }): Promise<{ responses: { partitions: { partition: number; offset: string }[] }[] }>;
   fetch(request: {
     isolationLevel: number;
     maxWaitTime: number;
@@ -56,7 +72,9 @@ interface Broker {
 }
 
 /** kafkajs's cluster, as far as it is used here. */
-interface Cluster {
+export interface Cluster {
+  getNodeIds(): string[];
+  refreshMetadata(): Promise<void>;
   brokerPool: { findConnectedBroker(): Promise<Broker> };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
@@ -81,8 +99,34 @@ export interface BatchSight {
   lastReadable: bigint | undefined;
 }
 
+/** Where a partition begins and ends. */
+export interface LogBounds {
+  /** The first offset that still exists. */
+  start: bigint;
+  /** The last stable offset: all transactions before it are decided. */
+  stable: bigint;
+  /** The offset that the next record will get; never before `stable`. */
+  end: bigint;
+}
+
 /** Sends the requests. */
 export interface ClusterReader {
+  /** Where each partition begins and ends now; partitions that were just added are there. */
+  logBounds(topic: string): Promise<Map<number, LogBounds>>;
+  hasTopic(topic: string): Promise<boolean>;
+  /** All groups that the brokers list. Uses the brokers of the topic's cluster, which need not exist. */
+  listGroups(topic: string): Promise<ListedGroup[]>;
+  describeGroups(groups: readonly ListedGroup[]): Promise<DescribedGroup[]>;
+  /** The committed offsets of groups in a topic; partitions without a commit are missing. */
+  committedOffsets(
+    groups: readonly ListedGroup[],
+    topic: string,
+  ): Promise<Map<string, Offsets>>;
+  /**
+   * When the first record at an offset or after it was sent, as a `read_committed` reader sees it, in
+   * milliseconds since the epoch; `undefined` when there is none nearby.
+   */
+  timeAt(topic: string, partition: number, offset: bigint): Promise<number | undefined>;
   /**
    * The offset that the next record of each partition will get. (kafkajs's own `fetchTopicOffsets`
    * returns the last stable offset: the beginning of the first open transaction.)
@@ -123,15 +167,59 @@ export interface ClusterReader {
 
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
-/** The timestamp that stands for the end of the log in ListOffsets. */
+/** The timestamps that stand for the end and the beginning of the log in ListOffsets. */
 const LATEST = -1;
+const EARLIEST = -2;
 /** The generation in a commit from outside the group, as Kafka's own admin client sends it. */
 const NO_GENERATION = -1;
 
 /** Creates a reader; it connects at its first use, and again after an error. */
 export function clusterReader(settings: KafkaSettings): ClusterReader {
-  const { use, close } = clientPool(settings, () => createCluster(settings));
+  const { use, close } = clientPool(settings, () => createCluster(settings, READ_UNCOMMITTED));
+  const committed = clientPool(settings, () => createCluster(settings, READ_COMMITTED));
   return {
+    async logBounds(topic) {
+      await use((cluster) => refresh(cluster, topic));
+      await committed.use((cluster) => refresh(cluster, topic));
+      // The end comes first: what is written in between would otherwise seem to be undecided.
+      const ends = await use((cluster) => listOffsets(cluster, topic, LATEST));
+      const [starts, stables] = await committed.use((cluster) =>
+        Promise.all([
+          listOffsets(cluster, topic, EARLIEST),
+          listOffsets(cluster, topic, LATEST),
+        ])
+      );
+      return new Map([...stables].map(([partition, stable]) => {
+        const end = ends.get(partition) ?? stable;
+        return [partition, {
+          start: starts.get(partition) ?? 0n,
+          stable,
+          end: end > stable ? end : stable,
+        }];
+      }));
+    },
+    hasTopic: (topic) =>
+      use((cluster) =>
+        cluster.addTargetTopic(topic).then(() => true, (error) => {
+          if (error.type === "UNKNOWN_TOPIC_OR_PARTITION") return false;
+          throw error;
+        })
+      ),
+    listGroups: (topic) =>
+      use(async (cluster) => {
+        await cluster.addTargetTopic(topic).catch(() => cluster.refreshMetadata());
+        return await listGroups(cluster);
+      }),
+    describeGroups: (groups) => use((cluster) => describeGroups(cluster, groups)),
+    committedOffsets: (groups, topic) =>
+      use(async (cluster) => {
+        await cluster.addTargetTopic(topic);
+        const partitions = cluster.findTopicPartitionMetadata(topic)
+          .map(({ partitionId }) => partitionId);
+        return await fetchOffsets(cluster, groups, { topic, partitions });
+      }),
+    timeAt: (topic, partition, offset) =>
+      use((cluster) => fetchTime(cluster, { topic, partition, offset })),
     endOffsets: (topic) => use((cluster) => listOffsets(cluster, topic, LATEST)),
     async offsetsSince(topic, timeMs) {
       const found = await use((cluster) => listOffsets(cluster, topic, timeMs));
@@ -144,7 +232,9 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
     stableOffset: (group, topic, partition) =>
       use((cluster) => fetchStableOffset(cluster, { group, topic, partition })),
     topicIds: (topics) => use((cluster) => fetchTopicIds(cluster, topics)),
-    close,
+    async close() {
+      await Promise.all([close(), committed.close()]);
+    },
   };
 }
 
@@ -165,10 +255,50 @@ async function listOffsets(
   );
 }
 
-async function fetchBatch(
+async function refresh(cluster: Cluster, topic: string): Promise<void> {
+  await cluster.addTargetTopic(topic);
+  await cluster.refreshMetadata();
+}
+
+/** A place in a topic. */
+interface Place {
+  topic: string;
+  partition: number;
+  offset: bigint;
+}
+
+async function fetchBatch(cluster: Cluster, place: Place): Promise<BatchSight | undefined> {
+  const { messages, aborted } = await fetchAt(cluster, place);
+  return sightOf(messages, aborted);
+}
+
+/** The number of batches in which to search for a readable one. */
+const SEARCHED_BATCHES = 20;
+
+async function fetchTime(cluster: Cluster, place: Place): Promise<number | undefined> {
+  let { offset } = place;
+  for (let count = 0; count < SEARCHED_BATCHES; count++) {
+    const { messages, aborted } = await fetchAt(cluster, { ...place, offset });
+    const sight = sightOf(messages, aborted);
+    const log = fetchedLog(messages);
+    if (sight === undefined || log === undefined) return undefined;
+    if (sight.lastReadable !== undefined && sight.lastReadable >= offset) {
+      const record = messages.find((each) => BigInt(each.offset) >= offset);
+      return Number(record?.timestamp ?? log.first.firstTimestamp);
+    }
+    offset = lastOffsetOf(log.first) + 1n;
+  }
+  return undefined;
+}
+
+/** The batch that holds an offset, and those that the broker sends with it. */
+async function fetchAt(
   cluster: Cluster,
-  { topic, partition, offset }: { topic: string; partition: number; offset: bigint },
-): Promise<BatchSight | undefined> {
+  { topic, partition, offset }: Place,
+): Promise<{
+  messages: FetchedRecord[];
+  aborted: { producerId: string; firstOffset: string }[];
+}> {
   await cluster.addTargetTopic(topic);
   await cluster.refreshMetadataIfNecessary();
   const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
@@ -185,7 +315,7 @@ async function fetchBatch(
     }],
   });
   const { messages = [], abortedTransactions } = responses[0]?.partitions[0] ?? {};
-  return sightOf(messages, abortedTransactions ?? []);
+  return { messages, aborted: abortedTransactions ?? [] };
 }
 
 async function commitOffsets(
@@ -242,8 +372,9 @@ function sightOf(
   records: readonly FetchedRecord[],
   aborted: readonly { producerId: string; firstOffset: string }[],
 ): BatchSight | undefined {
-  const batch = records[0]?.batchContext;
-  if (batch === undefined) return undefined;
+  const log = fetchedLog(records);
+  const batch = log?.first;
+  if (log === undefined || batch === undefined) return undefined;
   const first = BigInt(batch.firstOffset);
   const isAborted = batch.inTransaction &&
     aborted.some(({ producerId, firstOffset }) =>
@@ -252,11 +383,15 @@ function sightOf(
   const readable = records.filter((record) =>
     record.batchContext?.firstOffset === batch.firstOffset && !record.isControlRecord
   );
-  const last = isAborted ? undefined : readable.at(-1);
+  const isReadable = !isAborted && !batch.isControlBatch;
+  if (isReadable && log.large !== undefined && log.lastOffset === undefined) {
+    return { first, lastReadable: lastOffsetOf(batch) };
+  }
+  const last = isReadable ? readable.at(-1) : undefined;
   return { first, lastReadable: last === undefined ? undefined : BigInt(last.offset) };
 }
 
-function createCluster(settings: KafkaSettings): Cluster {
+function createCluster(settings: KafkaSettings, isolationLevel: number): Cluster {
   const kafka = kafkaClient(settings) as unknown as Record<symbol, unknown>;
   const name = Object.getOwnPropertySymbols(kafka)
     .find(({ description }) => description === "private:Kafka:createCluster");
@@ -267,6 +402,6 @@ function createCluster(settings: KafkaSettings): Cluster {
   return create({
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,
-    isolationLevel: READ_UNCOMMITTED,
+    isolationLevel,
   });
 }

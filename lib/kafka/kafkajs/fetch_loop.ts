@@ -5,6 +5,7 @@
  * @module
  */
 import type { FetchedBatch } from "./fetched_batch.ts";
+import { LargeBatch } from "./large_batch.ts";
 
 interface TopicPartition {
   topic: string;
@@ -24,6 +25,8 @@ interface ConsumerGroup {
   };
   /** How long a fetch may wait for records, in milliseconds. */
   maxWaitTime: number;
+  /** Sends a heartbeat, unless the last one is less than this many milliseconds ago. */
+  heartbeat(options: { interval: number }): Promise<void>;
   /** Whether the next fetch has to move the position first. */
   hasSeekOffset(of: TopicPartition): boolean;
 }
@@ -45,6 +48,14 @@ export interface FetchLoop {
 
 /** Several partitions are often resumed together; the next fetch should have all of them. */
 const RESUME_DELAY_MS = 5;
+/** The time between heartbeats while a large batch is read, in milliseconds. */
+const HEARTBEAT_MS = 1_000;
+
+/** Records that cannot be read; the message says which, why, and how to go on. */
+export class UnreadableRecordsError extends Error {
+  /** Its name in messages and logs. */
+  override name = "UnreadableRecordsError";
+}
 
 /**
  * Creates the methods from the originals.
@@ -60,6 +71,7 @@ const RESUME_DELAY_MS = 5;
 export function fetchLoop(original: FetchLoop): FetchLoop {
   const managers = new WeakMap<object, ConsumerGroup["offsetManager"]>();
   const interrupts = new WeakMap<ConsumerGroup, Interrupts>();
+  const larges = new WeakMap<ConsumerGroup, LargeBatches>();
 
   function interruptsOf(group: ConsumerGroup): Interrupts {
     let found = interrupts.get(group);
@@ -77,6 +89,11 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
       const fetched = original.fetch.call(this, nodeId);
       const batches = await interruptsOf(this).unlessStopped(fetched);
       if (batches === undefined) return [];
+      for (const batch of batches) {
+        if (batch.large === undefined || !isCurrent(this, manager, batch)) continue;
+        const large = larges.getOrInsertComputed(this, () => new LargeBatches(this));
+        await interruptsOf(this).unlessStopped(large.read(batch, batch.large));
+      }
       const current = batches.filter((batch) => isCurrent(this, manager, batch));
       current.forEach((batch) => managers.set(batch, manager));
       return current;
@@ -139,6 +156,47 @@ class Interrupts {
     this.#isStopped = true;
     this.#onStop.forEach((stop) => stop());
     this.wakeAfter(0);
+  }
+}
+
+/** The large batches that a consumer group is reading, one of each partition at most. */
+class LargeBatches {
+  readonly #group: ConsumerGroup;
+  readonly #readers = new Map<string, LargeBatch>();
+
+  constructor(group: ConsumerGroup) {
+    this.#group = group;
+  }
+
+  /**
+   * Shows the next piece.
+   *
+   * @throws {UnreadableRecordsError} When it cannot be decoded.
+   */
+  async read(fetched: FetchedBatch & TopicPartition, batch: Buffer): Promise<void> {
+    const { topic, partition, fetchedOffset } = fetched;
+    const id = `${topic}/${partition}`;
+    const offset = BigInt(fetchedOffset);
+    let reader = this.#readers.get(id);
+    if (reader?.continuesAt(offset, batch) !== true) {
+      await reader?.close();
+      // A rebalance shows here; kafkajs finds out by itself.
+      reader = new LargeBatch(
+        batch,
+        () => this.#group.heartbeat({ interval: HEARTBEAT_MS }).catch(() => {}),
+      );
+      this.#readers.set(id, reader);
+    }
+    try {
+      fetched.show(await reader.read(offset));
+    } catch (error) {
+      this.#readers.delete(id);
+      throw new UnreadableRecordsError(
+        `partition ${partition} of ${topic} cannot be read at offset ${offset}: ` +
+          `${(error as Error).message}; to go on, move the group past it: "deno task replay ` +
+          `--partition ${partition} --to OFFSET --execute" with its --group`,
+      );
+    }
   }
 }
 

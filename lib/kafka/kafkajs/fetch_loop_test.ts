@@ -1,5 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { type Modules, original, repaired } from "../../../tests/support/kafkajs.ts";
+import { decodeFetched, storedBatch } from "../../../tests/support/record_batches.ts";
+import { isRetriable } from "../errors.ts";
+import { RECORDS_AT } from "./fetched_records.ts";
 import { heldTimers } from "../../../tests/support/held_timers.ts";
 
 interface Fetched {
@@ -18,8 +21,13 @@ const PARTITIONS = [0, 1, 2];
  */
 function consumerGroup(
   module: Modules,
-  { answer = () => {}, maxWaitTimeInMs = 60_000 }: {
+  {
+    answer = () => {},
+    messages = [{ offset: "5", isControlRecord: false }],
+    maxWaitTimeInMs = 60_000,
+  }: {
     answer?: () => void | Promise<void>;
+    messages?: unknown[];
     maxWaitTimeInMs?: number;
   } = {},
 ) {
@@ -33,7 +41,6 @@ function consumerGroup(
   };
   async function fetch() {
     await answer();
-    const messages = [{ offset: "5", isControlRecord: false }];
     const partitions = PARTITIONS.map((partition) => ({
       partition,
       highWatermark: "100",
@@ -83,6 +90,36 @@ function runnerOf(module: Modules, consumerGroup: unknown) {
 function partitionsOf(batches: Fetched[]): number[] {
   return batches.map(({ partition }) => partition);
 }
+
+Deno.test("ConsumerGroup.fetch reads a large batch on, piece by piece", async () => {
+  const values = Array.from({ length: 30 }, (_, index) => ({ value: `${index}`.repeat(250_000) }));
+  const batch = await storedBatch(values, { firstOffset: 0n });
+  const { source } = await decodeFetched(repaired, batch);
+  const { group } = consumerGroup(repaired, { messages: source });
+  const offsets: number[] = [];
+  while (offsets.at(-1) !== 29) {
+    const batches = await group.fetch(1);
+    assertEquals(partitionsOf(batches), PARTITIONS);
+    const [{ messages }] = batches;
+    offsets.push(...messages.map(({ offset }: { offset: string }) => Number(offset)));
+    for (const partition of PARTITIONS) {
+      group.resolveOffset({ topic: TOPIC, partition, offset: batches[partition].lastOffset() });
+    }
+  }
+  assertEquals(offsets, Array.from({ length: 25 }, (_, index) => index + 5));
+});
+
+Deno.test("ConsumerGroup.fetch names the records that cannot be read", async () => {
+  const batch = await storedBatch([{ value: "v" }], { firstOffset: 5n, compression: 1 });
+  const { source } = await decodeFetched(repaired, batch.fill(0xff, RECORDS_AT));
+  const { group } = consumerGroup(repaired, { messages: source });
+  const error = await assertRejects(
+    () => group.fetch(1),
+    Error,
+    "partition 0 of t cannot be read at offset 5",
+  );
+  assertEquals(isRetriable(error), false);
+});
 
 Deno.test("ConsumerGroup.fetch leaves out what is behind the position; the original shows it", async () => {
   for (

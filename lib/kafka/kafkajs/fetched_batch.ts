@@ -8,7 +8,7 @@ import {
   type DecodedRecord,
   filterAbortedMessages,
 } from "./aborted_records.ts";
-import { lastOffsetOf } from "./fetched_records.ts";
+import { fetchedLog } from "./fetched_records.ts";
 
 /** One partition of a fetch response. */
 interface PartitionData {
@@ -29,6 +29,10 @@ export interface FetchedBatch {
   messagesWithinOffset: DecodedRecord[];
   /** Those that the user sees. */
   messages: DecodedRecord[];
+  /** The batch of the log to read in pieces, when nothing was decoded because it comes first and is large. */
+  readonly large: Buffer | undefined;
+  /** Shows these records, a piece of the large batch. */
+  show(records: DecodedRecord[]): void;
   /** Whether there is nothing to show and no offset to move past. */
   isEmpty(): boolean;
   /** Whether the consumer moves past it without showing it to the user. */
@@ -60,10 +64,19 @@ type BatchClass = new (
  */
 export function movingPastEmptyBatches(Original: BatchClass): BatchClass {
   return class Batch extends Original {
+    override readonly large: Buffer | undefined;
+    #abortedTransactions: AbortedTransaction[] | null;
+
     constructor(topic: string, fetchedOffset: string, data: PartitionData) {
       super(topic, fetchedOffset, { ...data, messages: [] });
-      const { messages, abortedTransactions = null } = data;
-      const from = BigInt(fetchedOffset);
+      this.#abortedTransactions = data.abortedTransactions ?? null;
+      const { lastOffset, large } = fetchedLog(data.messages) ?? {};
+      this.large = lastOffset === undefined ? large : undefined;
+      this.show(data.messages);
+    }
+
+    override show(messages: DecodedRecord[]): void {
+      const from = BigInt(this.fetchedOffset);
       const first = messages.findIndex(({ offset }) => BigInt(offset) >= from);
       this.rawMessages = messages;
       this.messagesWithinOffset = first === -1
@@ -73,13 +86,13 @@ export function movingPastEmptyBatches(Original: BatchClass): BatchClass {
         : messages.slice(first);
       this.messages = filterAbortedMessages({
         messages: this.messagesWithinOffset,
-        abortedTransactions,
+        abortedTransactions: this.#abortedTransactions,
       })
         .filter(({ isControlRecord }) => !isControlRecord);
     }
 
     override isEmpty(): boolean {
-      return this.rawMessages.length === 0 && lastOffsetOf(this.rawMessages) === undefined;
+      return this.rawMessages.length === 0 && this.#lastOffset() === undefined;
     }
 
     override isEmptyDueToFiltering(): boolean {
@@ -87,10 +100,14 @@ export function movingPastEmptyBatches(Original: BatchClass): BatchClass {
     }
 
     override lastOffset(): string {
-      const last = lastOffsetOf(this.rawMessages);
+      const last = this.#lastOffset();
       return last !== undefined && last >= BigInt(this.fetchedOffset)
         ? String(last)
         : super.lastOffset();
+    }
+
+    #lastOffset(): bigint | undefined {
+      return fetchedLog(this.rawMessages)?.lastOffset;
     }
   };
 }

@@ -17,7 +17,7 @@ async function fetchedBatch(
     abortedTransactions?: unknown[];
   },
 ) {
-  const { records: messages } = await decodeFetched(module, bytes);
+  const { source: messages } = await decodeFetched(module, bytes);
   const Batch = module("consumer/batch");
   const highWatermark = "1000";
   return new Batch("t", fetchedOffset, {

@@ -1,10 +1,14 @@
 /**
  * Decoding the records of fetch responses.
  *
+ * What a response holds is decoded at once as long as it is small. A batch that is large, most often
+ * because it is compressed, is left as it is: large_batch.ts reads it in pieces.
+ *
  * @module
  */
 import type { Buffer } from "node:buffer";
 import type { DecodedRecord } from "./aborted_records.ts";
+import { decompressorFor } from "./compression.ts";
 
 /** kafkajs's `Decoder`, as far as it is used here. */
 interface Decoder {
@@ -13,19 +17,11 @@ interface Decoder {
   offset: number;
 }
 
-/** The function of kafkajs that is used here. */
-export interface DecodeInternals {
-  /** The codec for the compression in the attributes of a batch; `null` for none. */
-  lookupCodecByAttributes: (
-    attributes: number,
-  ) => { decompress(bytes: Buffer): Promise<Buffer> } | null;
-}
-
 /** The function of kafkajs's fetch/v4/decodeMessages.js, which later versions also call. */
 export type DecodeMessages = (decoder: Decoder) => Promise<DecodedRecord[]>;
 
-/** The header of a record batch. */
-interface BatchContext {
+/** The header of a record batch, as kafkajs gives it with each record. */
+export interface BatchContext {
   firstOffset: string;
   firstTimestamp: string;
   partitionLeaderEpoch: number;
@@ -40,6 +36,21 @@ interface BatchContext {
   magicByte: number;
 }
 
+/** What a fetch response held of a partition, beside the records that were decoded. */
+export interface FetchedLog {
+  /** The header of the first batch. */
+  first: BatchContext;
+  /**
+   * The last offset of the batches that held the records; `undefined` if there was none.
+   *
+   * The last record can have a smaller offset, and there can be no records at all: compaction removes
+   * records from a batch and keeps its offsets.
+   */
+  lastOffset: bigint | undefined;
+  /** The batch that comes next, too large to be decoded at once, or impossible to decode. */
+  large: Buffer | undefined;
+}
+
 /** The offsets of the fields of a record batch; https://kafka.apache.org/documentation/#recordbatch. */
 const LENGTH_AT = 8;
 const PARTITION_LEADER_EPOCH_AT = 12;
@@ -52,37 +63,47 @@ const PRODUCER_ID_AT = 43;
 const PRODUCER_EPOCH_AT = 51;
 const FIRST_SEQUENCE_AT = 53;
 const RECORD_COUNT_AT = 57;
-const RECORDS_AT = 61;
+/** Where the header of a batch ends and its records begin. */
+export const RECORDS_AT = 61;
 
 const MAGIC_BYTE = 2;
 const LOG_APPEND_TIME_FLAG = 0x08;
 const TRANSACTIONAL_FLAG = 0x10;
 const CONTROL_FLAG = 0x20;
 
-const lastOffsets = new WeakMap<object, bigint>();
+/** How much of a partition is decoded at once, by {@linkcode costOf}; about the memory that it takes. */
+export const PIECE_COST = 8_388_608;
+/** What a record costs beside its bytes. */
+const RECORD_COST = 200;
+/** How many headers of a record are shown. */
+const MAX_HEADERS = 20_000;
 
-/**
- * Returns the last offset of the batches that held these records; `undefined` if there was no batch.
- *
- * The last record can have a smaller offset, and there can be no records at all: compaction removes
- * records from a batch and keeps its offsets.
- */
-export function lastOffsetOf(records: unknown[]): bigint | undefined {
-  return lastOffsets.get(records);
+const logs = new WeakMap<object, FetchedLog>();
+
+/** What a response held beside these records; `undefined` if there was no batch. */
+export function fetchedLog(records: readonly unknown[]): FetchedLog | undefined {
+  return logs.get(records);
+}
+
+/** Remembers what a response held beside these records. */
+export function setFetchedLog(records: unknown[], log: FetchedLog): void {
+  logs.set(records, log);
+}
+
+/** What it takes to hold records. */
+export function costOf(bytes: number, count = 1): number {
+  return bytes + count * RECORD_COST;
 }
 
 /**
- * Decodes at a third of the cost of the original, and records the {@linkcode lastOffsetOf} the batches.
+ * Decodes at a third of the cost of the original, and records the {@linkcode fetchedLog}.
  *
  * The original creates a decoder and a buffer for each record and computes its offset and timestamp
  * with BigInt and strings. It also fails on a batch of more than about 120,000 records, which it passes
- * as the arguments of one call, and treats a header named like a method of `Object`, such as
- * "constructor", as a repeated one.
+ * as the arguments of one call, treats a header named like a method of `Object`, such as "constructor",
+ * as a repeated one, and expands a compressed batch however large it becomes.
  */
-export function decodingInPlace(
-  original: DecodeMessages,
-  internals: DecodeInternals,
-): DecodeMessages {
+export function decodingInPlace(original: DecodeMessages): DecodeMessages {
   return async (decoder) => {
     const { buffer, offset } = decoder;
     const start = offset + 4;
@@ -93,33 +114,42 @@ export function decodingInPlace(
     }
     decoder.offset = end;
     const records: DecodedRecord[] = [];
+    let budget = PIECE_COST;
     let at = start;
     while (at + RECORDS_AT <= end) {
       const next = at + LENGTH_AT + 4 + buffer.readInt32BE(at + LENGTH_AT);
       // The broker cuts at the requested size: the last batch may be incomplete.
       if (next > end) break;
-      await appendBatch(records, buffer.subarray(at, next), internals);
+      const batch = buffer.subarray(at, next);
+      const header = batchHeader(batch);
+      const log: FetchedLog = logs.get(records) ??
+        { first: header.context, lastOffset: undefined, large: undefined };
+      logs.set(records, log);
+      const cost = await appendBatch(records, batch, { ...header, budget });
+      if (cost === undefined) {
+        log.large = batch;
+        break;
+      }
+      budget -= cost;
+      log.lastOffset = lastOffsetOf(header.context);
       at = next;
     }
     return records;
   };
 }
 
-async function appendBatch(
-  records: DecodedRecord[],
+/** The header of a record batch. */
+export function batchHeader(
   batch: Buffer,
-  { lookupCodecByAttributes }: DecodeInternals,
-): Promise<void> {
-  const firstOffset = batch.readBigInt64BE(0);
+): { context: BatchContext; attributes: number; count: number } {
   const attributes = batch.readInt16BE(ATTRIBUTES_AT);
-  const lastOffsetDelta = batch.readInt32BE(LAST_OFFSET_DELTA_AT);
   const context: BatchContext = {
-    firstOffset: String(firstOffset),
+    firstOffset: String(batch.readBigInt64BE(0)),
     firstTimestamp: String(batch.readBigInt64BE(FIRST_TIMESTAMP_AT)),
     partitionLeaderEpoch: batch.readInt32BE(PARTITION_LEADER_EPOCH_AT),
     inTransaction: (attributes & TRANSACTIONAL_FLAG) !== 0,
     isControlBatch: (attributes & CONTROL_FLAG) !== 0,
-    lastOffsetDelta,
+    lastOffsetDelta: batch.readInt32BE(LAST_OFFSET_DELTA_AT),
     producerId: String(batch.readBigInt64BE(PRODUCER_ID_AT)),
     producerEpoch: batch.readInt16BE(PRODUCER_EPOCH_AT),
     firstSequence: batch.readInt32BE(FIRST_SEQUENCE_AT),
@@ -127,48 +157,121 @@ async function appendBatch(
     timestampType: (attributes & LOG_APPEND_TIME_FLAG) !== 0 ? 1 : 0,
     magicByte: MAGIC_BYTE,
   };
-  const count = batch.readInt32BE(RECORD_COUNT_AT);
-  if (count > 0) {
-    const codec = lookupCodecByAttributes(attributes);
-    const stored = batch.subarray(RECORDS_AT);
-    appendRecords(records, codec === null ? stored : await codec.decompress(stored), {
-      count,
-      context,
-    });
-  }
-  lastOffsets.set(records, firstOffset + BigInt(lastOffsetDelta));
+  return { context, attributes, count: batch.readInt32BE(RECORD_COUNT_AT) };
 }
 
-function appendRecords(
+/** The last offset of a batch. */
+export function lastOffsetOf({ firstOffset, lastOffsetDelta }: BatchContext): bigint {
+  return BigInt(firstOffset) + BigInt(lastOffsetDelta);
+}
+
+/** Appends the records of a batch and returns their cost; `undefined` if they cannot be decoded within the budget. */
+async function appendBatch(
   records: DecodedRecord[],
-  bytes: Buffer,
-  { count, context }: { count: number; context: BatchContext },
-): void {
-  const { isControlBatch, magicByte, maxTimestamp } = context;
+  batch: Buffer,
+  { context, attributes, count, budget }: {
+    context: BatchContext;
+    attributes: number;
+    count: number;
+    budget: number;
+  },
+): Promise<number | undefined> {
+  if (count <= 0) return 0;
+  const before = records.length;
+  try {
+    const maxBytes = budget - costOf(0, count);
+    const bytes = await decompressorFor(attributes).within(batch.subarray(RECORDS_AT), maxBytes);
+    if (bytes === undefined) return undefined;
+    const from: Reader = { bytes, at: 0 };
+    const decode = recordDecoder(context);
+    for (let index = 0; index < count; index++) {
+      const length = readVarInt(from);
+      const next = from.at + length;
+      if (length < 0 || next > bytes.length) throw invalidRecord();
+      records.push(decode(from, length));
+      from.at = next;
+    }
+    return costOf(bytes.length, count);
+  } catch {
+    // Whoever reads it as a large batch says what is wrong, and where.
+    records.length = before;
+    return undefined;
+  }
+}
+
+/** Where the headers of a record are. */
+interface EncodedHeaders extends Reader {
+  count: number;
+}
+
+/** The error for a record whose size is wrong. */
+export function invalidRecord(): Error {
+  return new RangeError("a record is longer than its batch");
+}
+
+/** A record as it was fetched. Its headers are decoded when they are needed, which is rare. */
+export class FetchedRecord implements DecodedRecord {
+  readonly magicByte = MAGIC_BYTE;
+  readonly isControlRecord: boolean;
+  #headers: EncodedHeaders | undefined;
+
+  constructor(
+    readonly attributes: number,
+    readonly timestamp: string,
+    readonly offset: string,
+    readonly key: Buffer | null,
+    readonly value: Buffer | null,
+    headers: EncodedHeaders | undefined,
+    readonly batchContext: BatchContext,
+    /** The size of the record as it is stored, in bytes. */
+    readonly size: number,
+    /** Whether only its beginning was kept, or not all of its headers are shown. */
+    readonly isCut: boolean,
+  ) {
+    this.isControlRecord = batchContext.isControlBatch;
+    this.#headers = headers;
+  }
+
+  /** The headers by name; a name that is repeated has a list. */
+  get headers(): Record<string, unknown> {
+    return this.#headers === undefined ? {} : readHeaders({ ...this.#headers });
+  }
+}
+
+/**
+ * Makes a function that decodes the records of a batch. The bytes may end before the record does: what
+ * is missing is then empty.
+ */
+export function recordDecoder(
+  context: BatchContext,
+): (from: Reader, size: number) => FetchedRecord {
   const offsetOf = textOfSum(context.firstOffset);
   const timestampOf = context.timestampType === 1
-    ? () => maxTimestamp
+    ? () => context.maxTimestamp
     : textOfSum(context.firstTimestamp);
-  const from: Reader = { bytes, at: 0 };
-  for (let index = 0; index < count; index++) {
-    const length = readVarInt(from);
-    const next = from.at + length;
+  return (from, size) => {
+    const { bytes } = from;
+    const isShort = from.at + size > bytes.length;
     const attributes = bytes.readInt8(from.at++);
     const timestamp = timestampOf(readVarLong(from));
     const offset = offsetOf(readVarInt(from));
-    records.push({
-      magicByte,
+    const key = readBytes(from);
+    const value = readBytes(from);
+    const count = readVarInt(from);
+    const headers = count === 0 ? undefined : { bytes, at: from.at, count };
+    const isCut = isShort || count > MAX_HEADERS;
+    return new FetchedRecord(
       attributes,
       timestamp,
       offset,
-      key: readBytes(from),
-      value: readBytes(from),
-      headers: readHeaders(from),
-      isControlRecord: isControlBatch,
-      batchContext: context,
-    } as DecodedRecord);
-    from.at = next;
-  }
+      key,
+      value,
+      headers,
+      context,
+      size,
+      isCut,
+    );
+  };
 }
 
 /** Adds to a number and returns the sum as text; the same delta as before costs nothing. */
@@ -191,7 +294,7 @@ function textOfSum(base: string): (delta: number | bigint) => string {
 }
 
 /** Bytes, and the number of them that are read. */
-interface Reader {
+export interface Reader {
   bytes: Buffer;
   at: number;
 }
@@ -204,27 +307,22 @@ function readBytes(from: Reader): Buffer | null {
   return from.bytes.subarray(start, from.at);
 }
 
-function readHeaders(from: Reader): Record<string, unknown> {
-  let headers: Record<string, unknown> = {};
-  for (let count = readVarInt(from); count > 0; count--) {
+function readHeaders(from: EncodedHeaders): Record<string, unknown> {
+  const headers = new Map<string, unknown>();
+  const count = Math.min(from.count, MAX_HEADERS);
+  for (let index = 0; index < count && from.at < from.bytes.length; index++) {
     const name = String(readBytes(from));
     const value = readBytes(from);
-    const known = Object.hasOwn(headers, name) ? headers[name] : undefined;
-    // A literal, because assigning a header named "__proto__" would set the prototype.
-    headers = {
-      ...headers,
-      [name]: known === undefined
-        ? value
-        : Array.isArray(known)
-        ? [...known, value]
-        : [known, value],
-    };
+    const known = headers.get(name);
+    if (Array.isArray(known)) known.push(value);
+    else headers.set(name, headers.has(name) ? [known, value] : value);
   }
-  return headers;
+  // It defines its properties: assigning a header named "__proto__" would set the prototype.
+  return Object.fromEntries(headers);
 }
 
 /** Reads a 32-bit number. */
-function readVarInt(from: Reader): number {
+export function readVarInt(from: Reader): number {
   const { bytes } = from;
   let byte = bytes[from.at++]!;
   let value = byte & 0x7f;

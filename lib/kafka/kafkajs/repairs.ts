@@ -16,7 +16,7 @@ import { createRequire } from "node:module";
 import { readingCodecs } from "./compression.ts";
 import { type CoordinatorLookup, rememberingCoordinators } from "./coordinators.ts";
 import { movingPastEmptyBatches } from "./fetched_batch.ts";
-import { type DecodeInternals, type DecodeMessages, decodingInPlace } from "./fetched_records.ts";
+import { decodingInPlace } from "./fetched_records.ts";
 import { groupMessagesPerPartition } from "./group_by_partition.ts";
 import {
   type EncodeInternals,
@@ -98,7 +98,7 @@ function repairEncoding(require: Require): void {
   const internals = {
     Encoder: requireFunction(require, "protocol/encoder"),
     ...compression as object,
-  } as EncodeInternals & DecodeInternals;
+  } as EncodeInternals;
   replaceExport(
     require,
     "protocol/requests/produce/v3/request",
@@ -107,7 +107,7 @@ function repairEncoding(require: Require): void {
   replaceExport(
     require,
     "protocol/requests/fetch/v4/decodeMessages",
-    (original: DecodeMessages) => decodingInPlace(original, internals),
+    decodingInPlace,
   );
 }
 
