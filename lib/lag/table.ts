@@ -140,7 +140,7 @@ function drainText({ drainSeconds, lag, verdict }: GroupStatus): string {
 }
 
 function behindText({ secondsBehind = 0 }: GroupStatus): string {
-  return secondsBehind === 0 ? "" : `oldest record ${durationText(secondsBehind)} old`;
+  return secondsBehind === 0 ? "" : `${durationText(secondsBehind)} behind`;
 }
 
 interface Column {

@@ -91,7 +91,7 @@ Deno.test("lagTable shows ids from elsewhere without what steers a terminal, in 
   assertEquals(
     text,
     String.raw`g\u001b[31m\u000a漢字  OK  lag 2
-  Stable, 1 member · in 0/s · out 1.0/s · drains in 2 s · oldest record 9 s old
+  Stable, 1 member · in 0/s · out 1.0/s · drains in 2 s · 9 s behind
   P  START  COMMITTED      END  LAG  BEHIND  IN/S  OUT/S  DRAINS  VERDICT    HOST      MEMBER
   0      0    1999998  2000000    2     9 s     0    1.0     2 s  OK         漢\u0007  \u001b[2J\u001b[32mOK lag 0\u000d\u000a漢字🍔\u202e-7b3fd7c5
   1      0          –        0    –       –     0      –       –  no commit  –         –`,
