@@ -84,8 +84,9 @@ export interface BatchSight {
 /** Sends the requests. */
 export interface ClusterReader {
   /**
-   * The offset that the next record of each partition will get. (kafkajs's own `fetchTopicOffsets`
-   * returns the last stable offset: the beginning of the first open transaction.)
+   * The offset that the next record of each partition will get; partitions without a leader are
+   * missing. (kafkajs's own `fetchTopicOffsets` returns the last stable offset: the beginning of the
+   * first open transaction.)
    */
   endOffsets(topic: string): Promise<Map<number, bigint>>;
   /**
@@ -133,10 +134,7 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
   const { use, close } = clientPool(settings, () => createCluster(settings));
   return {
     endOffsets: (topic) => use((cluster) => listOffsets(cluster, topic, LATEST)),
-    async offsetsSince(topic, timeMs) {
-      const found = await use((cluster) => listOffsets(cluster, topic, timeMs));
-      return new Map([...found].filter(([, offset]) => offset >= 0n));
-    },
+    offsetsSince: (topic, timeMs) => use((cluster) => listOffsets(cluster, topic, timeMs)),
     batchAt: (topic, partition, offset) =>
       use((cluster) => fetchBatch(cluster, { topic, partition, offset })),
     commit: (group, topic, offsets) =>
@@ -160,9 +158,9 @@ async function listOffsets(
   const [found] = await cluster.fetchTopicsOffset([
     { topic, partitions, fromTimestamp: timestamp },
   ]);
-  return new Map(
-    (found?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]),
-  );
+  const offsets = (found?.partitions ?? [])
+    .map(({ partition, offset }) => [partition, BigInt(offset)] as const);
+  return new Map(offsets.filter(([, offset]) => offset >= 0n));
 }
 
 async function fetchBatch(

@@ -12,6 +12,7 @@ export { AssignerProtocol, Kafka, logLevel } from "kafkajs";
 
 // The names of its errors are not visible to an import, which only reads the text of a CommonJS module.
 export const {
+  KafkaJSAggregateError,
   KafkaJSConnectionError,
   KafkaJSNotImplemented,
   KafkaJSProtocolError,
