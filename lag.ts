@@ -33,7 +33,7 @@ import { LiveScreen, terminalSize } from "./lib/cli/live_screen.ts";
 import { grouped } from "./lib/cli/text.ts";
 import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
 import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
-import { explain, whileRetriable } from "./lib/kafka/errors.ts";
+import { explain, retryWhileRetriable, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { LAG_HELP, lagJson, type LagReport, lagTable } from "./lib/lag/table.ts";
@@ -81,16 +81,23 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   // The first connection waits for a broker and explains what is wrong when none answers.
   await disconnect(await connectAdmin(settings, signal));
   const reader = openLagReader(settings, { topic, topicPrefix });
+  const patient = <T>(run: () => Promise<T>) => retryWhileRetriable(run, settings, { signal });
   try {
-    if (!await reader.topicExists()) {
+    if (!await patient(() => reader.topicExists())) {
       throw new Error(`there is no topic ${topic}: produce orders first, or check --topic-prefix`);
     }
-    if (groups.length > 0) await requireGroups(reader, groups, topicPrefix);
+    if (groups.length > 0) {
+      const known = await patient(() => reader.allGroups());
+      const missing = groups.find((group) => !known.includes(group));
+      if (missing !== undefined) {
+        throw noSuchGroup(missing, await patient(() => reader.groupsOfTopic()), topicPrefix);
+      }
+    }
     const takeSample = sampler(reader, topic, groups);
     if (options.watch) return await watch(takeSample, settings, options, signal);
-    await retry(takeSample, whileRetriable(settings, signal));
+    await patient(takeSample);
     await delayOrAbort(options.interval, signal);
-    const report = await retry(takeSample, whileRetriable(settings, signal));
+    const report = await patient(takeSample);
     printResult(options.json ? lagJson(report) : reportText(report, { history: false }));
     return behindExitCode(report, options.failAbove ?? 0);
   } catch (error) {
@@ -101,13 +108,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   }
 }
 
-async function requireGroups(reader: LagReader, groups: string[], prefix: string): Promise<void> {
-  const known = await reader.allGroups();
-  const missing = groups.find((group) => !known.includes(group));
-  if (missing === undefined) return;
-  const existing = await reader.groupsOfTopic();
+function noSuchGroup(missing: string, existing: string[], prefix: string): UsageError {
   const names = existing.map((group) => group.slice(prefix.length));
-  throw new UsageError(
+  return new UsageError(
     `there is no group "${missing}"${didYouMean(missing.slice(prefix.length), names)}; ` +
       (existing.length === 0
         ? "no group reads the orders yet"

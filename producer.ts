@@ -87,6 +87,7 @@ type Source = Generator<EncodedOrder> | AsyncGenerator<EncodedOrder>;
 
 /** The orders so far. */
 class Tally {
+  handedOver = 0;
   acknowledged = 0;
   failed = 0;
   bytes = 0;
@@ -128,17 +129,20 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       for (const ms of latenciesMs) tally.latenciesUs.record(Math.max(1, Math.round(ms * 1_000)));
       progress(tally.acknowledged);
     },
-  });
+  }, signal);
 
-  let handedOver = 0;
   try {
-    handedOver = await publishAll(orders, publisher, options.rate, signal);
+    await publishAll(orders, publisher, { rate: options.rate, tally }, signal);
     await publisher.flush();
+  } catch (error) {
+    const missing = tally.handedOver - tally.acknowledged;
+    printWarning(`${missing} of ${tally.handedOver} orders are not acknowledged`);
+    throw error;
   } finally {
     await publisher.close();
     printResult(summary(tally, elapsedSeconds(), options.json));
   }
-  return signal.aborted || tally.rejectedLines > 0 || tally.acknowledged < handedOver ? 1 : 0;
+  return signal.aborted || tally.rejectedLines > 0 || tally.acknowledged < tally.handedOver ? 1 : 0;
 }
 
 /** How long a record waits for others before it is sent, in milliseconds. */
@@ -146,32 +150,33 @@ const LINGER_MS = 50;
 /** The end of the orders, as an iterator gives it. */
 const END = { done: true, value: undefined } as const;
 
-/** Publishes orders until there are no more or the signal is aborted; returns their number. */
+/** Publishes orders until there are no more or the signal is aborted. */
 async function publishAll(
   orders: Source,
   publisher: Publisher<OrderPlaced["status"]>,
-  rate: number | undefined,
+  { rate, tally }: { rate: number | undefined; tally: Tally },
   signal: AbortSignal,
-): Promise<number> {
+): Promise<void> {
   const startedMs = performance.now();
   // Lines may come slowly and never end: what has come is sent without waiting for more.
   const linger = setInterval(() => publisher.nudge(), LINGER_MS);
   try {
-    for (let published = 0;; published++) {
+    for (;;) {
       // Due by the clock since the start, not since the last order: so the rate cannot drift.
-      const dueMs = rate === undefined ? 0 : startedMs + published / rate * 1_000;
+      const dueMs = rate === undefined ? 0 : startedMs + tally.handedOver / rate * 1_000;
       const waitMs = dueMs - performance.now();
       if (waitMs > 0) {
         publisher.nudge();
         await delayOrAbort(waitMs, signal);
       }
-      if (signal.aborted) return published;
+      if (signal.aborted) return;
       const next = orders.next();
       // Generated orders are not awaited: that would cost each of them a turn of the event loop.
       const { done, value } = next instanceof Promise
         ? await unlessAborted(next, signal) ?? END
         : next;
-      if (done) return published;
+      if (done) return;
+      tally.handedOver++;
       const room = publisher.publish(value.order.order_id, value.text, value.order.status);
       if (room !== undefined) await room;
     }

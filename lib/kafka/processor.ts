@@ -41,6 +41,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     ...options,
     admin: adminPool(settings),
     cluster: clusterReader(settings),
+    maxMessageBytes: new Map(),
     fences: new Map(),
     heartbeat: new Pulse(),
     advanced: new Pulse(),

@@ -9,9 +9,9 @@
  */
 import { Buffer } from "node:buffer";
 import type { Message, Producer } from "kafkajs";
-import { deadline, Pulse, retry } from "../async.ts";
+import { Pulse } from "../async.ts";
 import { connect, disconnect } from "./client.ts";
-import { explain, whileRetriable } from "./errors.ts";
+import { explain, retryWhileRetriable, trouble } from "./errors.ts";
 import { watchOutage } from "./outage.ts";
 import { partitionOf } from "./partitioner.ts";
 import { idempotentProducer, requireAcknowledged } from "./producers.ts";
@@ -42,6 +42,8 @@ const SEND_BYTES = 262_144;
 const MAX_SEND_BYTES = 786_432;
 /** The most that may be waiting or unacknowledged, in bytes: bounds the memory. */
 const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
+/** The failed attempt from which on the user is told, from 0: a leader moves within one or two. */
+const NOTED_ATTEMPT = 2;
 
 /**
  * Connects an idempotent producer.
@@ -51,14 +53,23 @@ const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
 export async function openPublisher<T>(
   settings: KafkaSettings,
   options: PublisherOptions<T>,
+  signal: AbortSignal,
 ): Promise<Publisher<T>> {
-  const producer = idempotentProducer(settings);
   try {
-    await connect(producer, settings);
+    const producer = await retryWhileRetriable(
+      async () => {
+        const producer = idempotentProducer(settings);
+        await connect(producer, settings);
+        return producer;
+      },
+      settings,
+      { signal },
+    );
+    return new Publisher(producer, settings, options);
   } catch (error) {
+    signal.throwIfAborted();
     throw explain(error, settings);
   }
-  return new Publisher(producer, settings, options);
 }
 
 /** Publishes records of one topic. */
@@ -153,22 +164,25 @@ export class Publisher<T> {
   }
 
   /**
-   * Sends until the brokers confirm, within the settings' time. The client gives up sooner when it
-   * finds no broker at all; sending the same messages again is safe, because they get the same
-   * sequence numbers, by which a broker recognises what it has already.
+   * Sends until the brokers confirm, within the settings' time. The client gives up after a few
+   * attempts, so that the reason is known; sending the same messages again is safe, because they get
+   * the same sequence numbers, by which a broker recognises what it has already.
    */
   async #sendUntilAcknowledged(partition: number, messages: Message[]): Promise<void> {
     const { topic } = this.#options;
-    const { timeoutMs } = this.#settings;
-    const deadlineMs = performance.now() + timeoutMs;
-    await retry(async () => {
-      const sent = this.#producer.send({ topic, acks: -1, messages });
-      const result = await deadline(sent, deadlineMs - performance.now());
-      requireAcknowledged(result, [{ topic, partition }]);
-    }, {
-      ...whileRetriable(this.#settings, this.#closed.signal),
-      onRetry: () => this.#outage.noticed(),
-    });
+    await retryWhileRetriable(
+      async () => {
+        const result = await this.#producer.send({ topic, acks: -1, messages });
+        requireAcknowledged(result, [{ topic, partition }]);
+      },
+      this.#settings,
+      {
+        signal: this.#closed.signal,
+        onRetry: (error, attempt) => {
+          if (attempt >= NOTED_ATTEMPT) this.#outage.noticed(trouble(error, this.#settings));
+        },
+      },
+    );
   }
 }
 

@@ -5,9 +5,27 @@
  */
 import { adminPool } from "./client_pool.ts";
 import { consume } from "./consume.ts";
+import { retryWhileRetriable } from "./errors.ts";
 import { type LogRange, logRanges } from "./offsets.ts";
 import type { SourceRecord } from "./records.ts";
 import type { KafkaSettings } from "./settings.ts";
+
+async function readRanges(
+  settings: KafkaSettings,
+  topic: string,
+  signal: AbortSignal,
+): Promise<Map<number, LogRange>> {
+  const admin = adminPool(settings);
+  try {
+    return await retryWhileRetriable(
+      () => admin.use((client) => logRanges(client, topic)),
+      settings,
+      { signal },
+    );
+  } finally {
+    await admin.close();
+  }
+}
 
 /**
  * Reads all committed records that the topic holds now, or those in the given ranges.
@@ -28,9 +46,7 @@ export async function readTopic(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const admin = adminPool(settings);
-  const ranges = given ?? await admin.use((client) => logRanges(client, topic));
-  await admin.close();
+  const ranges = given ?? await readRanges(settings, topic, signal);
   const open = new Map([...ranges].filter(([, { start, end }]) => start < end));
   if (open.size === 0) return;
 

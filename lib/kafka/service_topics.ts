@@ -6,6 +6,7 @@
 import { deadLetters, orderEvents, type TopicSpec } from "../topics.ts";
 import { withAdmin } from "./client.ts";
 import { createMissingTopics } from "./create_topics.ts";
+import { FinalError } from "./errors.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** The topics of a service, all with their prefix. */
@@ -47,7 +48,7 @@ export function prepareServiceTopics(
       stateSpec.name,
     )!;
     if (found > partitions) {
-      throw new Error(
+      throw new FinalError(
         `topic ${stateSpec.name} has ${found} partitions and ${orders} only ${partitions}: it belongs ` +
           `to another topic of orders; delete ${stateSpec.name}, and the counting starts over`,
       );
