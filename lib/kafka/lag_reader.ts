@@ -16,7 +16,8 @@ import { isTemporaryGroup } from "../topics.ts";
 import { adminPool } from "./client_pool.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
 import { AssignerProtocol } from "./kafkajs/mod.ts";
-import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
+import { existingTopics } from "./create_topics.ts";
+import { committedOffsets, type LogRange, partitionRanges } from "./offsets.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** Reads samples of groups on one topic. */
@@ -54,7 +55,8 @@ export function openLagReader(
   const readableEnds = readableEndReader(cluster, topic);
 
   return {
-    topicExists: async () => (await admin.use((client) => client.listTopics())).includes(topic),
+    topicExists: async () =>
+      (await admin.use((client) => existingTopics(client, [topic]))).has(topic),
     allGroups: () => admin.use(consumerGroups),
     groupsOfTopic: () =>
       admin.use(async (client) => {
@@ -73,21 +75,22 @@ export function openLagReader(
       const committed = await admin.use((client) =>
         forEach(groups, (group) => committedOffsets(client, group, topic))
       );
-      const ranges = await admin.use((client) => logRanges(client, topic));
+      const ranges = await admin.use((client) => partitionRanges(client, topic));
       const logEnds = await cluster.endOffsets(topic);
       const descriptions = await admin.use((client) => describe(client, groups, topic));
-      const readable = await readableEnds(ranges, committed);
+      const readable = await readableEnds(ledRanges(ranges), committed);
       return groups.map((group, index): GroupSample => {
         const { state, members, owners } = descriptions.get(group)!;
         const partitions = [...ranges].sort(([a], [b]) => a - b)
-          .map(([partition, { start, end }]): PartitionSample => ({
+          .map(([partition, { start, end } = NO_RANGE]): PartitionSample => ({
             partition,
             committed: committed[index]!.get(partition),
             logStart: start,
             end: logEnds.get(partition) ?? end,
             stable: end,
-            readableEnd: readable.get(partition)!,
+            readableEnd: readable.get(partition) ?? end,
             owner: owners.get(partition),
+            isLeaderless: !readable.has(partition),
           }));
         return { timeMs, group, state, members, partitions };
       });
@@ -96,6 +99,13 @@ export function openLagReader(
       await Promise.all([admin.close(), cluster.close()]);
     },
   };
+}
+
+/** Stands for the unknown range of a partition without a leader. */
+const NO_RANGE: LogRange = { start: 0n, end: 0n };
+
+function ledRanges(ranges: ReadonlyMap<number, LogRange | undefined>): Map<number, LogRange> {
+  return new Map([...ranges].flatMap(([partition, range]) => range ? [[partition, range]] : []));
 }
 
 /** The consumer groups; Kafka Connect and others use groups of other protocol types. */

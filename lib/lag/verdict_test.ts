@@ -160,3 +160,17 @@ Deno.test("groupStatus gives a group its worst verdict", () => {
   const stalled = partition(10, { partition: 1 });
   assertEquals(statusOf([[partition(100), stalled], [partition(100), stalled]]).verdict, "STALL");
 });
+
+Deno.test("groupStatus says OFFLINE for a partition without a leader, and counts the others", () => {
+  const offline = { partition: 1, isLeaderless: true, end: 0n, stable: 0n, readableEnd: 0n };
+  const samples = [[partition(60), partition(50, { partition: 1 })], [
+    partition(70),
+    partition(50, offline),
+  ]];
+  const { verdict, lag, unread, partitions } = statusOf(samples);
+  assertEquals([verdict, lag, unread], ["OFFLINE", 30, 0]);
+  const { lag: unknown, consumePerSecond, producePerSecond, note } = partitions[1]!;
+  assertEquals([unknown, consumePerSecond, producePerSecond], [undefined, undefined, undefined]);
+  assertEquals(note, "it has no leader: the brokers that hold it are down");
+  assertEquals(statusOf([[partition(undefined, offline)]]).verdict, "OFFLINE");
+});
