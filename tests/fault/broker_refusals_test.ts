@@ -24,6 +24,7 @@ async function createTopic(
   const admin = adminPool(settings);
   await admin.use((client) =>
     client.createTopics({
+      waitForLeaders: false,
       topics: [{
         topic,
         numPartitions: partitions,
@@ -131,7 +132,7 @@ Deno.test("connectAdmin says that the other side expects TLS", async () => {
 });
 
 function settingsFor(...brokers: string[]) {
-  return { brokers, clientId: "test", timeoutMs: 3_000, verbose: false, note: () => {} };
+  return { brokers, clientId: "test", timeoutMs: 1_500, verbose: false, note: () => {} };
 }
 
 Deno.test("a broker with other listeners and no right to create topics", async (t) => {

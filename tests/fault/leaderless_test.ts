@@ -21,7 +21,7 @@ Deno.test("programs on a cluster of three with a stopped broker", async (t) => {
   const place = (topic: string, replicas: number[][], settings: Record<string, string> = {}) =>
     admin.use((client) =>
       client.createTopics({
-        waitForLeaders: true,
+        waitForLeaders: false,
         topics: [{
           topic,
           numPartitions: -1,
