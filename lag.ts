@@ -35,7 +35,7 @@ import { terminalSize } from "./lib/cli/terminal.ts";
 import { filled, grouped } from "./lib/cli/text.ts";
 import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
 import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
-import { explain, whileRetriable } from "./lib/kafka/errors.ts";
+import { explain, retryWhileRetriable, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { LAG_HELP, lagJson, type LagReport, lagTable } from "./lib/lag/table.ts";
@@ -95,20 +95,23 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   // The first connection waits for a broker and explains what is wrong when none answers.
   await disconnect(await connectAdmin(settings, signal));
   const reader = openLagReader(settings, { topic });
+  const patient = <T>(run: () => Promise<T>) => retryWhileRetriable(run, settings, { signal });
   try {
-    if (!await reader.topicExists()) {
+    if (!await patient(() => reader.topicExists())) {
       throw new Error(
         options.topic === undefined
           ? `there is no topic ${topic}: produce orders first, or check --topic-prefix`
           : `there is no topic ${topic}: check --topic and --topic-prefix`,
       );
     }
-    if (groups.length > 0) await requireGroups(reader, groups, { topic, prefix: topicPrefix });
+    if (groups.length > 0) {
+      await patient(() => requireGroups(reader, groups, { topic, prefix: topicPrefix }));
+    }
     const takeSample = sampler(reader, topic, groups);
     if (options.watch) return await watch(takeSample, settings, options, signal);
-    await retry(takeSample, whileRetriable(settings, signal));
+    await patient(takeSample);
     await delayOrAbort(options.interval, signal);
-    const report = await retry(takeSample, whileRetriable(settings, signal));
+    const report = await patient(takeSample);
     printResult(options.json ? lagJson(report) : reportText(report, { history: false }));
     return behindExitCode(report, options.failAbove ?? 0);
   } catch (error) {

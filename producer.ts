@@ -33,13 +33,8 @@ import { positiveDurationMs } from "./lib/duration.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { delayOrAbort, unlessAborted } from "./lib/async.ts";
-import { createMissingTopics } from "./lib/kafka/create_topics.ts";
-import {
-  type Acknowledgement,
-  openPublisher,
-  type Publisher,
-  readMaxBatchBytes,
-} from "./lib/kafka/publisher.ts";
+import { createMissingTopics, readMaxMessageBytes } from "./lib/kafka/create_topics.ts";
+import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
 import { eventTimes } from "./lib/event_times.ts";
 import { MENU, type MenuItem, parseMenu } from "./lib/menu.ts";
 import { readLines } from "./lib/ndjson.ts";
@@ -109,6 +104,7 @@ type Source = Generator<EncodedOrder> | AsyncGenerator<EncodedOrder>;
 
 /** The orders so far. */
 class Tally {
+  handedOver = 0;
   acknowledged = 0;
   failed = 0;
   bytes = 0;
@@ -139,7 +135,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     const created = await createMissingTopics(admin, [topic], printNote);
     return {
       partitions: created.get(topic.name)!,
-      maxBatchBytes: await readMaxBatchBytes(admin, topic.name),
+      // Where it cannot be read, the publisher learns it from the answers to its sends.
+      maxBatchBytes: await readMaxMessageBytes(admin, topic.name).catch(() => undefined) ??
+        Infinity,
     };
   });
   const orders = openOrders(maxBatchBytes);
@@ -165,6 +163,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       const limit = maxBatchBytes === Infinity
         ? "more than the brokers accept"
         : `and topic ${topic.name} accepts at most ${maxBatchBytes} (max.message.bytes)`;
+      tally.handedOver--;
       tally.reject(what, `too large: ${bytes} bytes as a record, ${limit}`);
     },
     onAcknowledged({ about, bytes, latenciesMs }: Acknowledgement<number>) {
@@ -175,17 +174,20 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       perSecond = rate.add(tally.acknowledged, performance.now());
       progress(tally.acknowledged);
     },
-  });
+  }, signal);
 
-  let handedOver = 0;
   try {
-    handedOver = await publishAll(orders, publisher, options.rate, signal);
+    await publishAll(orders, publisher, { rate: options.rate, tally }, signal);
     await publisher.flush();
+  } catch (error) {
+    const missing = tally.handedOver - tally.acknowledged;
+    printWarning(`${missing} of ${tally.handedOver} orders are not acknowledged`);
+    throw error;
   } finally {
     await publisher.close();
     printResult(summary(tally, elapsedSeconds(), options.json));
   }
-  return signal.aborted || tally.rejectedLines > 0 || tally.acknowledged < handedOver ? 1 : 0;
+  return signal.aborted || tally.rejectedLines > 0 || tally.acknowledged < tally.handedOver ? 1 : 0;
 }
 
 /** How long a record waits for others before it is sent, in milliseconds. */
@@ -193,32 +195,33 @@ const LINGER_MS = 50;
 /** The end of the orders, as an iterator gives it. */
 const END = { done: true, value: undefined } as const;
 
-/** Publishes orders until there are no more or the signal is aborted; returns their number. */
+/** Publishes orders until there are no more or the signal is aborted. */
 async function publishAll(
   orders: Source,
   publisher: Publisher<number>,
-  rate: number | undefined,
+  { rate, tally }: { rate: number | undefined; tally: Tally },
   signal: AbortSignal,
-): Promise<number> {
+): Promise<void> {
   const startedMs = performance.now();
   // Lines may come slowly and never end: what has come is sent without waiting for more.
   const linger = setInterval(() => publisher.nudge(), LINGER_MS);
   try {
-    for (let published = 0;; published++) {
+    for (;;) {
       // Due by the clock since the start, not since the last order: so the rate cannot drift.
-      const dueMs = rate === undefined ? 0 : startedMs + published / rate * 1_000;
+      const dueMs = rate === undefined ? 0 : startedMs + tally.handedOver / rate * 1_000;
       const waitMs = dueMs - performance.now();
       if (waitMs > 0) {
         publisher.nudge();
         await delayOrAbort(waitMs, signal);
       }
-      if (signal.aborted) return published;
+      if (signal.aborted) return;
       const next = orders.next();
       // Generated orders are not awaited: that would cost each of them a turn of the event loop.
       const { done, value } = next instanceof Promise
         ? await unlessAborted(next, signal) ?? END
         : next;
-      if (done) return published;
+      if (done) return;
+      tally.handedOver++;
       // A number, negative for a failed order: it is kept until the acknowledgement, and an object
       // for each order would cost a quarter of the producer's time.
       const about = value.failed ? -value.number : value.number;

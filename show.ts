@@ -24,6 +24,7 @@ import {
 import { main } from "./lib/cli/main.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
+import { existingTopics } from "./lib/kafka/create_topics.ts";
 import { explain } from "./lib/kafka/errors.ts";
 import type { LogRange } from "./lib/kafka/offsets.ts";
 import { readTopic } from "./lib/kafka/read_topic.ts";
@@ -98,8 +99,12 @@ export async function run(
   refuseContradictions(options, command);
   const settings = kafkaSettings("order-stream-show", options, printNote);
   const view = viewOf(command, options);
-  const topics = await withAdmin(settings, signal, (admin) => admin.listTopics());
-  if (!topics.includes(view.topic)) {
+  const topics = await withAdmin(
+    settings,
+    signal,
+    (admin) => existingTopics(admin, [view.topic]),
+  );
+  if (!topics.has(view.topic)) {
     throw new Error(
       `there is no topic ${view.topic}: nothing has been written yet, or --topic-prefix is another one`,
     );
@@ -166,7 +171,7 @@ async function show(
       },
     }, signal);
 
-  const ranges = await rangesFrom(settings, topic, from ?? { kind: "earliest" });
+  const ranges = await rangesFrom(settings, topic, from ?? { kind: "earliest" }, signal);
   const count = tail ?? (from === undefined ? DEFAULT_TAIL : undefined);
   if (count === undefined) await read(ranges, print);
   else {

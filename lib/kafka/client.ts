@@ -8,21 +8,32 @@
  * @module
  */
 import type { Admin, logCreator } from "kafkajs";
-import { deadline, retry } from "../async.ts";
+import { deadline, unlessAborted } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
 import { visible } from "../visible_text.ts";
-import { explain, isRetriable, whileRetriable } from "./errors.ts";
+import { explain, FinalError, isRetriable, retryWhileRetriable, trouble } from "./errors.ts";
 import { Kafka, logLevel } from "./kafkajs/mod.ts";
-import { answersKafka } from "./probe.ts";
+import { type Listener, listenerAt } from "./probe.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** Waits between tries: 20 ms doubling up to 1 s. `CONCURRENT_TRANSACTIONS` ends within a few. */
 const RETRY = { initialRetryTime: 20, multiplier: 2, maxRetryTime: 1_000, retries: 8 };
 /** How long a program waits for the first answer of a port that may not be Kafka's. */
 const PROBE_LIMIT_MS = 2_000;
+/** What a broker may seem to be while it starts. */
+const PASSING_LISTENERS: Listener[] = ["login", "silent"];
+/** The attempt after which the user is told what fails, from 0. */
+const REPORTED_RETRY = 2;
 
-/** A new client, not connected yet. */
-export function kafkaClient({ brokers, clientId, verbose, note }: KafkaSettings): Kafka {
+/**
+ * A new client, not connected yet.
+ *
+ * @param retries How often it tries again by itself; nobody learns why, meanwhile.
+ */
+export function kafkaClient(
+  { brokers, clientId, verbose, note }: KafkaSettings,
+  retries: number = RETRY.retries,
+): Kafka {
   const log: logCreator = () => ({ label, log: { message, error } }) =>
     note(visible(`kafka ${label} ${message}${error === undefined ? "" : `: ${error}`}`));
   return new Kafka({
@@ -30,7 +41,7 @@ export function kafkaClient({ brokers, clientId, verbose, note }: KafkaSettings)
     clientId,
     connectionTimeout: 3_000,
     requestTimeout: 10_000,
-    retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
+    retry: { ...RETRY, retries, restartOnFailure: () => Promise.resolve(false) },
     logLevel: verbose ? logLevel.INFO : logLevel.NOTHING,
     logCreator: log,
   });
@@ -43,26 +54,12 @@ export function kafkaClient({ brokers, clientId, verbose, note }: KafkaSettings)
  */
 export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal): Promise<Admin> {
   const { brokers, timeoutMs, note } = settings;
-  const deadlineMs = performance.now() + timeoutMs;
-  let isProbed = false;
   try {
-    return await retry(async () => {
-      const admin = kafkaClient(settings).admin({ retry: { retries: 0 } });
-      try {
-        // A port where something else listens accepts and then keeps silent: bound the handshake too.
-        const leftMs = Math.max(100, deadlineMs - performance.now());
-        await deadline(admin.connect(), leftMs, { signal });
-      } catch (error) {
-        await disconnect(admin);
-        throw error;
-      }
-      return admin;
-    }, {
-      ...whileRetriable(settings, signal),
+    return await retryWhileRetriable(() => connectedAdmin(settings), settings, {
+      signal,
       async onRetry(_error, attempt) {
         if (attempt > 0) return;
-        isProbed = true;
-        await refuseStrangers(settings);
+        await unlessAborted(refuseStrangers(settings, { isLast: false }), signal);
         note(
           `no Kafka broker answers at ${brokers.join(", ")} yet, trying for ` +
             formatSeconds(timeoutMs),
@@ -71,41 +68,81 @@ export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal)
     });
   } catch (error) {
     signal.throwIfAborted();
-    if (!isProbed && isRetriable(error)) await refuseStrangers(settings);
+    if (isRetriable(error)) await refuseStrangers(settings, { isLast: true });
     throw explain(error, settings);
   }
 }
 
+async function connectedAdmin(settings: KafkaSettings): Promise<Admin> {
+  const admin = kafkaClient(settings, 1).admin();
+  try {
+    await admin.connect();
+    return admin;
+  } catch (error) {
+    disconnect(admin);
+    throw error;
+  }
+}
+
 /**
- * Runs the function with an admin client that is connected, and disconnects it in the background.
+ * Runs the function with an admin client that is connected, and disconnects it in the background. After
+ * an error that another attempt can mend it runs again, with a new client.
  *
- * @throws {Error} As {@linkcode connectAdmin}.
+ * @throws {Error} As {@linkcode connectAdmin}, and when the attempts fail for `timeoutMs`.
  */
 export async function withAdmin<T>(
   settings: KafkaSettings,
   signal: AbortSignal,
   run: (admin: Admin) => Promise<T>,
 ): Promise<T> {
-  const admin = await connectAdmin(settings, signal);
+  let connected: Admin | undefined = await connectAdmin(settings, signal);
+  const attempt = async () => {
+    const admin = connected ?? await connectedAdmin(settings);
+    connected = undefined;
+    try {
+      return await run(admin);
+    } finally {
+      disconnect(admin);
+    }
+  };
   try {
-    return await run(admin);
-  } finally {
-    disconnect(admin);
+    return await retryWhileRetriable(attempt, settings, {
+      signal,
+      onRetry(error, count) {
+        if (count !== REPORTED_RETRY) return;
+        const limit = formatSeconds(settings.timeoutMs);
+        settings.note(`${trouble(error, settings)}, trying for ${limit}`);
+      },
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isRetriable(error)) await refuseStrangers(settings, { isLast: true });
+    throw explain(error, settings);
   }
 }
 
-/** Fails when something that is not Kafka answers at every address. */
-async function refuseStrangers({ brokers }: KafkaSettings): Promise<void> {
-  const answers = await Promise.all(brokers.map((broker) => {
+/**
+ * Fails when every address has a listener that cannot be used, and says why.
+ *
+ * @param options.isLast Whether a listener that keeps silent, or hangs up, is one of those: a broker
+ * that starts, or is behind a bad network, does so for a while.
+ */
+async function refuseStrangers(
+  { brokers }: KafkaSettings,
+  { isLast }: { isLast: boolean },
+): Promise<void> {
+  const found = await Promise.all(brokers.map((broker) => {
     const { hostname, port } = new URL(`tcp://${broker}`);
-    return answersKafka(hostname.replace(/[[\]]/g, ""), Number(port), PROBE_LIMIT_MS);
+    return listenerAt(hostname.replace(/[[\]]/g, ""), Number(port), PROBE_LIMIT_MS);
   }));
-  if (answers.every((answer) => answer === "something else")) {
-    throw new Error(
-      `what listens at ${brokers.join(", ")} does not answer as Kafka does; ` +
-        `name the brokers with --brokers or KAFKA_BROKERS`,
-    );
-  }
+  const useless: Listener[] = ["stranger", "tls", ...(isLast ? PASSING_LISTENERS : [])];
+  if (!found.every((listener) => useless.includes(listener))) return;
+  const where = brokers.join(", ");
+  const problem = {
+    tls: `${where} expects TLS, which is not supported`,
+    login: `${where} expects a login (SASL), which is not supported`,
+  }[found[0] as string] ?? `what listens at ${where} does not answer as Kafka does`;
+  throw new FinalError(`${problem}; name the brokers with --brokers or KAFKA_BROKERS`);
 }
 
 /** Connects a client within the settings' time; throws what the client throws. */

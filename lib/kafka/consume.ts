@@ -10,7 +10,7 @@
 import type { Consumer, EachBatchPayload } from "kafkajs";
 import { aborted, deadline, delayOrAbort } from "../async.ts";
 import { disconnect, kafkaClient } from "./client.ts";
-import { explain, isRetriable } from "./errors.ts";
+import { answerKeeper, explain, isRetriable } from "./errors.ts";
 import type { FetchedBatch } from "./kafkajs/fetched_batch.ts";
 import { watchOutage } from "./outage.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -73,14 +73,16 @@ const SILENCE_NOTE_MS = 3_000;
 export async function consume(consumption: Consumption, signal: AbortSignal): Promise<void> {
   const { settings } = consumption;
   const brokers = new BrokerWatch(settings);
+  const lastAnswer = answerKeeper();
   try {
     while (!signal.aborted) {
       try {
         await runConsumer(consumption, brokers, signal);
       } catch (error) {
         if (error instanceof HandlerError) throw error.cause;
+        const answer = lastAnswer(error);
         if (!isRetriable(error) || brokers.failedForMs > settings.timeoutMs) {
-          throw explain(error, settings);
+          throw explain(answer, settings);
         }
       }
       await delayOrAbort(REBUILD_DELAY_MS, signal);

@@ -1,21 +1,45 @@
 /**
- * Creating the topics that are missing. What exists is never changed.
+ * Looking topics up, by their names, and creating those that are missing. What exists is never changed.
  *
  * @module
  */
 import type { Admin, ITopicMetadata } from "kafkajs";
 import { retry } from "../async.ts";
 import type { TopicSpec } from "../topics.ts";
+import { isRetriable, isUnknownTopic } from "./errors.ts";
 
 /** How long a new topic may take to get its leaders, in milliseconds. */
 const LEADER_LIMIT_MS = 10_000;
+/** Stands for the number of replicas that the cluster gives to a topic by default; since Kafka 2.4. */
+const CLUSTER_DEFAULT = -1;
+/** The numbers that stand for topics and brokers in requests about settings. */
+const TOPIC = 2;
+const BROKER = 4;
+
+/** The topics that exist, by their names. */
+export async function existingTopics(
+  admin: Admin,
+  names: readonly string[],
+): Promise<Map<string, ITopicMetadata>> {
+  const found = new Map<string, ITopicMetadata>();
+  for (const name of names) {
+    try {
+      // One by one: a request fails as a whole when one of its topics does not exist.
+      const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+      topics.forEach((topic) => found.set(topic.name, topic));
+    } catch (error) {
+      if (!isUnknownTopic(error)) throw error;
+    }
+  }
+  return found;
+}
 
 /**
  * Creates the topics that do not exist, reports it through `note`, and returns how many partitions
  * each one has.
  *
- * Replication factor 3 with `min.insync.replicas=2` where the cluster has three brokers or more,
- * else 1. Two programs may create the same topic at once; one of them finds it there.
+ * They get as many replicas as the cluster gives by default. Two programs may create the same topic at
+ * once; one of them finds it there.
  *
  * @throws {Error} When a topic cannot be created, or gets no leaders.
  */
@@ -24,60 +48,133 @@ export async function createMissingTopics(
   specs: readonly TopicSpec[],
   note: (line: string) => void = () => {},
 ): Promise<Map<string, number>> {
-  const { topics: existing } = await admin.fetchTopicMetadata();
-  const missing = specs.filter((spec) => !existing.some(({ name }) => name === spec.name));
-  if (missing.length > 0) await createTopics(admin, missing, note);
-  return partitionCounts(existing, specs) ?? await untilLed(admin, specs);
+  const topics = await existingTopics(admin, specs.map(({ name }) => name));
+  const missing = specs.filter(({ name }) => !topics.has(name));
+  if (missing.length > 0) {
+    const { brokers } = await admin.describeCluster();
+    for (const spec of missing) await createTopic(admin, spec, brokers, note);
+    const created = await untilLed(admin, missing);
+    created.forEach((topic, name) => topics.set(name, topic));
+  }
+  await warnOfWeakTopics(admin, [...topics.values()], note);
+  return new Map([...topics].map(([name, { partitions }]) => [name, partitions.length]));
 }
 
-async function createTopics(
+/** Reports topics that a single broker holds although there are several, and partitions without a leader. */
+async function warnOfWeakTopics(
   admin: Admin,
-  specs: readonly TopicSpec[],
+  topics: readonly ITopicMetadata[],
   note: (line: string) => void,
 ): Promise<void> {
-  const { brokers } = await admin.describeCluster();
-  const replicated = brokers.length >= 3;
-  for (const { name, partitions, settings } of specs) {
-    const all = replicated ? { ...settings, "min.insync.replicas": "2" } : settings;
-    const created = await admin.createTopics({
-      waitForLeaders: false,
-      topics: [{
-        topic: name,
-        numPartitions: partitions,
-        replicationFactor: replicated ? 3 : 1,
-        configEntries: Object.entries(all).map(([key, value]) => ({ name: key, value })),
-      }],
-    });
-    if (created) {
-      note(`created topic ${name} (${partitions} partition${partitions === 1 ? "" : "s"})`);
+  const single = topics.filter(({ partitions }) =>
+    partitions.some(({ replicas }) => replicas.length === 1)
+  );
+  const brokers = single.length === 0 ? [] : (await admin.describeCluster()).brokers;
+  if (brokers.length > 1) {
+    note(
+      `warning: one replica in a cluster of ${brokers.length} brokers: ` +
+        `${
+          single.map(({ name }) => name).join(", ")
+        }; what is in them is lost with a broker's disk`,
+    );
+  }
+  for (const { name, partitions } of topics) {
+    const leaderless = partitions.filter(({ leader }) => leader < 0);
+    if (leaderless.length > 0) {
+      const numbers = leaderless.map(({ partitionId }) => partitionId).join(", ");
+      note(
+        `warning: partition ${numbers} of ${name} has no leader: the brokers that hold it are down`,
+      );
     }
   }
 }
 
-/** How many partitions each topic has; `undefined` when one of them is missing or has no leader. */
-function partitionCounts(
-  topics: readonly ITopicMetadata[],
-  specs: readonly TopicSpec[],
-): Map<string, number> | undefined {
-  const counts = new Map<string, number>();
-  for (const spec of specs) {
-    const partitions = topics.find(({ name }) => name === spec.name)?.partitions ?? [];
-    if (partitions.length === 0 || partitions.some(({ leader }) => leader < 0)) return undefined;
-    counts.set(spec.name, partitions.length);
+async function createTopic(
+  admin: Admin,
+  { name, partitions, settings }: TopicSpec,
+  brokers: readonly { nodeId: number }[],
+  note: (line: string) => void,
+): Promise<void> {
+  const all = await isWeaklyAcknowledged(admin, brokers[0])
+    ? { ...settings, "min.insync.replicas": "2" }
+    : settings;
+  const created = await admin.createTopics({
+    waitForLeaders: false,
+    topics: [{
+      topic: name,
+      numPartitions: partitions,
+      replicationFactor: CLUSTER_DEFAULT,
+      configEntries: Object.entries(all).map(([name, value]) => ({ name, value })),
+    }],
+  });
+  if (created) {
+    note(`created topic ${name} (${partitions} partition${partitions === 1 ? "" : "s"})`);
   }
-  return counts;
 }
 
-/** As {@linkcode partitionCounts}, once all partitions have a leader. */
-async function untilLed(admin: Admin, specs: readonly TopicSpec[]): Promise<Map<string, number>> {
+/**
+ * Whether new topics get three replicas or more, and a record would count as stored once a single one
+ * has it. `false` when the settings of the brokers may not be read.
+ */
+async function isWeaklyAcknowledged(
+  admin: Admin,
+  broker: { nodeId: number } | undefined,
+): Promise<boolean> {
+  if (broker === undefined) return false;
+  const [replicas, inSync] = await settingsOf(
+    admin,
+    { type: BROKER, name: String(broker.nodeId) },
+    [
+      "default.replication.factor",
+      "min.insync.replicas",
+    ],
+  );
+  return Number(replicas) >= 3 && inSync === "1";
+}
+
+/** The setting `max.message.bytes` of a topic; `undefined` when it may not be read. */
+export async function readMaxMessageBytes(
+  admin: Admin,
+  topic: string,
+): Promise<number | undefined> {
+  const [value] = await settingsOf(admin, { type: TOPIC, name: topic }, ["max.message.bytes"]);
+  return value === undefined ? undefined : Number(value);
+}
+
+/** Reads settings. They need a right that nothing else needs: they are `undefined` without it. */
+async function settingsOf(
+  admin: Admin,
+  of: { type: number; name: string },
+  names: string[],
+): Promise<(string | undefined)[]> {
+  try {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ ...of, configNames: names }],
+    });
+    return names.map((name) =>
+      resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue
+    );
+  } catch (error) {
+    if (isRetriable(error)) throw error;
+    return names.map(() => undefined);
+  }
+}
+
+/** The topics, once all their partitions have a leader. */
+async function untilLed(
+  admin: Admin,
+  specs: readonly TopicSpec[],
+): Promise<Map<string, ITopicMetadata>> {
   const names = specs.map(({ name }) => name);
   return await retry(async () => {
     // Right after the creation a broker may not know the topic yet.
-    const { topics } = await admin.fetchTopicMetadata({ topics: names });
-    const counts = partitionCounts(topics, specs);
-    if (counts === undefined) {
-      throw new Error(`topics ${names.join(", ")} have partitions without a leader`);
-    }
-    return counts;
+    const topics = await existingTopics(admin, names);
+    const waiting = names.filter((name) => {
+      const { partitions = [] } = topics.get(name) ?? {};
+      return partitions.length === 0 || partitions.some(({ leader }) => leader < 0);
+    });
+    if (waiting.length > 0) throw new Error(`no leaders for the new topics ${waiting.join(", ")}`);
+    return topics;
   }, { minTimeout: 50, multiplier: 1, jitter: 0.5, limitMs: LEADER_LIMIT_MS });
 }

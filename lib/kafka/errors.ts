@@ -4,9 +4,10 @@
  *
  * @module
  */
-import type { RetryOptions } from "../async.ts";
+import { deadline, retry, type RetryOptions } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
 import { UnreadableRecordsError } from "./kafkajs/fetch_loop.ts";
+import type { ErrorPlace } from "./kafkajs/named_errors.ts";
 import {
   KafkaJSConnectionError,
   KafkaJSNotImplemented,
@@ -26,6 +27,7 @@ const FINAL_TYPES = new Set([
   "INVALID_CONFIG",
   "INVALID_REQUEST",
   "INVALID_SESSION_TIMEOUT",
+  "INVALID_TIMESTAMP",
   "INVALID_TOPIC_EXCEPTION",
   "INVALID_TRANSACTION_TIMEOUT",
   "MESSAGE_TOO_LARGE",
@@ -51,8 +53,8 @@ export class FinalError extends Error {
  *
  * Everything is done in transactions or idempotently, so repeating a request does no harm: an error
  * is final only if it would come again every time. These are final: a missing permission (of Kafka or of
- * Deno), a failed login, a request that the broker calls invalid or too large, a group whose members
- * use another assignment protocol, a compression that the client does not know, and programming
+ * Deno), a failed login, a request that the broker calls invalid or too large, a record time that it
+ * does not accept, a group whose members use another assignment protocol, a compression that the client does not know, and programming
  * errors (`TypeError` and similar), which a retry would hide. What keeps failing is given up by
  * its callers after the settings' `timeoutMs`.
  */
@@ -72,6 +74,57 @@ export function whileRetriable({ timeoutMs }: KafkaSettings, signal: AbortSignal
   };
 }
 
+/**
+ * Calls the function until it succeeds, while another attempt can help, for the settings' `timeoutMs`.
+ *
+ * @param options.onRetry Called before each wait.
+ * @throws The error of the last attempt; if that one ended because the time was over, the last one
+ * that says what happened.
+ * @throws The signal's reason, as soon as it is aborted.
+ */
+export async function retryWhileRetriable<T>(
+  run: () => Promise<T>,
+  settings: KafkaSettings,
+  { signal, onRetry }: { signal: AbortSignal } & Pick<RetryOptions, "onRetry">,
+): Promise<T> {
+  const deadlineMs = performance.now() + settings.timeoutMs;
+  const lastAnswer = answerKeeper();
+  try {
+    return await retry(() => {
+      const leftMs = Math.max(MIN_ATTEMPT_MS, deadlineMs - performance.now());
+      return deadline(run(), leftMs, { signal });
+    }, {
+      ...whileRetriable(settings, signal),
+      onRetry(error, attempt) {
+        lastAnswer(error);
+        return onRetry?.(error, attempt);
+      },
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw lastAnswer(error);
+  }
+}
+
+/**
+ * Returns a function that takes each error of a series of attempts, and returns the last one that says
+ * more than that the time was over.
+ */
+export function answerKeeper(): (error: unknown) => unknown {
+  let answer: unknown;
+  return (error) => {
+    if (!isTimeout(error)) answer = error;
+    return answer ?? error;
+  };
+}
+
+/** The time that the last attempt gets at least, in milliseconds. */
+const MIN_ATTEMPT_MS = 100;
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
+
 function isFinal(error: Error): boolean {
   if (error instanceof KafkaJSProtocolError) return FINAL_TYPES.has(error.type);
   if (error instanceof KafkaJSSASLAuthenticationError) return true;
@@ -86,10 +139,13 @@ function isProgramFault(error: Error): boolean {
     error instanceof ReferenceError || error instanceof SyntaxError;
 }
 
-/** kafkajs reads from a socket that has just been closed: its TypeError is a lost connection. */
+/**
+ * kafkajs reads from a socket that has just been closed: its TypeError is a lost connection. One that
+ * is thrown in our lib/kafka/kafkajs is not.
+ */
 function isLostSocket({ name, stack = "" }: Error): boolean {
   const thrownAt = stack.split("\n").find((line) => /^\s+at /.test(line)) ?? "";
-  return name === "TypeError" && /[\\/]kafkajs[\\/]/.test(thrownAt);
+  return name === "TypeError" && /[\\/]kafkajs[\\/]([^\\/]+[\\/])?src[\\/]/.test(thrownAt);
 }
 
 /**
@@ -113,14 +169,24 @@ export function isConcurrentTransaction(error: unknown): boolean {
   return hasType(error, "CONCURRENT_TRANSACTIONS");
 }
 
+/** Whether the group has members, so that offsets cannot be committed from outside. */
+export function isGroupInUse(error: unknown): boolean {
+  return hasType(error, "UNKNOWN_MEMBER_ID");
+}
+
+/** Whether the brokers do not know the topic. */
+export function isUnknownTopic(error: unknown): boolean {
+  return hasType(error, "UNKNOWN_TOPIC_OR_PARTITION");
+}
+
 /** Whether the brokers accept no batch of this size. */
 export function isTooLarge(error: unknown): boolean {
   return hasType(error, "MESSAGE_TOO_LARGE") || hasType(error, "RECORD_LIST_TOO_LARGE");
 }
 
-/** Whether the group has members, so that offsets cannot be committed from outside. */
-export function isGroupInUse(error: unknown): boolean {
-  return hasType(error, "UNKNOWN_MEMBER_ID");
+/** The topic and partition that an answer of the brokers is about, where it names them. */
+export function placeOf(error: unknown): ErrorPlace {
+  return causes(error).find((cause) => cause instanceof KafkaJSProtocolError) as ErrorPlace ?? {};
 }
 
 function hasType(error: unknown, type: string): boolean {
@@ -134,26 +200,38 @@ export function isRejection(error: unknown): boolean {
   return error instanceof KafkaJSProtocolError && !error.retriable;
 }
 
-/** An error and its causes, outermost first. */
+/** An error and its causes, outermost first; of errors about several things, the first of them. */
 function causes(error: unknown): Error[] {
   const list: Error[] = [];
   for (let next = error; next instanceof Error && list.length < 10;) {
     list.push(next);
-    const { cause, originalError } = next as Error & { originalError?: unknown };
-    next = cause ?? originalError;
+    const { cause, originalError, errors } = next as Error & {
+      originalError?: unknown;
+      errors?: unknown[];
+    };
+    next = cause ?? originalError ?? errors?.[0];
   }
   return list;
 }
 
-/** Error codes of the operating system for an unreachable broker. */
-const SYSTEM_CODES = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EPIPE", "ETIMEDOUT"]);
+/** Error codes of the operating system for an unreachable broker, with their meaning. */
+const SYSTEM_CODES: Record<string, string> = {
+  EAI_AGAIN: "the name cannot be resolved",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to the network",
+  ENOTFOUND: "the name cannot be resolved",
+  EPIPE: "connection closed",
+  ETIMEDOUT: "connection timed out",
+};
 
 /** Whether no broker could be reached, or none answered in time. */
 function isUnreachable(error: Error): boolean {
   return error instanceof KafkaJSConnectionError || error instanceof KafkaJSRequestTimeoutError ||
     // kafkajs does not publish the type of this error.
-    error.name === "KafkaJSNoBrokerAvailableError" || error.name === "TimeoutError" ||
-    SYSTEM_CODES.has((error as { code?: string }).code ?? "");
+    error.name === "KafkaJSNoBrokerAvailableError" || isTimeout(error) || isLostSocket(error) ||
+    ((error as { code?: string }).code ?? "") in SYSTEM_CODES;
 }
 
 /** Turns an error of the client into one whose message helps a user. */
@@ -171,20 +249,127 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   if (denied !== undefined) return denied;
   const login = list.find((cause) => cause instanceof KafkaJSSASLAuthenticationError);
   if (login !== undefined) return new Error(`the login at ${brokers} failed: ${login.message}`);
-  if (list.some(isUnreachable)) {
-    return new Error(
-      `no Kafka broker answers at ${brokers} (waited ${formatSeconds(settings.timeoutMs)}); ` +
-        `"deno task up" starts one, --brokers or KAFKA_BROKERS names others`,
-    );
-  }
+  const fault = list.find((cause) => isProgramFault(cause) && !isLostSocket(cause));
+  if (fault !== undefined) return faultError(fault);
   const protocol = list.find((cause) => cause instanceof KafkaJSProtocolError);
+  if (protocol !== undefined) return new Error(answerText(protocol, brokers));
+  const unreachable = list.findLast(isUnreachable);
+  if (unreachable !== undefined) return new Error(silenceText(unreachable, settings));
   const last = list.at(-1)?.message ?? String(error);
-  return new Error(
-    protocol === undefined
-      ? `the Kafka client failed at ${brokers}: ${last}`
-      : `Kafka at ${brokers} answered: ${last} (${protocol.type})`,
-    { cause: error },
+  return new Error(`the Kafka client failed at ${brokers}: ${last}`, { cause: error });
+}
+
+/** Silence of the brokers, for the user: while it lasts, and as the beginning of the last message. */
+export const NO_ANSWER = "no broker answers";
+const NO_BROKER = "no Kafka broker answers";
+
+/** What is wrong, for the user, while another attempt is made. */
+export function trouble(error: unknown, settings: KafkaSettings): string {
+  const { message } = explain(error, settings);
+  return message.startsWith(NO_BROKER) ? NO_ANSWER : message;
+}
+
+/** The error for a fault of this program, with the stack of the fault. */
+function faultError(fault: Error): Error {
+  const error = new Error(
+    `a fault of this program, not of Kafka: ${fault.message} (--verbose shows where)`,
   );
+  if (fault.stack !== undefined) error.stack = fault.stack;
+  return error;
+}
+
+/** What it means that no broker answers. */
+function silenceText(error: Error, settings: KafkaSettings): string {
+  const { broker, code = "" } = error as { broker?: string; code?: string };
+  const brokers = settings.brokers.join(", ");
+  const reason = SYSTEM_CODES[code] ??
+    (error instanceof KafkaJSRequestTimeoutError
+      ? /^Request (\w+)/.exec(error.message)?.[1]?.concat(" was not answered")
+      : error instanceof KafkaJSConnectionError
+      ? error.message.replace(/^Connection error: /, "")
+      : undefined);
+  const isAdvertised = broker !== undefined &&
+    !settings.brokers.some((seed) => seed.replace(/^\[(.*)\]:/, "$1:") === broker);
+  if (isAdvertised) {
+    return `${brokers} names ${broker} as a broker of its cluster, which cannot be reached` +
+      `${reason === undefined ? "" : ` (${reason})`}: it is down, or its advertised.listeners is ` +
+      "not an address for this machine";
+  }
+  return `${NO_BROKER} at ${brokers} (waited ${formatSeconds(settings.timeoutMs)})` +
+    `${reason === undefined ? "" : `: ${reason}`}; ` +
+    `"deno task up" starts one, --brokers or KAFKA_BROKERS names others`;
+}
+
+/** The right that a request needs on its topic. */
+const RIGHTS: Record<string, string> = {
+  AddPartitionsToTxn: "Write",
+  CreateTopics: "Create",
+  Produce: "Write",
+};
+
+type Answer = { type: string; message: string } & ErrorPlace;
+
+/** What an answer of the brokers means. */
+function answerText(answer: Answer, brokers: string): string {
+  const { type, message, api = "", topic, partition, reason } = answer;
+  const where = topic === undefined
+    ? "a partition"
+    : partition === undefined
+    ? `topic ${topic}`
+    : `partition ${partition} of ${topic}`;
+  const meaning = answerMeaning(type, { api, where, topic });
+  if (api === "CreateTopics" && !type.endsWith("_AUTHORIZATION_FAILED")) {
+    return `topic ${topic} cannot be created: ${reason ?? message} (${type})`;
+  }
+  return meaning === undefined
+    ? `Kafka at ${brokers} answered${topic === undefined ? "" : ` about ${where}`}: ` +
+      `${message} (${type})`
+    : `${meaning} (${type})`;
+}
+
+function answerMeaning(
+  type: string,
+  { api, where, topic }: { api: string; where: string; topic: string | undefined },
+): string | undefined {
+  switch (type) {
+    case "NOT_ENOUGH_REPLICAS":
+    case "NOT_ENOUGH_REPLICAS_AFTER_APPEND":
+      return `${where} has fewer in-sync replicas than its min.insync.replicas: brokers that hold ` +
+        "it are down or behind";
+    case "REQUEST_TIMED_OUT":
+      return `the replicas of ${where} have not confirmed in time`;
+    case "LEADER_NOT_AVAILABLE":
+      return `${where} has no leader: the brokers that hold it are down`;
+    case "GROUP_COORDINATOR_NOT_AVAILABLE":
+      return "no broker coordinates the group or the transactional id: a partition of " +
+        "__consumer_offsets or __transaction_state has no leader";
+    case "UNKNOWN_TOPIC_OR_PARTITION":
+      return `the brokers do not know ${where}: it was deleted, or is not there yet`;
+    case "MESSAGE_TOO_LARGE":
+    case "RECORD_LIST_TOO_LARGE":
+      return `${where} does not take a batch of this size: see its max.message.bytes`;
+    case "INVALID_TIMESTAMP":
+      return `${where} does not take records with the time ${
+        new Date().toISOString()
+      }: the clocks of ` +
+        "this machine and of the brokers differ, or message.timestamp.before.max.ms or " +
+        "message.timestamp.after.max.ms is too small";
+    case "TOPIC_AUTHORIZATION_FAILED":
+    case "CLUSTER_AUTHORIZATION_FAILED":
+      if (api === "CreateTopics") {
+        return `topic ${topic} does not exist, and it is not permitted to create it: the right Create ` +
+          "is missing, on the topic or the cluster; or an administrator creates the topic";
+      }
+      return type.startsWith("CLUSTER")
+        ? "not permitted: a right on the cluster is missing"
+        : `not permitted: the right ${RIGHTS[api] ?? "Describe or Read"} on ${where} is missing`;
+    case "GROUP_AUTHORIZATION_FAILED":
+      return "not permitted: the right Read on the consumer group is missing";
+    case "TRANSACTIONAL_ID_AUTHORIZATION_FAILED":
+      return "not permitted: the right Write on transactional ids that begin with the group is missing";
+    default:
+      return undefined;
+  }
 }
 
 /** The error for an address that Deno does not permit. */

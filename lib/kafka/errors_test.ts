@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createRequire } from "node:module";
 import {
   explain,
@@ -8,8 +8,14 @@ import {
   isGroupInUse,
   isRejection,
   isRetriable,
+  retryWhileRetriable,
 } from "./errors.ts";
-import { KafkaJSConnectionError, KafkaJSRequestTimeoutError } from "./kafkajs/mod.ts";
+import { brokerError } from "./kafkajs/named_errors.ts";
+import {
+  KafkaJSAggregateError,
+  KafkaJSConnectionError,
+  KafkaJSRequestTimeoutError,
+} from "./kafkajs/mod.ts";
 
 const require = createRequire(import.meta.url);
 const { errorCodes, createErrorFromCode } = require("kafkajs/src/protocol/error") as {
@@ -57,6 +63,7 @@ const FINAL: Record<string, string> = {
   ILLEGAL_SASL_STATE: "a login that cannot work",
   SASL_AUTHENTICATION_FAILED: "a login that cannot work",
   UNSUPPORTED_SASL_MECHANISM: "a login that cannot work",
+  INVALID_TIMESTAMP: "clocks that differ",
   UNSUPPORTED_COMPRESSION_TYPE: "a broker that cannot do it",
   UNSUPPORTED_FOR_MESSAGE_FORMAT: "a broker that cannot do it",
   UNSUPPORTED_VERSION: "a broker that cannot do it",
@@ -149,10 +156,117 @@ Deno.test("explain passes on what Deno does not permit", () => {
   assertEquals(explain(afterRetries(denied), SETTINGS), denied);
 });
 
-Deno.test("explain quotes an answer of Kafka with its type, and keeps our own words", () => {
-  const { message } = explain(afterRetries(protocolError("NOT_ENOUGH_REPLICAS")), SETTINGS);
+Deno.test("explain quotes an answer of Kafka that has no words of ours, and keeps our own errors", () => {
+  const { message } = explain(afterRetries(protocolError("KAFKA_STORAGE_ERROR")), SETTINGS);
   assert(message.startsWith("Kafka at 127.0.0.1:9092 answered: "), message);
-  assert(message.endsWith("(NOT_ENOUGH_REPLICAS)"), message);
+  assert(message.endsWith("(KAFKA_STORAGE_ERROR)"), message);
   const own = new Error("there is no topic orders");
   assertEquals(explain(own, SETTINGS), own);
 });
+
+/** Answers of brokers about partition 2 of the orders, and what the user must learn from them. */
+const ANSWERS: Record<string, string[]> = {
+  NOT_ENOUGH_REPLICAS: ["partition 2 of orders", "min.insync.replicas"],
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: ["partition 2 of orders", "min.insync.replicas"],
+  REQUEST_TIMED_OUT: ["partition 2 of orders", "not confirmed in time"],
+  LEADER_NOT_AVAILABLE: ["partition 2 of orders", "no leader"],
+  UNKNOWN_TOPIC_OR_PARTITION: ["partition 2 of orders", "do not know", "deleted"],
+  GROUP_COORDINATOR_NOT_AVAILABLE: ["coordinates", "__consumer_offsets", "no leader"],
+  MESSAGE_TOO_LARGE: ["partition 2 of orders", "max.message.bytes"],
+  RECORD_LIST_TOO_LARGE: ["partition 2 of orders", "max.message.bytes"],
+  INVALID_TIMESTAMP: ["partition 2 of orders", "clocks", "message.timestamp.after.max.ms"],
+  TOPIC_AUTHORIZATION_FAILED: ["partition 2 of orders", "not permitted", "right Write"],
+  GROUP_AUTHORIZATION_FAILED: ["not permitted", "right Read", "group"],
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: ["not permitted", "right Write", "transactional id"],
+  CLUSTER_AUTHORIZATION_FAILED: ["not permitted", "right on the cluster"],
+  KAFKA_STORAGE_ERROR: ["partition 2 of orders", "127.0.0.1:9092"],
+};
+
+for (const [type, facts] of Object.entries(ANSWERS)) {
+  Deno.test(`explain says what ${type} means`, () => {
+    const place = { api: "Produce", topic: "orders", partition: 2 };
+    const error = afterRetries(brokerError(type, place));
+    assertSays(error, [...facts, `(${type})`]);
+  });
+}
+
+/** The refusals of a topic that is to be created, and what the user must learn from them. */
+const REFUSALS: Record<string, string[]> = {
+  POLICY_VIOLATION: ["topic orders cannot be created", "at least 3 replicas"],
+  INVALID_REPLICATION_FACTOR: ["topic orders cannot be created", "at least 3 replicas"],
+  TOPIC_AUTHORIZATION_FAILED: ["topic orders does not exist", "right Create", "administrator"],
+  CLUSTER_AUTHORIZATION_FAILED: ["topic orders does not exist", "right Create", "administrator"],
+};
+
+for (const [type, facts] of Object.entries(REFUSALS)) {
+  Deno.test(`explain says why a topic was not created: ${type}`, () => {
+    const place = { api: "CreateTopics", topic: "orders", reason: "at least 3 replicas, please" };
+    const refused = new KafkaJSAggregateError("Topic creation errors", [brokerError(type, place)]);
+    assertSays(refused, [...facts, `(${type})`]);
+  });
+}
+
+Deno.test("explain says how a broker that another one names cannot be reached", () => {
+  const failures: [string, string][] = [
+    ["ENOTFOUND", "the name cannot be resolved"],
+    ["ECONNREFUSED", "connection refused"],
+  ];
+  for (const [code, reason] of failures) {
+    const error = new KafkaJSConnectionError(`Connection error: ${code}`, {
+      broker: "kafka-nowhere:9092",
+      code,
+    });
+    assertSays(afterRetries(error), [
+      "127.0.0.1:9092 names kafka-nowhere:9092 as a broker of its cluster",
+      reason,
+      "advertised.listeners",
+    ]);
+  }
+});
+
+Deno.test("explain says which request was not answered, and why a broker was not reached", () => {
+  const timeout = new KafkaJSRequestTimeoutError("Request Metadata(key: 3, version: 6) timed out");
+  assertSays(afterRetries(timeout), ["no Kafka broker answers", "Metadata was not answered"]);
+  const refused = new KafkaJSConnectionError("Connection error: …", {
+    broker: "127.0.0.1:9092",
+    code: "ECONNREFUSED",
+  });
+  assertSays(afterRetries(refused), ["no Kafka broker answers", ": connection refused;"]);
+});
+
+Deno.test("explain never passes a fault of a program off as words of Kafka, and keeps its stack", () => {
+  const fault = new TypeError("Cannot read properties of undefined (reading 'x')");
+  fault.stack = "TypeError: …\n    at ourFunction (file:///app/lib/kafka/kafkajs/cluster.ts:1:1)";
+  const explained = explain(afterRetries(fault), SETTINGS);
+  assert(
+    explained.message.startsWith("a fault of this program, not of Kafka: "),
+    explained.message,
+  );
+  assertEquals(explained.stack, fault.stack);
+  assert(!isRetriable(fault), "it is not a lost socket of kafkajs");
+});
+
+Deno.test("retryWhileRetriable throws the last answer, not the time-out that came after it", async () => {
+  let attempts = 0;
+  const failed = retryWhileRetriable(
+    () =>
+      attempts++ === 0
+        ? Promise.reject(protocolError("NOT_ENOUGH_REPLICAS"))
+        : new Promise<never>(() => {}),
+    { ...SETTINGS, timeoutMs: 200 },
+    { signal: new AbortController().signal },
+  );
+  assertEquals(await assertRejects(() => failed), protocolError("NOT_ENOUGH_REPLICAS"));
+});
+
+Deno.test("retryWhileRetriable ends as soon as the signal is aborted, whatever is under way", async () => {
+  const controller = new AbortController();
+  const ended = retryWhileRetriable(() => new Promise<never>(() => {}), SETTINGS, controller);
+  controller.abort(new Error("stopped"));
+  await assertRejects(() => ended, Error, "stopped");
+});
+
+function assertSays(error: Error, facts: string[]): void {
+  const { message } = explain(error, SETTINGS);
+  for (const fact of facts) assert(message.includes(fact), `"${fact}" is missing in: ${message}`);
+}

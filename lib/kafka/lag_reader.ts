@@ -96,17 +96,18 @@ export function openLagReader(settings: KafkaSettings, { topic }: { topic: strin
         sendTimes.forget();
         topicId = id;
       }
-      const readable = await readableEnds.find(bounds, [...committed.values()]);
+      const readable = await readableEnds.find(ledBounds(bounds), [...committed.values()]);
       const samples = groups.map((group): GroupSample => {
         const { state, members, owners } = descriptions.get(group) ?? GONE;
         const partitions = [...bounds].sort(([a], [b]) => a - b)
-          .map(([partition, { start, stable, end }]): PartitionSample => ({
+          .map(([partition, { start, stable, end } = NO_BOUNDS]): PartitionSample => ({
             partition,
             committed: committed.get(group)?.get(partition),
             ...{ logStart: start, end, stable },
-            readableEnd: readable.get(partition)!,
+            readableEnd: readable.get(partition) ?? end,
             oldestMs: undefined,
             owner: owners.get(partition),
+            isLeaderless: !readable.has(partition),
           }));
         return { timeMs, topicId: id, group, state, members, partitions };
       });
@@ -115,6 +116,13 @@ export function openLagReader(settings: KafkaSettings, { topic }: { topic: strin
     },
     close: () => cluster.close(),
   };
+}
+
+/** Stands for the unknown bounds of a partition without a leader. */
+const NO_BOUNDS: LogBounds = { start: 0n, stable: 0n, end: 0n };
+
+function ledBounds(bounds: ReadonlyMap<number, LogBounds | undefined>): Map<number, LogBounds> {
+  return new Map([...bounds].flatMap(([partition, each]) => each ? [[partition, each]] : []));
 }
 
 /** The consumer groups; Kafka Connect and others use groups of other protocol types. */

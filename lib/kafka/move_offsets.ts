@@ -17,7 +17,8 @@ import {
   targetOffset,
 } from "../offset_target.ts";
 import { adminPool } from "./client_pool.ts";
-import { isGroupInUse, isRetriable, whileRetriable } from "./errors.ts";
+import { existingTopics } from "./create_topics.ts";
+import { isGroupInUse, isRetriable, retryWhileRetriable, whileRetriable } from "./errors.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
 import { openLagReader } from "./lag_reader.ts";
 import { committedOffsets, groupMembers, logRanges } from "./offsets.ts";
@@ -46,9 +47,10 @@ export async function planMoves(
   },
   signal: AbortSignal,
 ): Promise<OffsetMove[]> {
-  const { committed, extents } = await retry(
+  const { committed, extents } = await retryWhileRetriable(
     () => readOffsets(settings, { group, topic, target }),
-    whileRetriable(settings, signal),
+    settings,
+    { signal },
   );
   const refusals: string[] = [];
   const moves = partitions.flatMap((partition) => {
@@ -106,7 +108,11 @@ export async function commitMoves(
       isRetriable: (error) => isRetriable(error) && !isGroupInUse(error),
     });
     for (const [partition, offset] of offsets) {
-      const committed = await cluster.stableOffset(group, topic, partition);
+      const committed = await retryWhileRetriable(
+        () => cluster.stableOffset(group, topic, partition),
+        settings,
+        { signal },
+      );
       if (committed?.offset === offset) continue;
       throw new Error(
         `partition ${partition} of group ${group} is at ${committed?.offset ?? "no offset"}` +
@@ -132,9 +138,10 @@ export async function moveToBeginning(
 ): Promise<void> {
   const admin = adminPool(settings);
   try {
-    const members = await retry(
+    const members = await retryWhileRetriable(
       () => admin.use((client) => groupMembers(client, group)),
-      whileRetriable(settings, signal),
+      settings,
+      { signal },
     );
     if (members.length > 0) throw groupInUse(group, members);
   } finally {
@@ -182,22 +189,26 @@ export async function groupFacts(
   const admin = adminPool(settings);
   const reader = openLagReader(settings, { topic });
   try {
-    return await retry(async () => {
-      const topics = await admin.use((client) => client.listTopics());
-      const topicExists = topics.includes(topic);
-      const ranges = topicExists
-        ? await admin.use((client) => logRanges(client, topic))
-        : new Map();
-      const known = (await reader.allGroups()).includes(group);
-      return {
-        topicExists,
-        hasMetrics: topics.includes(metricsTopic),
-        known,
-        groupsOfTopic: topicExists && !known ? (await reader.groupsOfTopic()).groups : [],
-        members: await admin.use((client) => groupMembers(client, group)),
-        partitions: [...ranges.keys()].sort((a, b) => a - b),
-      };
-    }, whileRetriable(settings, signal));
+    return await retryWhileRetriable(
+      async () => {
+        const topics = await admin.use((client) => existingTopics(client, [topic, metricsTopic]));
+        const topicExists = topics.has(topic);
+        const ranges = topicExists
+          ? await admin.use((client) => logRanges(client, topic))
+          : new Map();
+        const known = (await reader.allGroups()).includes(group);
+        return {
+          topicExists,
+          hasMetrics: topics.has(metricsTopic),
+          known,
+          groupsOfTopic: topicExists && !known ? (await reader.groupsOfTopic()).groups : [],
+          members: await admin.use((client) => groupMembers(client, group)),
+          partitions: [...ranges.keys()].sort((a, b) => a - b),
+        };
+      },
+      settings,
+      { signal },
+    );
   } finally {
     await Promise.all([admin.close(), reader.close()]);
   }

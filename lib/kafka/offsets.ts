@@ -7,6 +7,7 @@
  * @module
  */
 import type { Admin } from "kafkajs";
+import { brokerError } from "./kafkajs/named_errors.ts";
 import { NO_COMMIT } from "./kafkajs/offset_fetch.ts";
 
 /** Where a partition begins and ends, for a `read_committed` reader. */
@@ -43,14 +44,31 @@ export async function committedOffsets(
   return committed;
 }
 
-/** The range of every partition of a topic. */
+/**
+ * The range of every partition of a topic.
+ *
+ * @throws {Error} When a partition has no leader; another attempt can help.
+ */
 export async function logRanges(admin: Admin, topic: string): Promise<Map<number, LogRange>> {
+  const ranges = new Map<number, LogRange>();
+  for (const [partition, range] of await partitionRanges(admin, topic)) {
+    if (range === undefined) throw brokerError("LEADER_NOT_AVAILABLE", { topic, partition });
+    ranges.set(partition, range);
+  }
+  return ranges;
+}
+
+/** The range of every partition of a topic; `undefined` for a partition that has no leader. */
+export async function partitionRanges(
+  admin: Admin,
+  topic: string,
+): Promise<Map<number, LogRange | undefined>> {
   const offsets = await admin.fetchTopicOffsets(topic);
   return new Map(
-    offsets.map(({ partition, low, high }) => [
-      partition,
-      { start: BigInt(low), end: BigInt(high) },
-    ]),
+    offsets.map(({ partition, low, high }) => {
+      const range = { start: BigInt(low), end: BigInt(high) };
+      return [partition, range.start < 0n || range.end < 0n ? undefined : range];
+    }),
   );
 }
 

@@ -4,12 +4,17 @@
  * @module
  */
 import { formatSeconds } from "../duration.ts";
+import { NO_ANSWER } from "./errors.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** One client's view of the brokers. */
 export interface Outage {
-  /** No broker has answered for a while. */
-  noticed(): void;
+  /**
+   * No broker has answered for a while, or they cannot do what they are asked for.
+   *
+   * @param what What is wrong, for the user.
+   */
+  noticed(what?: string): void;
   /** A broker has answered. */
   over(): void;
   /** This client is closed: what it has noticed counts no more. */
@@ -22,10 +27,8 @@ const waiting = new Set<Outage>();
 /** Watches on behalf of one client. */
 export function watchOutage({ timeoutMs, note }: KafkaSettings): Outage {
   const outage: Outage = {
-    noticed() {
-      if (waiting.size === 0) {
-        note(`no broker answers, waiting up to ${formatSeconds(timeoutMs)}`);
-      }
+    noticed(what = NO_ANSWER) {
+      if (waiting.size === 0) note(`${what}, waiting up to ${formatSeconds(timeoutMs)}`);
       waiting.add(outage);
     },
     over() {

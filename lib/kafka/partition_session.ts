@@ -25,18 +25,23 @@ import type { CommittedOffset } from "../resumption.ts";
 import { aborted, deadline, delayOrAbort, type Pulse, retry } from "../async.ts";
 import { disconnect } from "./client.ts";
 import type { AdminPool } from "./client_pool.ts";
+import { readMaxMessageBytes } from "./create_topics.ts";
 import type { BatchPayload } from "./consume.ts";
 import {
+  answerKeeper,
   explain,
   FinalError,
   isConcurrentTransaction,
   isFenced,
   isRetriable,
+  isTooLarge,
+  placeOf,
   whileRetriable,
 } from "./errors.ts";
 import type { ClusterReader } from "./kafkajs/cluster.ts";
-import { type LogRange, logRanges, resolveOffset } from "./offsets.ts";
-import { packBatches } from "./produce_batches.ts";
+import { brokerError } from "./kafkajs/named_errors.ts";
+import { type LogRange, partitionRanges, resolveOffset } from "./offsets.ts";
+import { packBatches, type ProduceBatch } from "./produce_batches.ts";
 import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
 import type { SourceRecord, TargetRecord } from "./records.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -95,8 +100,8 @@ export interface SessionContext {
   topic: string;
   /** The delay per record, in milliseconds; 0 for none. */
   throttleMs: number;
-  /** The setting `max.message.bytes` of the topics that are written, where it is known. */
-  maxMessageBytes?: ReadonlyMap<string, number>;
+  /** The setting `max.message.bytes` of topics that are written to, where it is known. */
+  maxMessageBytes: Map<string, number>;
   /** Prepares the work on a partition: restores its state. */
   open(assignment: Assignment): Promise<PartitionWork>;
   /** For the ends of the partitions. */
@@ -163,10 +168,15 @@ export class PartitionSession {
   /** Runs the steps of the module doc until they succeed, the partition is lost, or an error is final. */
   async open(): Promise<void> {
     const { settings, fail } = this.#context;
+    const lastAnswer = answerKeeper();
     try {
-      await retry(() => this.#openOnce(), whileRetriable(settings, this.#lost.signal));
+      // An attempt has no limit itself: it may have to count a whole partition again.
+      await retry(() => this.#openOnce(), {
+        ...whileRetriable(settings, this.#lost.signal),
+        onRetry: (error) => void lastAnswer(error),
+      });
     } catch (error) {
-      if (!this.#lost.signal.aborted) fail(error);
+      if (!this.#lost.signal.aborted) fail(lastAnswer(error));
     }
   }
 
@@ -269,8 +279,12 @@ export class PartitionSession {
     const { admin, cluster, group, topic } = this.#context;
     const committed = await cluster.stableOffset(group, topic, this.partition);
     // Read after the committed offset: an end from before may lie behind what was committed since.
-    const ranges = await admin.use((client) => logRanges(client, topic));
-    return { committed, range: ranges.get(this.partition)! };
+    const ranges = await admin.use((client) => partitionRanges(client, topic));
+    const range = ranges.get(this.partition);
+    if (range === undefined) {
+      throw brokerError("LEADER_NOT_AVAILABLE", { topic, partition: this.partition });
+    }
+    return { committed, range };
   }
 
   /**
@@ -314,11 +328,15 @@ export class PartitionSession {
   async #commit(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
     const step = this.#work!.step(records, nextOffset);
     const transaction = await this.#producer!.transaction();
-    const batches = packBatches(step.outputs, this.#context.maxMessageBytes);
+    const { maxMessageBytes } = this.#context;
+    const batches = packBatches(step.outputs, maxMessageBytes);
     for (const { topicMessages, targets, isOversized } of batches) {
       // A single record may exceed the limit uncompressed, if it arrived compressed: compress it.
       const compression = isOversized ? GZIP : NO_COMPRESSION;
-      const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages });
+      const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages })
+        .catch(async (error) => {
+          throw isTooLarge(error) ? await this.#learnLimit(error, targets) : error;
+        });
       requireAcknowledged(sent, targets);
     }
     await this.#sendOffset(transaction, nextOffset);
@@ -327,6 +345,33 @@ export class PartitionSession {
     this.#failing = undefined;
     step.committed();
     this.#context.advanced.fire();
+  }
+
+  /**
+   * After a batch that its topic does not take: makes the next ones smaller, and returns the error to
+   * end this attempt with. It is final when the batch was a single record.
+   */
+  async #learnLimit(error: unknown, targets: ProduceBatch["targets"]): Promise<unknown> {
+    const { admin, maxMessageBytes } = this.#context;
+    const place = placeOf(error);
+    const target = targets.find(({ topic, partition }) =>
+      topic === place.topic && partition === place.partition
+    );
+    if (target === undefined) return error;
+    const { topic, partition, count, bytes } = target;
+    const limit = await admin.use((client) => readMaxMessageBytes(client, topic));
+    if (count === 1) {
+      return new FinalError(
+        `a record for partition ${partition} of ${topic} does not fit: it may take up to ${bytes} ` +
+          `bytes, and ${
+            limit === undefined ? "the brokers take less" : `max.message.bytes is ${limit}`
+          }`,
+      );
+    }
+    const before = maxMessageBytes.get(topic) ?? Infinity;
+    const isNews = limit !== undefined && limit < before;
+    maxMessageBytes.set(topic, isNews ? limit : Math.floor(Math.min(bytes, before) / 2));
+    return new Error(`${topic} does not take ${count} records at once`);
   }
 
   async #sendOffset(transaction: Transaction, nextOffset: bigint): Promise<void> {

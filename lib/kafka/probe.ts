@@ -28,20 +28,45 @@ export async function answersKafka(
   port: number,
   timeoutMs = 1_000,
 ): Promise<Answer> {
-  let answer: DataView | undefined;
+  const listener = await firstAnswer({ host, port, timeoutMs });
+  return listener === "kafka" || listener === "nothing" ? listener : "something else";
+}
+
+/**
+ * What listens on a port: as {@linkcode Answer}, but `silent` when it has sent nothing, `tls` for a
+ * listener that expects TLS, and `login` for a broker that hangs up on a client without a login.
+ */
+export type Listener = "kafka" | "tls" | "login" | "silent" | "stranger" | "nothing";
+
+/** Tells what listens on a port. */
+export async function listenerAt(
+  host: string,
+  port: number,
+  timeoutMs = 1_000,
+): Promise<Listener> {
+  const listener = await firstAnswer({ host, port, timeoutMs });
+  if (listener !== "kafka") return listener;
+  // Without a login nothing but the first request is answered.
+  return await viewCluster(host, port, timeoutMs) === undefined ? "login" : "kafka";
+}
+
+/** The answer to the one request that needs no login. */
+async function firstAnswer(
+  address: { host: string; port: number; timeoutMs: number },
+): Promise<Exclude<Listener, "login">> {
+  let answer: DataView | Unusable;
   try {
-    answer = await ask({ host, port, timeoutMs }, { api: API_VERSIONS, version: 0 });
+    answer = await ask(address, { api: API_VERSIONS, version: 0 });
   } catch {
     return "nothing";
   }
+  if (typeof answer === "string") return answer;
   // int32 correlation id, int16 error code, int32 count, then int16 key, min and max of each API.
-  if (answer === undefined || answer.byteLength < 10 || answer.getInt16(4) !== 0) {
-    return "something else";
-  }
+  if (answer.byteLength < 10 || answer.getInt16(4) !== 0) return "stranger";
   const apis = answer.getInt32(6);
-  if (answer.byteLength !== 10 + apis * 6) return "something else";
+  if (answer.byteLength !== 10 + apis * 6) return "stranger";
   const keys = Array.from({ length: apis }, (_, index) => answer.getInt16(10 + index * 6));
-  return keys.includes(PRODUCE) ? "kafka" : "something else";
+  return keys.includes(PRODUCE) ? "kafka" : "stranger";
 }
 
 /** A cluster by the word of one of its brokers. */
@@ -61,8 +86,8 @@ export async function viewCluster(
   // No topics, and do not create any.
   const body = Uint8Array.of(0, 0, 0, 0, 0);
   const answer = await ask({ host, port, timeoutMs }, { api: METADATA, version: 4, body })
-    .catch(() => undefined);
-  if (answer === undefined) return undefined;
+    .catch(() => "silent");
+  if (!(answer instanceof DataView)) return undefined;
   let at = 8;
   const int16 = () => answer.getInt16((at += 2) - 2);
   const int32 = () => answer.getInt32((at += 4) - 4);
@@ -88,11 +113,17 @@ export async function viewCluster(
   }
 }
 
-/** Sends one request; `undefined` when what comes back is not an answer to it. Throws if nothing listens. */
+/** What came back instead of an answer. */
+type Unusable = "tls" | "silent" | "stranger";
+
+/** The beginning of an alert, with which TLS ends a connection, as the size of an answer. */
+const TLS_ALERT = 0x1503;
+
+/** Sends one request. Throws if nothing listens. */
 async function ask(
   { host, port, timeoutMs }: { host: string; port: number; timeoutMs: number },
   { api, version, body = new Uint8Array() }: { api: number; version: number; body?: Uint8Array },
-): Promise<DataView | undefined> {
+): Promise<DataView | Unusable> {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   try {
@@ -109,11 +140,12 @@ async function ask(
       const correlationId = 1 + Math.floor(Math.random() * 0x7fff_fffe);
       await writeAll(connection, request({ api, version, correlationId, body }));
       const bytes = new DataView((await readExactly(connection, 4)).buffer).getInt32(0);
-      if (bytes < 4 || bytes > MAX_ANSWER_BYTES) return undefined;
+      if (bytes >>> 16 === TLS_ALERT) return "tls";
+      if (bytes < 4 || bytes > MAX_ANSWER_BYTES) return "stranger";
       const answer = new DataView((await readExactly(connection, bytes)).buffer);
-      return answer.getInt32(0) === correlationId ? answer : undefined;
+      return answer.getInt32(0) === correlationId ? answer : "stranger";
     } catch {
-      return undefined;
+      return "silent";
     } finally {
       close();
     }

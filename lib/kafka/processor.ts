@@ -16,11 +16,10 @@ import { watchTopics } from "./topic_watch.ts";
 import { whenEndReached } from "./until_end.ts";
 
 /** What to process. */
-export interface ProcessorOptions extends
-  Pick<
-    SessionContext,
-    "settings" | "group" | "topic" | "throttleMs" | "open" | "maxMessageBytes"
-  > {
+export interface ProcessorOptions
+  extends Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "open"> {
+  /** The setting `max.message.bytes` of topics that are written to, where it is known. */
+  maxMessageBytes?: ReadonlyMap<string, number>;
   /** The topic of the state, if there is one: when it is deleted and created again, the processing ends. */
   stateTopic?: string;
   /** How many partitions the topic has. */
@@ -44,6 +43,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     ...options,
     admin: adminPool(settings),
     cluster: clusterReader(settings),
+    maxMessageBytes: new Map(options.maxMessageBytes),
     fences: new Map(),
     heartbeat: new Pulse(),
     advanced: new Pulse(),

@@ -21,8 +21,8 @@ const HEADER_OVERHEAD_BYTES = 10;
 export interface ProduceBatch {
   /** The records, in order. */
   topicMessages: { topic: string; messages: TargetRecord[] }[];
-  /** Each partition that gets records, and no less than their size in bytes. */
-  targets: { topic: string; partition: number; bytes: number }[];
+  /** Each partition that gets records, how many, and no less than their size in bytes. */
+  targets: { topic: string; partition: number; count: number; bytes: number }[];
   /** Whether a record exceeds the limit of its topic and may only fit compressed. */
   isOversized: boolean;
 }
@@ -59,9 +59,10 @@ export function packBatches(
       target = undefined;
     }
     if (target === undefined) {
-      target = { topic: record.topic, partition: record.partition, bytes: 0 };
+      target = { topic: record.topic, partition: record.partition, count: 0, bytes: 0 };
       batch.targets.push(target);
     }
+    target.count++;
     target.bytes += bytes;
     batch.isOversized ||= bytes > room;
     const sameTopic = batch.topicMessages.find(({ topic }) => topic === record.topic);

@@ -61,3 +61,12 @@ Deno.test("packBatches packs less where the topic takes less", () => {
 Deno.test("packBatches makes no batch of nothing", () => {
   assertEquals(packBatches([]), []);
 });
+
+Deno.test("packBatches begins a new batch when the topic of a partition takes no more", () => {
+  const records = Array.from({ length: 10 }, () => record("small", 0, 300));
+  const batches = packBatches([...records, record("a", 0, 300)], new Map([["small", 1_000]]));
+  assertEquals(batches.flatMap(({ targets }) => targets.map(({ count }) => count)), [
+    ...[2, 2, 2, 2, 2, 1],
+  ]);
+  assert(batches.every(({ targets }) => targets[0]!.bytes <= 900));
+});

@@ -13,13 +13,13 @@ import type { KafkaSettings } from "./settings.ts";
 /** A transaction that takes longer is aborted by the broker, in milliseconds. */
 const TRANSACTION_LIMIT_MS = 15_000;
 
-/** A producer that retries until it is acknowledged; callers bound it by a time. */
+/** A producer that retries a little; callers send the same messages again until they are acknowledged. */
 export function idempotentProducer(settings: KafkaSettings): Producer {
   return kafkaClient(settings).producer({
     idempotent: true,
     allowAutoTopicCreation: false,
     createPartitioner: chosenPartition,
-    retry: { retries: Number.MAX_SAFE_INTEGER },
+    retry: { retries: 2 },
   });
 }
 

@@ -8,12 +8,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Admin, Message, Producer } from "kafkajs";
-import { deadline, Pulse, retry } from "../async.ts";
+import type { Message, Producer } from "kafkajs";
+import { Pulse } from "../async.ts";
 import { connect, disconnect } from "./client.ts";
-import { explain, isRejection, isTooLarge, whileRetriable } from "./errors.ts";
+import { explain, isTooLarge, retryWhileRetriable, trouble } from "./errors.ts";
 import { BATCH_OVERHEAD_BYTES, recordBytes } from "./kafkajs/encode_records.ts";
-import { ConfigResourceTypes } from "./kafkajs/mod.ts";
 import { watchOutage } from "./outage.ts";
 import { partitionOf } from "./partitioner.ts";
 import { idempotentProducer, requireAcknowledged } from "./producers.ts";
@@ -50,30 +49,8 @@ const MAX_SEND_BYTES = 786_432;
 const MAX_POSITION_BYTES = 4;
 /** The most that may be waiting or unacknowledged, in bytes: bounds the memory. */
 const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
-
-/** How long a new topic may take to be known to all brokers, in milliseconds. */
-const CONFIG_LIMIT_MS = 2_000;
-
-/**
- * The size of the largest batch that a topic accepts, in bytes; Infinity when the brokers do not say,
- * for instance because the right to read settings is missing.
- */
-export async function readMaxBatchBytes(admin: Admin, topic: string): Promise<number> {
-  const name = "max.message.bytes";
-  const type = ConfigResourceTypes.TOPIC;
-  const query = { includeSynonyms: false, resources: [{ type, name: topic, configNames: [name] }] };
-  try {
-    const { resources } = await retry(() => admin.describeConfigs(query), {
-      limitMs: CONFIG_LIMIT_MS,
-      isRetriable: (error) => !isRejection(error),
-    });
-    const value = resources[0]?.configEntries.find(({ configName }) => configName === name);
-    return Number(value?.configValue ?? Infinity);
-  } catch {
-    // The publisher then learns it from the answers to its sends.
-    return Infinity;
-  }
-}
+/** The failed attempt from which on the user is told, from 0: a leader moves within one or two. */
+const NOTED_ATTEMPT = 2;
 
 /**
  * Connects an idempotent producer.
@@ -83,14 +60,23 @@ export async function readMaxBatchBytes(admin: Admin, topic: string): Promise<nu
 export async function openPublisher<T>(
   settings: KafkaSettings,
   options: PublisherOptions<T>,
+  signal: AbortSignal,
 ): Promise<Publisher<T>> {
-  const producer = idempotentProducer(settings);
   try {
-    await connect(producer, settings);
+    const producer = await retryWhileRetriable(
+      async () => {
+        const producer = idempotentProducer(settings);
+        await connect(producer, settings);
+        return producer;
+      },
+      settings,
+      { signal },
+    );
+    return new Publisher(producer, settings, options);
   } catch (error) {
+    signal.throwIfAborted();
     throw explain(error, settings);
   }
-  return new Publisher(producer, settings, options);
 }
 
 /** Publishes records of one topic. */
@@ -218,22 +204,25 @@ export class Publisher<T> {
   }
 
   /**
-   * Sends until the brokers confirm, within the settings' time. The client gives up sooner when it
-   * finds no broker at all; sending the same messages again is safe, because they get the same
-   * sequence numbers, by which a broker recognises what it has already.
+   * Sends until the brokers confirm, within the settings' time. The client gives up after a few
+   * attempts, so that the reason is known; sending the same messages again is safe, because they get
+   * the same sequence numbers, by which a broker recognises what it has already.
    */
   async #sendUntilAcknowledged(partition: number, messages: Message[]): Promise<void> {
     const { topic } = this.#options;
-    const { timeoutMs } = this.#settings;
-    const deadlineMs = performance.now() + timeoutMs;
-    await retry(async () => {
-      const sent = this.#producer.send({ topic, acks: -1, messages });
-      const result = await deadline(sent, deadlineMs - performance.now());
-      requireAcknowledged(result, [{ topic, partition }]);
-    }, {
-      ...whileRetriable(this.#settings, this.#closed.signal),
-      onRetry: () => this.#outage.noticed(),
-    });
+    await retryWhileRetriable(
+      async () => {
+        const result = await this.#producer.send({ topic, acks: -1, messages });
+        requireAcknowledged(result, [{ topic, partition }]);
+      },
+      this.#settings,
+      {
+        signal: this.#closed.signal,
+        onRetry: (error, attempt) => {
+          if (attempt >= NOTED_ATTEMPT) this.#outage.noticed(trouble(error, this.#settings));
+        },
+      },
+    );
   }
 }
 

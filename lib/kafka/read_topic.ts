@@ -7,6 +7,7 @@ import { delayOrAbort } from "../async.ts";
 import { adminPool } from "./client_pool.ts";
 import { consume } from "./consume.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
+import { retryWhileRetriable } from "./errors.ts";
 import { type LogRange, logRanges } from "./offsets.ts";
 import type { SourceRecord } from "./records.ts";
 import { type KafkaSettings, readerSettings } from "./settings.ts";
@@ -34,7 +35,8 @@ export async function readTopic(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const ranges = given ?? await settledRanges(settings, topic, signal);
+  const ranges = given ??
+    await retryWhileRetriable(() => settledRanges(settings, topic, signal), settings, { signal });
   const open = new Map([...ranges].filter(([, { start, end }]) => start < end));
   if (open.size === 0) return;
 

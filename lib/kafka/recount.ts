@@ -3,11 +3,13 @@
  *
  * @module
  */
+import type { Admin } from "kafkajs";
 import { compareMetrics, type Comparison, Recount } from "../metrics_comparison.ts";
 import { minuteTable } from "../metrics_table.ts";
 import type { Minute, MinuteCount } from "../minute_window.ts";
 import { StateRows } from "../state_rows.ts";
 import { adminPool } from "./client_pool.ts";
+import { retryWhileRetriable } from "./errors.ts";
 import { committedOffsets, type LogRange, logRanges } from "./offsets.ts";
 import { readTopic } from "./read_topic.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -83,6 +85,8 @@ async function readStored(
   signal: AbortSignal,
 ): Promise<StoredMetrics> {
   const admin = adminPool(settings);
+  const patient = <T>(run: (client: Admin) => Promise<T>) =>
+    retryWhileRetriable(() => admin.use(run), settings, { signal });
   try {
     const rows = new StateRows(minuteTable);
     await readTopic(settings, {
@@ -96,7 +100,7 @@ async function readStored(
 
     const ranges = new Map<number, LogRange>();
     const notVerified = new Map<number, string>();
-    const logs = [...await admin.use((client) => logRanges(client, topic))];
+    const logs = [...await patient((client) => logRanges(client, topic))];
     for (const [partition, log] of logs.sort(([a], [b]) => a - b)) {
       const { progress } = rows.partition(partition);
       if (progress === undefined) continue;
@@ -111,7 +115,7 @@ async function readStored(
         notVerified.set(partition, `it ends at ${log.end}, but was counted up to ${end}`);
       } else ranges.set(partition, { start, end });
     }
-    const committed = await admin.use((client) => committedOffsets(client, group, topic));
+    const committed = await patient((client) => committedOffsets(client, group, topic));
     return { rows, ranges, notVerified, committed };
   } finally {
     await admin.close();

@@ -274,7 +274,9 @@ async function originsBefore(
   end: bigint,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { start } = (await rangesFrom(settings, topic, { kind: "earliest" })).get(PARTITION)!;
+  const { start } = (await rangesFrom(settings, topic, { kind: "earliest" }, signal)).get(
+    PARTITION,
+  )!;
   const origins: string[] = [];
   await readTopic(settings, {
     topic,

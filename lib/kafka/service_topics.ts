@@ -7,6 +7,7 @@ import type { Admin } from "kafkajs";
 import { deadLetters, orderEvents, STATE_TOPICS, type TopicSpec } from "../topics.ts";
 import { withAdmin } from "./client.ts";
 import { createMissingTopics } from "./create_topics.ts";
+import { FinalError } from "./errors.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** The topics of a service, all with their prefix. */
@@ -62,7 +63,7 @@ export function prepareServiceTopics(
     // Once more: another service may have been started at the same time.
     await requireOwnGroup(admin, group, stateSpec.name);
     if (found > partitions) {
-      throw new Error(
+      throw new FinalError(
         `topic ${stateSpec.name} has ${found} partitions and ${orders} only ${partitions}: it belongs ` +
           `to another topic of orders; delete ${stateSpec.name}, and the counting starts over`,
       );

@@ -5,6 +5,7 @@
  */
 import { type OffsetTarget, type PartitionExtent, targetOffset } from "../offset_target.ts";
 import { type AdminPool, adminPool } from "./client_pool.ts";
+import { retryWhileRetriable } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
 import { type LogRange, logRanges } from "./offsets.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -34,11 +35,16 @@ export async function rangesFrom(
   settings: KafkaSettings,
   topic: string,
   target: OffsetTarget,
+  signal: AbortSignal,
 ): Promise<Map<number, LogRange>> {
   const admin = adminPool(settings);
   const cluster = clusterReader(settings);
   try {
-    const extents = await partitionExtents({ admin, cluster }, topic, target);
+    const extents = await retryWhileRetriable(
+      () => partitionExtents({ admin, cluster }, topic, target),
+      settings,
+      { signal },
+    );
     return new Map([...extents].map(([partition, extent]) => {
       const { start, stable: end } = extent;
       const wanted = target.kind === "offset" ? target.offset : targetOffset(target, extent);

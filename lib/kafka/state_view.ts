@@ -9,10 +9,10 @@
  * @module
  */
 import type { Producer } from "kafkajs";
-import { deadline, Pulse, retry } from "../async.ts";
+import { deadline, Pulse } from "../async.ts";
 import { barrierRow, StateRows, type StateTable } from "../state_rows.ts";
 import { connect, disconnect, kafkaClient } from "./client.ts";
-import { explain, whileRetriable } from "./errors.ts";
+import { explain, retryWhileRetriable } from "./errors.ts";
 import { followTopic } from "./follow_topic.ts";
 import { chosenPartition, requireAcknowledged } from "./producers.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -126,17 +126,18 @@ class BarrierWriter {
   /** Writes a barrier to a partition and returns its offset. One partition per send: see publisher.ts. */
   async write(partition: number, signal: AbortSignal): Promise<bigint> {
     const topic = this.#topic;
-    const { timeoutMs } = this.#settings;
     const messages = [{ partition, ...barrierRow(partition) }];
-    const deadlineMs = performance.now() + timeoutMs;
     try {
-      return await retry(async () => {
-        await this.#connect();
-        const sent = this.#producer.send({ topic, acks: -1, messages });
-        const result = await deadline(sent, deadlineMs - performance.now(), { signal });
-        requireAcknowledged(result, [{ topic, partition }]);
-        return BigInt(result[0]!.baseOffset!);
-      }, whileRetriable(this.#settings, signal));
+      return await retryWhileRetriable(
+        async () => {
+          await this.#connect();
+          const result = await this.#producer.send({ topic, acks: -1, messages });
+          requireAcknowledged(result, [{ topic, partition }]);
+          return BigInt(result[0]!.baseOffset!);
+        },
+        this.#settings,
+        { signal },
+      );
     } catch (error) {
       signal.throwIfAborted();
       throw explain(error, this.#settings);

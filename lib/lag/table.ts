@@ -52,6 +52,7 @@ export const LAG_HELP =
   STALL      a consumer is assigned, but the offset has not moved in the window
   STOP       there is lag, no consumer, and no offset of the group moves
   REWIND     the offset moved backwards in the window: it was reset
+  OFFLINE    the partition has no leader: the brokers that hold it are down
 
 The window is the last ten samples with --watch, otherwise two samples one
 --interval apart. Burrow sees only commits; here STOP depends on the members of
@@ -150,9 +151,9 @@ interface Column {
 
 const COLUMNS: readonly Column[] = [
   { title: "P", text: (row) => String(row.partition) },
-  { title: "START", text: (row) => String(row.logStart) },
-  { title: "COMMITTED", text: (row) => row.lag === undefined ? "–" : String(row.committed) },
-  { title: "END", text: (row) => String(row.end) },
+  { title: "START", text: (row) => offsetText(row, row.logStart) },
+  { title: "COMMITTED", text: (row) => committedText(row) },
+  { title: "END", text: (row) => offsetText(row, row.end) },
   { title: "LAG", text: (row) => row.lag === undefined ? "–" : String(row.lag) },
   { title: "BEHIND", text: (row) => durationText(row.secondsBehind) },
   { title: "IN/S", text: (row) => rateText(row.producePerSecond, "") },
@@ -164,7 +165,15 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** The columns that are left out while the table is too wide, first to last. */
-const LEFT_OUT = ["START IN/S OUT/S DRAINS", "HOST", "MEMBER", "END", "COMMITTED", "BEHIND", "VERDICT"]
+const LEFT_OUT = [
+  "START IN/S OUT/S DRAINS",
+  "HOST",
+  "MEMBER",
+  "END",
+  "COMMITTED",
+  "BEHIND",
+  "VERDICT",
+]
   .map((titles) => titles.split(" "));
 const ALIGNED_LEFT = ["VERDICT", "HOST", "MEMBER"];
 const INDENT = 2;
@@ -249,10 +258,10 @@ export function lagJson({ timeMs, topic, groups, hidden }: LagReport): string {
       ...ratesJson(group),
       partitions: group.partitions.map((row) => ({
         partition: row.partition,
-        log_start: Number(row.logStart),
-        committed: row.lag === undefined ? null : Number(row.committed),
-        end: Number(row.end),
-        readable_end: Number(row.readableEnd),
+        log_start: offsetJson(row, row.logStart),
+        committed: isCommitted(row) ? Number(row.committed) : null,
+        end: offsetJson(row, row.end),
+        readable_end: offsetJson(row, row.readableEnd),
         lag: row.lag ?? null,
         seconds_behind: rounded(row.secondsBehind),
         ...ratesJson(row),
@@ -264,6 +273,23 @@ export function lagJson({ timeMs, topic, groups, hidden }: LagReport): string {
       })),
     })),
   });
+}
+
+function isCommitted({ lag, committed, isLeaderless }: PartitionStatus): boolean {
+  return lag !== undefined || isLeaderless === true && committed !== undefined;
+}
+
+function committedText(row: PartitionStatus): string {
+  return isCommitted(row) ? String(row.committed) : "–";
+}
+
+/** An offset that is known only while the partition has a leader. */
+function offsetText({ isLeaderless }: PartitionStatus, offset: bigint): string {
+  return isLeaderless ? "–" : String(offset);
+}
+
+function offsetJson({ isLeaderless }: PartitionStatus, offset: bigint): number | null {
+  return isLeaderless ? null : Number(offset);
 }
 
 function ratesJson({ producePerSecond, consumePerSecond, drainSeconds }: LagStatus) {

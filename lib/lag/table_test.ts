@@ -44,7 +44,7 @@ Deno.test("lagTable at 80 columns", () => {
   assertEquals(
     lagTable([statusOf([3_000, 2_000, 1_500])], { columns: 80, history: true }),
     `analytics  OK  lag 1,500  █▆▅
-  Stable, 1 member · in 0/s · out 750/s · drains in 2 s · oldest record 10 s old
+  Stable, 1 member · in 0/s · out 750/s · drains in 2 s · 10 s behind
   P  COMMITTED      END   LAG  BEHIND  VERDICT    HOST       MEMBER
   0    1998500  2000000  1500    10 s  OK         127.0.0.1  order-str…f6e8f2f10
   1          –        0     –       –  no commit  –          –`,

@@ -40,6 +40,12 @@ export interface PartitionSample {
   oldestMs: number | undefined;
   /** The member to which the partition is assigned. */
   owner: Member | undefined;
+  /**
+   * Whether the partition has no leader; its offsets, apart from the committed one, are then unknown.
+   *
+   * @default {false}
+   */
+  isLeaderless?: boolean;
 }
 
 /** A group at one moment. */
@@ -59,11 +65,11 @@ export interface GroupSample {
 }
 
 /** The verdicts, from good to bad. */
-const VERDICTS = ["OK", "NO_COMMIT", "WARN", "STALL", "STOP", "REWIND"] as const;
+const VERDICTS = ["OK", "NO_COMMIT", "WARN", "STALL", "STOP", "REWIND", "OFFLINE"] as const;
 
 /**
  * The health of a group, from good to bad: keeping up; no commit yet; not catching up; its consumer
- * does not move; no consumer; its offset moved backwards.
+ * does not move; no consumer; its offset moved backwards; the partition has no leader.
  */
 export type Verdict = typeof VERDICTS[number];
 
@@ -109,8 +115,10 @@ export const WINDOW_SAMPLES = 10;
  * Where a group continues to read: its committed offset, limited to the offsets that still exist;
  * `undefined` without a commit. kafkajs can commit a negative offset; to Kafka that is no commit.
  */
-function positionOf({ committed, logStart, end }: PartitionSample): bigint | undefined {
-  if (committed === undefined || committed < 0n) return undefined;
+function positionOf(
+  { committed, logStart, end, isLeaderless }: PartitionSample,
+): bigint | undefined {
+  if (committed === undefined || committed < 0n || isLeaderless) return undefined;
   if (committed < logStart) return logStart;
   return committed > end ? end : committed;
 }
@@ -146,7 +154,8 @@ export function groupStatus(allSamples: readonly GroupSample[]): GroupStatus {
   const producePerSecond = sumOf(partitions.map((each) => each.producePerSecond));
   const consumePerSecond = sumOf(committed.map((each) => each.consumePerSecond));
   // An empty partition without a commit does not affect the group's verdict.
-  const verdicts = partitions.filter((each) => each.lag !== undefined || each.unread > 0)
+  const verdicts = partitions
+    .filter(({ lag, unread, isLeaderless }) => lag !== undefined || unread > 0 || isLeaderless)
     .map(({ verdict }) => verdict);
   return {
     ...newest,
@@ -156,7 +165,7 @@ export function groupStatus(allSamples: readonly GroupSample[]): GroupStatus {
     producePerSecond,
     consumePerSecond,
     drainSeconds: drainSeconds(lag, producePerSecond, consumePerSecond),
-    verdict: lag === undefined
+    verdict: lag === undefined && !verdicts.includes("OFFLINE")
       ? "NO_COMMIT"
       : VERDICTS.findLast((verdict) => verdicts.includes(verdict)) ?? "OK",
     partitions,
@@ -172,8 +181,8 @@ function sinceTopicWentBack(samples: readonly GroupSample[]): readonly GroupSamp
     const before = samples[index - 1]!;
     const after = samples[index]!;
     const ends = new Map(before.partitions.map(({ partition, end }) => [partition, end]));
-    const wentBack = after.partitions.some(({ partition, end }) =>
-      end < (ends.get(partition) ?? 0n)
+    const wentBack = after.partitions.some(({ partition, end, isLeaderless }) =>
+      !isLeaderless && end < (ends.get(partition) ?? 0n)
     );
     if (wentBack || before.topicId !== after.topicId) return samples.slice(index);
   }
@@ -198,8 +207,9 @@ function partitionStatus(
     partitions.filter(({ partition }) => partition === newest.partition)
       .map((sample) => ({ ...sample, timeMs, state, members }))
   );
+  const led = seen.filter(({ isLeaderless }) => !isLeaderless);
   const lag = lagOf(newest);
-  const produced = rate(seen.map(({ timeMs, end }) => [timeMs, end]));
+  const produced = rate(led.map(({ timeMs, end }) => [timeMs, end]));
   const consumed = rate(
     afterLastRewind(seen).flatMap((sample) => {
       const position = positionOf(sample);
@@ -209,12 +219,14 @@ function partitionStatus(
   return {
     ...newest,
     lag,
-    unread: lag === undefined ? difference(newest.readableEnd, newest.logStart) : 0,
+    unread: lag === undefined && !newest.isLeaderless
+      ? difference(newest.readableEnd, newest.logStart)
+      : 0,
     secondsBehind: lag === 0 ? 0 : ageSeconds(newest.oldestMs, window.at(-1)!.timeMs),
     producePerSecond: produced,
     consumePerSecond: consumed,
     drainSeconds: drainSeconds(lag, produced, consumed),
-    verdict: verdictOf(seen, { lag, isAlive }),
+    verdict: newest.isLeaderless ? "OFFLINE" : verdictOf(led, { lag, isAlive }),
     note: noteOf(newest),
   };
 }
@@ -260,6 +272,7 @@ function afterLastRewind(seen: readonly Seen[]): readonly Seen[] {
 }
 
 function noteOf(sample: PartitionSample): string | undefined {
+  if (sample.isLeaderless) return "it has no leader: the brokers that hold it are down";
   const { committed, logStart, end, stable, readableEnd } = sample;
   const notes: string[] = [];
   if (committed !== undefined && committed < 0n) {

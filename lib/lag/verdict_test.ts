@@ -210,3 +210,17 @@ Deno.test("groupStatus says how old the oldest record is that is not committed",
   assertEquals(status.partitions.map((row) => row.secondsBehind), [0, 5, 20, undefined, 0]);
   assertEquals(status.secondsBehind, 20);
 });
+
+Deno.test("groupStatus says OFFLINE for a partition without a leader, and counts the others", () => {
+  const offline = { partition: 1, isLeaderless: true, end: 0n, stable: 0n, readableEnd: 0n };
+  const samples = [[partition(60), partition(50, { partition: 1 })], [
+    partition(70),
+    partition(50, offline),
+  ]];
+  const { verdict, lag, unread, partitions } = statusOf(samples);
+  assertEquals([verdict, lag, unread], ["OFFLINE", 30, 0]);
+  const { lag: unknown, consumePerSecond, producePerSecond, note } = partitions[1]!;
+  assertEquals([unknown, consumePerSecond, producePerSecond], [undefined, undefined, undefined]);
+  assertEquals(note, "it has no leader: the brokers that hold it are down");
+  assertEquals(statusOf([[partition(undefined, offline)]]).verdict, "OFFLINE");
+});

@@ -102,7 +102,7 @@ Deno.test("Publisher that does not know the limit learns it from the broker, and
     maxBatchBytes: Infinity,
     onTooLarge: (about, { bytes }) => rejected.push({ about, bytes }),
     onAcknowledged: ({ about }) => acknowledged += about.length,
-  });
+  }, run.signal);
   const large = [limit - 1, limit, limit + 1, 20 * limit].map(orderOf);
   const orders = [...large, ...Array.from({ length: 1_000 }, smallOrder), ...large];
   for (const [index, { key, value }] of orders.entries()) {

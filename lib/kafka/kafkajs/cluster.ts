@@ -111,8 +111,11 @@ export interface LogBounds {
 
 /** Sends the requests. */
 export interface ClusterReader {
-  /** Where each partition begins and ends now; partitions that were just added are there. */
-  logBounds(topic: string): Promise<Map<number, LogBounds>>;
+  /**
+   * Where each partition begins and ends now; partitions that were just added are there. `undefined`
+   * for a partition without a leader.
+   */
+  logBounds(topic: string): Promise<Map<number, LogBounds | undefined>>;
   hasTopic(topic: string): Promise<boolean>;
   /** All groups that the brokers list. Uses the brokers of the topic's cluster, which need not exist. */
   listGroups(topic: string): Promise<ListedGroup[]>;
@@ -128,8 +131,9 @@ export interface ClusterReader {
    */
   timeAt(topic: string, partition: number, offset: bigint): Promise<number | undefined>;
   /**
-   * The offset that the next record of each partition will get. (kafkajs's own `fetchTopicOffsets`
-   * returns the last stable offset: the beginning of the first open transaction.)
+   * The offset that the next record of each partition will get; partitions without a leader are
+   * missing. (kafkajs's own `fetchTopicOffsets` returns the last stable offset: the beginning of the
+   * first open transaction.)
    */
   endOffsets(topic: string): Promise<Map<number, bigint>>;
   /**
@@ -189,7 +193,12 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
           listOffsets(cluster, topic, LATEST),
         ])
       );
-      return new Map([...stables].map(([partition, stable]) => {
+      const partitions = await use((cluster) =>
+        Promise.resolve(cluster.findTopicPartitionMetadata(topic))
+      );
+      return new Map(partitions.map(({ partitionId: partition }) => {
+        const stable = stables.get(partition);
+        if (stable === undefined) return [partition, undefined];
         const end = ends.get(partition) ?? stable;
         return [partition, {
           start: starts.get(partition) ?? 0n,
@@ -221,10 +230,7 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
     timeAt: (topic, partition, offset) =>
       use((cluster) => fetchTime(cluster, { topic, partition, offset })),
     endOffsets: (topic) => use((cluster) => listOffsets(cluster, topic, LATEST)),
-    async offsetsSince(topic, timeMs) {
-      const found = await use((cluster) => listOffsets(cluster, topic, timeMs));
-      return new Map([...found].filter(([, offset]) => offset >= 0n));
-    },
+    offsetsSince: (topic, timeMs) => use((cluster) => listOffsets(cluster, topic, timeMs)),
     batchAt: (topic, partition, offset) =>
       use((cluster) => fetchBatch(cluster, { topic, partition, offset })),
     commit: (group, topic, offsets) =>
@@ -250,9 +256,9 @@ async function listOffsets(
   const [found] = await cluster.fetchTopicsOffset([
     { topic, partitions, fromTimestamp: timestamp },
   ]);
-  return new Map(
-    (found?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]),
-  );
+  const offsets = (found?.partitions ?? [])
+    .map(({ partition, offset }) => [partition, BigInt(offset)] as const);
+  return new Map(offsets.filter(([, offset]) => offset >= 0n));
 }
 
 async function refresh(cluster: Cluster, topic: string): Promise<void> {

@@ -8,10 +8,11 @@
 import "./repairs.ts";
 import kafkajs from "kafkajs";
 
-export { AssignerProtocol, ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
+export { AssignerProtocol, Kafka, logLevel } from "kafkajs";
 
 // The names of its errors are not visible to an import, which only reads the text of a CommonJS module.
 export const {
+  KafkaJSAggregateError,
   KafkaJSConnectionError,
   KafkaJSNotImplemented,
   KafkaJSProtocolError,

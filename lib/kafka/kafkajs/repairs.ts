@@ -25,10 +25,25 @@ import {
 } from "./produce_request.ts";
 import { type FetchLoop, fetchLoop, setDefaultOffset } from "./fetch_loop.ts";
 import {
+  knowingLeaderless,
+  type LeaderLookup,
+  lookingForLeaders,
+  type MetadataRequest,
+  type RefreshMetadata,
+  takingTopicsByName,
+} from "./metadata.ts";
+import { namingParsers, namingRefusedTopics } from "./named_errors.ts";
+import {
   scheduleCheckPendingRequests,
   type WaitForRequests,
   waitingForAllButFetches,
 } from "./request_queue.ts";
+import {
+  choosingSeedBrokers,
+  connect,
+  type ConnectionPoolBuilder,
+  withBroker,
+} from "./seed_brokers.ts";
 import { sendingEachPartitionOnce, type SendInternals } from "./send_messages.ts";
 
 /** The parts of `require` that are used here; a test passes its own. */
@@ -62,10 +77,13 @@ export function applyRepairs(require: Require): void {
     throw new Error(`kafkajs was loaded before its repairs: import lib/kafka/kafkajs/mod.ts`);
   }
   repairRequestQueue(require);
+  repairResponses(require);
+  repairConnecting(require);
   repairProducer(require);
   repairEncoding(require);
   repairConsumer(require);
   repairCoordinatorLookup(require);
+  repairMetadata(require);
 }
 
 function repairRequestQueue(require: Require): void {
@@ -77,6 +95,54 @@ function repairRequestQueue(require: Require): void {
       queue.waitForPendingRequests as WaitForRequests,
       require("kafkajs/src/errors") as Parameters<typeof waitingForAllButFetches>[1],
     ),
+  });
+}
+
+function repairResponses(require: Require): void {
+  for (const [name, parse] of Object.entries(namingParsers)) {
+    replaceParse(require, name, () => parse);
+  }
+  replaceParse(require, "protocol/requests/createTopics/v0/response", namingRefusedTopics);
+}
+
+function repairConnecting(require: Require): void {
+  // Before the cluster, which keeps a reference to the function.
+  replaceExport<ConnectionPoolBuilder>(
+    require,
+    "cluster/connectionPoolBuilder",
+    choosingSeedBrokers,
+  );
+  replaceMethods(require, "cluster/brokerPool", { connect, withBroker });
+}
+
+function repairMetadata(require: Require): void {
+  const encoder = requireFunction(require, "protocol/encoder");
+  const byName = takingTopicsByName(encoder as Parameters<typeof takingTopicsByName>[0]);
+  // Versions 2 and 3 are built on the first of these, 5 and 6 on the second.
+  for (const version of ["v1", "v4"]) {
+    replaceExport<MetadataRequest>(
+      require,
+      `protocol/requests/metadata/${version}/request`,
+      byName,
+    );
+  }
+  const cluster = requireMethods(require, "cluster", [
+    "metadata",
+    "findLeaderForPartitions",
+    "fetchTopicsOffset",
+  ]);
+  replaceMethods(require, "cluster", {
+    ...knowingLeaderless(
+      {
+        metadata: cluster.metadata,
+        findLeaderForPartitions: cluster.findLeaderForPartitions,
+        fetchTopicsOffset: cluster.fetchTopicsOffset,
+      } as LeaderLookup,
+    ),
+  });
+  const pool = requireMethods(require, "cluster/brokerPool", ["refreshMetadata"]);
+  replaceMethods(require, "cluster/brokerPool", {
+    refreshMetadata: lookingForLeaders(pool.refreshMetadata as RefreshMetadata),
   });
 }
 
@@ -143,6 +209,19 @@ function repairCoordinatorLookup(require: Require): void {
 function replaceExport<F>(require: Require, name: string, replacement: (original: F) => F): void {
   const original = requireFunction(require, name) as F;
   require.cache[require.resolve(`kafkajs/src/${name}`)]!.exports = replacement(original);
+}
+
+/** Replaces the function by which the module of a response finds errors. */
+function replaceParse<P>(
+  require: Require,
+  name: string,
+  replacement: (original: P) => unknown,
+): void {
+  const module = require(`kafkajs/src/${name}`) as { parse?: unknown };
+  if (typeof module?.parse !== "function") {
+    throw new Error(`kafkajs/src/${name} has no function "parse" to replace: see ${FILE}`);
+  }
+  module.parse = replacement(module.parse as P);
 }
 
 /** Replaces methods of the class that a module exports. */

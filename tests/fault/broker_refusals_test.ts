@@ -1,0 +1,237 @@
+/**
+ * What brokers refuse, and where they cannot be reached: the message says what happened.
+ *
+ * @module
+ */
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { HOST } from "../../dev_broker/config.ts";
+import { freePorts } from "../../dev_broker/free_ports.ts";
+import { withAdmin } from "../../lib/kafka/client.ts";
+import { adminPool } from "../../lib/kafka/client_pool.ts";
+import { createMissingTopics, existingTopics } from "../../lib/kafka/create_topics.ts";
+import { inventoryEvents, orderEvents } from "../../lib/topics.ts";
+import { testCluster } from "../support/broker.ts";
+import { readLedger } from "../support/ledger.ts";
+import { eventually, type TestRun, testRun } from "../support/run.ts";
+
+/** Creates a topic as an administrator does, with its own settings. */
+async function createTopic(
+  { settings }: TestRun,
+  topic: string,
+  topicSettings: Record<string, string>,
+  partitions = 2,
+): Promise<void> {
+  const admin = adminPool(settings);
+  await admin.use((client) =>
+    client.createTopics({
+      waitForLeaders: false,
+      topics: [{
+        topic,
+        numPartitions: partitions,
+        configEntries: Object.entries(topicSettings).map(([name, value]) => ({ name, value })),
+      }],
+    })
+  );
+  await admin.close();
+}
+
+/** Starts the producer, waits for its failure and returns what it says. */
+async function producerFailure(run: TestRun, args: string[]): Promise<string> {
+  const { exitCode, stderr } = await run.start("producer.ts", args).ended;
+  assertEquals(exitCode, 1, stderr);
+  return stderr;
+}
+
+Deno.test("producer names the topic that does not take the time of its records, at once", async () => {
+  await using run = await testRun("clock");
+  const topic = orderEvents(run.prefix).name;
+  await createTopic(run, topic, { "message.timestamp.before.max.ms": "0" });
+  const stderr = await producerFailure(run, ["--count", "20000", "--timeout", "1h"]);
+  assertStringIncludes(stderr, ` of ${topic} does not take records with the time 20`);
+  assertStringIncludes(stderr, "orders are not acknowledged");
+});
+
+Deno.test("producer names the topic that is deleted while it produces", async () => {
+  await using run = await testRun("deleted");
+  const topic = orderEvents(run.prefix).name;
+  let acknowledged = false;
+  const producer = run.start("producer.ts", [
+    ...["--count", "1000000", "--rate", "2000", "--timeout", "2s"],
+  ], (line) => acknowledged ||= line.includes("1000 orders acknowledged"));
+  await eventually("the producer works", () => acknowledged);
+  const admin = adminPool(run.settings);
+  await admin.use((client) => client.deleteTopics({ topics: [topic] }));
+  await admin.close();
+  const { exitCode, stderr } = await producer.ended;
+  assertEquals(exitCode, 1);
+  assertStringIncludes(stderr, "the brokers do not know ");
+  assertStringIncludes(stderr, `${topic}: it was deleted`);
+});
+
+Deno.test("inventory fits its batches to topics that take little, and names a record that is too large", async () => {
+  await using run = await testRun("small");
+  const topic = inventoryEvents(run.prefix).name;
+  await createTopic(run, topic, { "max.message.bytes": "1000" });
+  await run.json("producer.ts", ["--count", "2000"]);
+  await run.json("inventory.ts", ["--until-end"]);
+  await readLedger(run, { inventory: true });
+
+  const admin = adminPool(run.settings);
+  const setLimit = { name: "max.message.bytes", value: "120" };
+  await admin.use((client) =>
+    client.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: 2, name: topic, configEntries: [setLimit] }],
+    })
+  );
+  await admin.close();
+  await run.json("producer.ts", ["--count", "10"]);
+  const { exitCode, stderr } = await run.start("inventory.ts", ["--until-end"]).ended;
+  assertEquals(exitCode, 1, stderr);
+  assertStringIncludes(stderr, `a record for partition `);
+  assertStringIncludes(stderr, `of ${topic} does not fit`);
+  assertStringIncludes(stderr, `max.message.bytes is 120`);
+});
+
+Deno.test("all programs work with the partitions and the record times of existing topics", async () => {
+  await using run = await testRun("existing");
+  const appendTime = { "message.timestamp.type": "LogAppendTime" };
+  await createTopic(run, orderEvents(run.prefix).name, appendTime, 3);
+  await createTopic(run, inventoryEvents(run.prefix).name, appendTime, 2);
+  await createTopic(run, `${run.prefix}order-events-dlq`, {}, 2);
+  await createTopic(run, `${run.prefix}analytics-order-metrics`, {
+    "cleanup.policy": "compact",
+    ...appendTime,
+  }, 1);
+  await run.json("producer.ts", ["--count", "1000"]);
+  await run.json("inventory.ts", ["--until-end"]);
+  const report = await run.json("analytics.ts", ["--until-end", "--output", run.file]);
+  const ledger = await readLedger(run, { inventory: true });
+  assertEquals([ledger.orders, report.total_orders], [1_000, 1_000]);
+  const { stdout } = await run.start("show.ts", ["orders", "--from", "-1h", "--tail", "5"]).ended;
+  assertEquals(stdout.trim().split("\n").length, 5);
+});
+
+Deno.test("connectAdmin says that the other side expects TLS", async () => {
+  const [port] = freePorts(1);
+  using listener = Deno.listen({ hostname: HOST, port: port! });
+  (async () => {
+    for await (const client of listener) {
+      await client.read(new Uint8Array(100));
+      // What TLS sends when it is not spoken to in TLS: a fatal alert, "unexpected message".
+      await client.write(Uint8Array.of(0x15, 3, 3, 0, 2, 2, 10));
+      client.close();
+    }
+  })();
+  const settings = settingsFor(`${HOST}:${port}`);
+  await assertRejects(
+    () => withAdmin(settings, new AbortController().signal, () => Promise.resolve()),
+    Error,
+    `${HOST}:${port} expects TLS`,
+  );
+});
+
+function settingsFor(...brokers: string[]) {
+  return { brokers, clientId: "test", timeoutMs: 1_500, verbose: false, note: () => {} };
+}
+
+Deno.test("a broker with other listeners and no right to create topics", async (t) => {
+  const [login, misnamed, nobody, six] = freePorts(4);
+  await using cluster = await testCluster(1, (node) => {
+    const listeners = [
+      `PLAINTEXT://${HOST}:${node.port}`,
+      `LOGIN://${HOST}:${login}`,
+      `SIX://[::1]:${six}`,
+    ];
+    return {
+      "listeners": [
+        ...listeners,
+        `MISNAMED://${HOST}:${misnamed}`,
+        `CONTROLLER://${HOST}:${node.controllerPort}`,
+      ].join(","),
+      "advertised.listeners": [...listeners, `MISNAMED://${HOST}:${nobody}`].join(","),
+      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,MISNAMED:PLAINTEXT,SIX:PLAINTEXT," +
+        "LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+      "sasl.enabled.mechanisms": "SCRAM-SHA-256",
+      "listener.name.login.scram-sha-256.sasl.jaas.config":
+        "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+      "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+      "allow.everyone.if.no.acl.found": "true",
+    };
+  });
+  await using run = await testRun("listeners", cluster);
+  const { signal } = run;
+
+  await t.step("a listener that expects a login is named", async () => {
+    await assertRejects(
+      () =>
+        withAdmin(settingsFor(`${HOST}:${login}`), signal, (admin) => existingTopics(admin, ["t"])),
+      Error,
+      `${HOST}:${login} expects a login (SASL)`,
+    );
+  });
+
+  await t.step("an advertised address that cannot be reached is named", async () => {
+    const error = await assertRejects(
+      () =>
+        withAdmin(
+          settingsFor(`${HOST}:${misnamed}`),
+          signal,
+          (admin) => createMissingTopics(admin, [orderEvents(run.prefix)]),
+        ),
+      Error,
+    );
+    assertStringIncludes(
+      error.message,
+      `${HOST}:${misnamed} names ${HOST}:${nobody} as a broker of its cluster, which cannot be reached ` +
+        "(connection refused)",
+    );
+  });
+
+  await t.step("programs take an IPv6 address", async () => {
+    const producer = run.start("producer.ts", ["--count", "10", "--brokers", `[::1]:${six}`]);
+    const { exitCode, stderr } = await producer.ended;
+    assertEquals(exitCode, 0, stderr);
+  });
+
+  await t.step("topics of an administrator are enough, and a missing one is named", async () => {
+    await using other = await testRun("denied", cluster);
+    const admin = adminPool(run.settings);
+    await admin.use((client) => createMissingTopics(client, [orderEvents(other.prefix)]));
+    await admin.use((client) => client.createAcls({ acl: noCreateRules(other.prefix) }));
+    await admin.close();
+    await other.json("producer.ts", ["--count", "10"]);
+    const { exitCode, stderr } = await other.start("inventory.ts", ["--until-end"]).ended;
+    assertEquals(exitCode, 1);
+    assertStringIncludes(stderr, `topic ${other.prefix}order-events-dlq does not exist`);
+    assertStringIncludes(stderr, "the right Create is missing");
+  });
+});
+
+/** The numbers of Kafka's access rules: https://kafka.apache.org/protocol#The_Messages_CreateAcls. */
+const RULE = {
+  topic: 2,
+  cluster: 4,
+  literal: 3,
+  prefixed: 4,
+  all: 2,
+  create: 5,
+  deny: 2,
+  allow: 3,
+};
+
+/** Rules by which nobody may create a topic with this prefix, but do everything else. */
+function noCreateRules(prefix: string) {
+  const { topic, cluster, literal, prefixed, all, create, deny, allow } = RULE;
+  const resources = [
+    { resourceType: cluster, resourceName: "kafka-cluster", resourcePatternType: literal },
+    { resourceType: topic, resourceName: prefix, resourcePatternType: prefixed },
+  ];
+  return resources.flatMap((resource) => {
+    const rule = { ...resource, principal: "User:ANONYMOUS", host: "*" };
+    return [
+      { ...rule, operation: all, permissionType: allow },
+      { ...rule, operation: create, permissionType: deny },
+    ];
+  });
+}
