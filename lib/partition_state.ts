@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Counts,
   countsRow,
   type PartitionRows,
   type Progress,
@@ -34,7 +35,8 @@ export interface PartitionState<K, C> {
  * Continues the counting of a partition.
  *
  * @param stored The rows that the state topic holds.
- * @param initial The rows that it should hold: the first transaction writes the differences.
+ * @param initial The rows that it should hold: the first transaction writes the differences. Its
+ * counts change from now on.
  * @param pending Whether there is something to commit even without differences.
  */
 export function partitionState<K, C extends object>(
@@ -42,11 +44,11 @@ export function partitionState<K, C extends object>(
   partition: number,
   { stored, initial, pending: isPending = false }: {
     stored: PartitionRows<K, C>;
-    initial: { counts: Map<K, C>; progress: Progress };
+    initial: { counts: Counts<K, C>; progress: Progress };
     pending?: boolean;
   },
 ): PartitionState<K, C> {
-  const counts = new Map(initial.counts);
+  const { counts } = initial;
   let { progress } = initial;
   let corrections = differences(stored.counts, counts);
   let pending = isPending || corrections.size > 0;
@@ -85,10 +87,13 @@ export function partitionState<K, C extends object>(
 }
 
 /** What must be written to get from the stored counts to others; `null` where there is nothing left. */
-function differences<K, C extends object>(stored: Map<K, C>, wanted: Map<K, C>): Map<K, C | null> {
+function differences<K, C extends object>(
+  stored: Counts<K, C>,
+  wanted: Counts<K, C>,
+): Map<K, C | null> {
   const changes = new Map<K, C | null>();
   if (stored === wanted) return changes;
-  for (const key of stored.keys()) if (!wanted.has(key)) changes.set(key, null);
+  for (const key of stored.keys()) if (wanted.get(key) === undefined) changes.set(key, null);
   for (const [key, count] of wanted) {
     if (JSON.stringify(stored.get(key)) !== JSON.stringify(count)) changes.set(key, count);
   }

@@ -16,7 +16,7 @@ const BATCH = { counts: new Map([[6, { total: 1, failed: 1 }]]), malformed: 1, s
 const NOTHING = { counts: new Map(), malformed: 0, skipped: 0 };
 
 Deno.test("partitionState adds each batch to what is committed, not to what was aborted", () => {
-  const initial = { counts: STORED.counts, progress: PROGRESS };
+  const initial = { counts: new Map(STORED.counts), progress: PROGRESS };
   const state = partitionState(minuteTable, 3, { stored: STORED, initial });
   assertEquals(state.pending, false);
   const rowsOf = (total: number, failed: number, offset: number, malformed: number) => [
