@@ -73,6 +73,8 @@ export const flags = {
 const BEHIND = 3;
 /** The number of samples in the drawn history. */
 const HISTORY_SAMPLES = 60;
+/** How many groups that are behind are named. */
+const NAMED_GROUPS = 10;
 /** With more groups than this, only the samples for the verdict are kept. */
 const FEW_GROUPS = 200;
 /** How long a group is shown that is no longer there, in milliseconds. */
@@ -241,9 +243,13 @@ function stdoutColumns(): number {
 
 function behindExitCode({ groups }: LagReport, failAbove: number): number {
   const behind = groups.filter((group) => behindBy(group) > failAbove)
-    .map((group) => `${visible(group.group)} by ${grouped(behindBy(group))}`);
+    .sort((a, b) => behindBy(b) - behindBy(a));
   if (behind.length === 0) return 0;
-  printWarning(`behind: ${behind.join(", ")} (exit code ${BEHIND})`);
+  const named = behind.slice(0, NAMED_GROUPS)
+    .map((group) => `${visible(group.group)} by ${grouped(behindBy(group))}`);
+  const more = behind.length - named.length;
+  const others = more > 0 ? ` and ${more} more` : "";
+  printWarning(`behind: ${named.join(", ")}${others} (exit code ${BEHIND})`);
   return BEHIND;
 }
 

@@ -5,13 +5,14 @@
  */
 import { type Metrics, metricsReport, sumOfMetrics } from "./metrics_report.ts";
 import { metricsOf } from "./metrics_table.ts";
-import { countOrder, formatMinute, type Minute, type MinuteCount } from "./minute_window.ts";
+import { CompactMinutes } from "./compact_minutes.ts";
+import { formatMinute, type Minute, type MinuteCount, minuteOf } from "./minute_window.ts";
 import { eachOrder } from "./order.ts";
 import type { StateRows } from "./state_rows.ts";
 
 /** Counts orders in memory, partition by partition. */
 export class Recount {
-  #partitions = new Map<number, Metrics>();
+  #partitions = new Map<number, Metrics & { minutes: CompactMinutes }>();
   /** The number of orders so far. */
   orders = 0;
 
@@ -19,7 +20,8 @@ export class Recount {
   add(partition: number, records: Iterable<{ value: Uint8Array | null }>): void {
     const counts = this.partition(partition);
     const { malformed, skipped } = eachOrder(records, (order, timestampMs) => {
-      countOrder(counts.minutes, timestampMs, order.status === "failed");
+      const failed = order.status === "failed" ? 1 : 0;
+      counts.minutes.add(minuteOf(timestampMs), { total: 1, failed });
       this.orders++;
     });
     counts.malformed += malformed.length;
@@ -27,10 +29,10 @@ export class Recount {
   }
 
   /** The counts of a partition. */
-  partition(partition: number): Metrics {
+  partition(partition: number): Metrics & { minutes: CompactMinutes } {
     return this.#partitions.getOrInsertComputed(
       partition,
-      () => ({ minutes: new Map(), malformed: 0, skipped: 0 }),
+      () => ({ minutes: new CompactMinutes(), malformed: 0, skipped: 0 }),
     );
   }
 }
@@ -82,7 +84,7 @@ export function compareMetrics(
 const NONE: MinuteCount = { total: 0, failed: 0 };
 
 function differencesOf(partition: number, stored: Metrics, replayed: Metrics): Difference[] {
-  const minutes = new Set(stored.minutes.keys()).union(replayed.minutes);
+  const minutes = new Set(stored.minutes.keys()).union(new Set(replayed.minutes.keys()));
   const pairs = [...minutes].map((minute) => ({
     what: formatMinute(minute),
     partition,

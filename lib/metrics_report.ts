@@ -6,12 +6,14 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { formatMinute, type MinuteCounts } from "./minute_window.ts";
+import type { Counts } from "./state_rows.ts";
+import { CompactMinutes } from "./compact_minutes.ts";
+import { formatMinute, type Minute, type MinuteCount } from "./minute_window.ts";
 
 /** What was counted. */
 export interface Metrics {
   /** The orders of each minute; a minute without orders is the same as no minute. */
-  minutes: MinuteCounts;
+  minutes: Counts<Minute, MinuteCount>;
   /** Records that could not be read as an order. */
   malformed: number;
   /** Valid records that were not orders. */
@@ -20,13 +22,9 @@ export interface Metrics {
 
 /** Adds up the metrics of several partitions. */
 export function sumOfMetrics(parts: Iterable<Metrics>): Metrics {
-  const sum: Metrics = { minutes: new Map(), malformed: 0, skipped: 0 };
+  const sum = { minutes: new CompactMinutes(), malformed: 0, skipped: 0 };
   for (const { minutes, malformed, skipped } of parts) {
-    for (const [minute, { total, failed }] of minutes) {
-      const count = sum.minutes.getOrInsertComputed(minute, () => ({ total: 0, failed: 0 }));
-      count.total += total;
-      count.failed += failed;
-    }
+    for (const [minute, count] of minutes) sum.minutes.add(minute, count);
     sum.malformed += malformed;
     sum.skipped += skipped;
   }
@@ -67,24 +65,38 @@ export interface MetricsReport {
   digest: string;
 }
 
+/** How much of the canonical report is hashed at once. */
+const HASHED_CHARACTERS = 65_536;
+
 /** Makes the report of what was counted. */
 export function metricsReport({ minutes, malformed, skipped }: Metrics): MetricsReport {
-  const rows = [...minutes].filter(([, { total }]) => total > 0).sort(([a], [b]) => a - b);
   const ordersByMinute: Record<string, number> = {};
   const failedByMinute: Record<string, number> = {};
-  let canonical = "";
+  const hash = createHash("sha256");
+  let lines = "";
+  let minuteCount = 0;
   let totalOrders = 0;
   let failedOrders = 0;
-  for (const [minute, { total, failed }] of rows) {
+  let current = 0;
+  // There may be a million minutes: nothing is made of each that is not needed in the end.
+  for (const minute of Float64Array.from(minutes.keys()).sort()) {
+    const { total, failed } = minutes.get(minute)!;
+    if (total === 0) continue;
     const key = formatMinute(minute);
     const time = key.replace("Z", ":00Z");
     ordersByMinute[time] = total;
     failedByMinute[time] = failed;
-    canonical += `${key} ${total} ${failed}\n`;
+    lines += `${key} ${total} ${failed}\n`;
+    if (lines.length > HASHED_CHARACTERS) {
+      hash.update(lines);
+      lines = "";
+    }
+    minuteCount++;
     totalOrders += total;
     failedOrders += failed;
+    current = total;
   }
-  canonical += `malformed ${malformed}\nskipped ${skipped}\n`;
+  hash.update(`${lines}malformed ${malformed}\nskipped ${skipped}\n`);
 
   return {
     total_orders: totalOrders,
@@ -92,13 +104,13 @@ export function metricsReport({ minutes, malformed, skipped }: Metrics): Metrics
     failure_rate_percent: totalOrders === 0
       ? 0
       : roundHalfEven2((failedOrders / totalOrders) * 100),
-    average_orders_per_minute: rows.length === 0 ? 0 : roundHalfEven2(totalOrders / rows.length),
-    current_orders_per_minute: rows.at(-1)?.[1].total ?? 0,
+    average_orders_per_minute: minuteCount === 0 ? 0 : roundHalfEven2(totalOrders / minuteCount),
+    current_orders_per_minute: current,
     orders_by_minute: ordersByMinute,
     failed_orders_by_minute: failedByMinute,
     malformed_events: malformed,
     skipped_events: skipped,
-    digest: createHash("sha256").update(canonical).digest("hex"),
+    digest: hash.digest("hex"),
   };
 }
 
@@ -119,12 +131,17 @@ export function reportText(report: MetricsReport): string {
     ...(report.malformed_events > 0 ? [`Dead Letters: ${report.malformed_events}`] : []),
     "",
     "Orders by Minute:",
-    ...Object.entries(report.orders_by_minute).map(([minute, orders]) =>
-      `  ${minute.replace("T", " ").replace("Z", "")}: ${orders} orders`
-    ),
-    line,
+    `${minuteLines(report)}${line}`,
     "",
   ].join("\n");
+}
+
+function minuteLines({ orders_by_minute: orders }: MetricsReport): string {
+  let lines = "";
+  for (const minute of Object.keys(orders)) {
+    lines += `  ${minute.replace("T", " ").replace("Z", "")}: ${orders[minute]} orders\n`;
+  }
+  return lines;
 }
 
 /** The report as one line of JSON, ending with a newline. */

@@ -4,6 +4,7 @@
  * @module
  */
 import * as v from "valibot";
+import { CompactMinutes } from "./compact_minutes.ts";
 import { wholeNumber } from "./event_fields.ts";
 import { type Metrics, sumOfMetrics } from "./metrics_report.ts";
 import { formatMinute, type Minute, type MinuteCount, parseMinute } from "./minute_window.ts";
@@ -18,6 +19,7 @@ export const minuteTable: StateTable<Minute, MinuteCount> = {
     total: wholeNumber(0, "All orders of the minute."),
     failed: wholeNumber(0, "Those that failed."),
   }),
+  newCounts: () => new CompactMinutes(),
   add: (a, b) => ({ total: a.total + b.total, failed: a.failed + b.failed }),
 };
 

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { CompactMinutes } from "./compact_minutes.ts";
 import { formatTimestamp, parseTimestampMs } from "./timestamp.ts";
 
 /** A minute: how many of them after the epoch it starts, in UTC; negative before 1970. */
@@ -53,14 +54,14 @@ export function parseMinute(text: string): Minute | undefined {
 
 /** The metrics of orders as they come, in constant time for each. */
 export class OrderTally {
-  #counts: MinuteCounts = new Map();
+  #counts = new CompactMinutes();
   #total = 0;
   #failed = 0;
   #newest = -Infinity;
 
   /** Counts an order. */
   add(timestampMs: number, failed: boolean): void {
-    countOrder(this.#counts, timestampMs, failed);
+    this.#counts.add(minuteOf(timestampMs), { total: 1, failed: failed ? 1 : 0 });
     this.#total++;
     if (failed) this.#failed++;
     this.#newest = Math.max(this.#newest, minuteOf(timestampMs));

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Counts,
   countsRow,
   type PartitionRows,
   type Progress,
@@ -43,7 +44,7 @@ export function partitionState<K, C extends object>(
   partition: number,
   { stored, initial, pending: isPending = false }: {
     stored: PartitionRows<K, C>;
-    initial: { counts: Map<K, C>; progress: Progress };
+    initial: { counts: Counts<K, C>; progress: Progress };
     pending?: boolean;
   },
 ): PartitionState<K, C> {
@@ -86,10 +87,13 @@ export function partitionState<K, C extends object>(
 }
 
 /** What must be written to get from the stored counts to others; `null` where there is nothing left. */
-function differences<K, C extends object>(stored: Map<K, C>, wanted: Map<K, C>): Map<K, C | null> {
+function differences<K, C extends object>(
+  stored: Counts<K, C>,
+  wanted: Counts<K, C>,
+): Map<K, C | null> {
   const changes = new Map<K, C | null>();
   if (stored === wanted) return changes;
-  for (const key of stored.keys()) if (!wanted.has(key)) changes.set(key, null);
+  for (const key of stored.keys()) if (wanted.get(key) === undefined) changes.set(key, null);
   for (const [key, count] of wanted) {
     if (JSON.stringify(stored.get(key)) !== JSON.stringify(count)) changes.set(key, count);
   }

@@ -24,6 +24,36 @@ export interface StateTable<K, C extends object> {
   schema: v.GenericSchema<C>;
   /** The counts of a key that has been counted twice, in parts. */
   add(a: C, b: C): C;
+  /**
+   * Makes an empty table of counts.
+   *
+   * @default A `Map`
+   */
+  newCounts?(): Counts<K, C>;
+}
+
+/** Counts by key; a `Map`, or something that takes less memory. */
+export interface Counts<K, C> extends Iterable<[K, C]> {
+  /** How many keys there are. */
+  readonly size: number;
+  /** The counts of a key, which must not be changed. */
+  get(key: K): C | undefined;
+  /** Replaces the counts of a key. */
+  set(key: K, counts: C): unknown;
+  /** Forgets a key. */
+  delete(key: K): unknown;
+  /** All keys. */
+  keys(): Iterable<K>;
+}
+
+/** A table of counts for a kind of state: empty, or with the counts of another one. */
+export function newCounts<K, C extends object>(
+  table: StateTable<K, C>,
+  from: Iterable<[K, C]> = [],
+): Counts<K, C> {
+  const counts = table.newCounts?.() ?? new Map<K, C>();
+  for (const [key, count] of from) counts.set(key, count);
+  return counts;
 }
 
 const OFFSET = expected("digits");
@@ -73,7 +103,7 @@ export interface Progress {
 /** What is known of one input partition. */
 export interface PartitionRows<K, C> {
   /** The counts of each key. */
-  counts: Map<K, C>;
+  counts: Counts<K, C>;
   /** The progress; `undefined` before the first transaction. */
   progress: Progress | undefined;
 }
@@ -169,7 +199,7 @@ export class StateRows<K, C extends object> {
   partition(partition: number): PartitionRows<K, C> {
     return this.#partitions.getOrInsertComputed(
       partition,
-      () => ({ counts: new Map(), progress: undefined }),
+      () => ({ counts: newCounts(this.#table), progress: undefined }),
     );
   }
 

@@ -23,7 +23,7 @@ class RowsInMemory implements ReportSource {
 }
 
 function totalOf(view: RowsInMemory): number {
-  return [...allMetrics(view.rows).minutes.values()].reduce((sum, { total }) => sum + total, 0);
+  return [...allMetrics(view.rows).minutes].reduce((sum, [, { total }]) => sum + total, 0);
 }
 
 /** Runs `keep` for as many rounds as there are steps, each step before its round. */

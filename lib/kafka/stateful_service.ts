@@ -13,7 +13,7 @@ import { retry } from "../async.ts";
 import type { NotOrders } from "../order.ts";
 import { type PartitionState, partitionState } from "../partition_state.ts";
 import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
-import type { PartitionRows, StateRows, StateTable } from "../state_rows.ts";
+import { newCounts, type PartitionRows, type StateRows, type StateTable } from "../state_rows.ts";
 import { adminPool } from "./client_pool.ts";
 import { deadLetter, DeadLetterNotes, type DeadLetterTopic } from "./dead_letter.ts";
 import { FinalError, whileRetriable } from "./errors.ts";
@@ -144,7 +144,7 @@ async function openPartition<K, C extends object>(
   const [topicId, stateTopicId] = [ids?.get(orders), ids?.get(state)];
   const stored = await view.readUpToBarrier([partition], signal, () => {
     const { counts, progress } = view.rows.partition(partition);
-    return { counts: new Map(counts), progress };
+    return { counts: newCounts(service.table, counts), progress };
   });
   const { counts, start, notes: warnings } = resumeOrRefuse({
     ...{ group, topic: orders, partition, committed, range, topicId, stateTopicId },
@@ -157,7 +157,8 @@ async function openPartition<K, C extends object>(
   const recounted = counts === "recount"
     ? await recount(service, { partition, start: range.start, end: start }, signal)
     : undefined;
-  const initial = kept ?? recounted ?? { counts: new Map<K, C>(), progress: undefined };
+  const initial = kept ?? recounted ??
+    { counts: newCounts(service.table), progress: undefined };
   const stateOfPartition = partitionState(service.table, partition, {
     stored,
     initial: {
@@ -225,7 +226,7 @@ async function recount<K, C extends object>(
   { partition, start, end }: { partition: number; start: bigint; end: bigint },
   signal: AbortSignal,
 ): Promise<PartitionRows<K, C>> {
-  const counts = new Map<K, C>();
+  const counts = newCounts(table);
   let malformed = 0;
   let skipped = 0;
   await readTopic(settings, {
