@@ -35,7 +35,7 @@ import { terminalSize } from "./lib/cli/terminal.ts";
 import { filled, grouped } from "./lib/cli/text.ts";
 import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
 import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
-import { explain, retryWhileRetriable, whileRetriable } from "./lib/kafka/errors.ts";
+import { explain, retryWhileRetriable, trouble, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { LAG_HELP, lagJson, type LagReport, lagTable } from "./lib/lag/table.ts";
@@ -198,9 +198,9 @@ async function watch(
   try {
     while (!signal.aborted) {
       const startedMs = performance.now();
-      const onRetry = () => {
-        const silence = formatSeconds(performance.now() - startedMs);
-        const note = `no answer from the brokers for ${silence}, retrying`;
+      const onRetry = (error: unknown) => {
+        const since = formatSeconds(performance.now() - startedMs);
+        const note = `${trouble(error, settings)}, retrying for ${since}`;
         if (screen !== undefined && shown !== undefined) show(shown, note);
         else printWarning(note);
       };

@@ -303,7 +303,9 @@ function silenceText(error: Error, settings: KafkaSettings): string {
 /** The right that a request needs on its topic. */
 const RIGHTS: Record<string, string> = {
   AddPartitionsToTxn: "Write",
+  CreatePartitions: "Alter",
   CreateTopics: "Create",
+  Fetch: "Read",
   Produce: "Write",
 };
 
@@ -323,7 +325,7 @@ function answerText(answer: Answer, brokers: string): string {
   }
   return meaning === undefined
     ? `Kafka at ${brokers} answered${topic === undefined ? "" : ` about ${where}`}: ` +
-      `${message} (${type})`
+      `${reason ?? message} (${type})`
     : `${meaning} (${type})`;
 }
 

@@ -92,7 +92,38 @@ export const namingParsers = {
     ({ errors }: { errors: { topic: string; partitionErrors: PartitionResult[] }[] }) =>
       errors.flatMap(({ topic, partitionErrors }) => placesOf(topic, partitionErrors)),
   ),
+  "protocol/requests/createPartitions/v0/response": parser(
+    "CreatePartitions",
+    ({ topicErrors }: {
+      topicErrors: { topic: string; errorCode: number; errorMessage: string | null }[];
+    }) =>
+      topicErrors.map(({ topic, errorCode, errorMessage }) => ({
+        topic,
+        errorCode,
+        ...errorMessage && { reason: errorMessage },
+      })),
+  ),
 };
+
+/** The response to a Fetch. */
+interface FetchResponse {
+  responses: { topicName: string; partitions: PartitionResult[] }[];
+}
+
+/** Adds the topic and the partition to the error of a fetch. */
+export function namingFetched(original: Parse<FetchResponse>): Parse<FetchResponse> {
+  return async (response) => {
+    try {
+      return await original(response);
+    } catch (error) {
+      const places = response.responses
+        .flatMap(({ topicName, partitions }) => placesOf(topicName, partitions));
+      const failed = places.find(({ errorCode }) => errorCode !== 0);
+      const { topic, partition } = failed ?? {};
+      throw Object.assign(error as Error, { api: "Fetch", topic, partition });
+    }
+  };
+}
 
 /** The response to CreateTopics. */
 interface CreateTopicsResponse {

@@ -12,6 +12,13 @@ const RESPONSES: Record<string, { response: object; partition?: number }> = {
   "metadata/v6": {
     response: { topicMetadata: [{ topic: "t", topicErrorCode: 29, partitionMetadata: [] }] },
   },
+  "fetch/v11": {
+    response: { responses: [{ topicName: "t", partitions: PARTITIONS }] },
+    partition: 1,
+  },
+  "createPartitions/v1": {
+    response: { topicErrors: [{ topic: "t", errorCode: 29, errorMessage: null }] },
+  },
   "listOffsets/v3": {
     response: { responses: [{ topic: "t", partitions: PARTITIONS }] },
     partition: 1,

@@ -32,7 +32,7 @@ import {
   type RefreshMetadata,
   takingTopicsByName,
 } from "./metadata.ts";
-import { namingParsers, namingRefusedTopics } from "./named_errors.ts";
+import { namingFetched, namingParsers, namingRefusedTopics } from "./named_errors.ts";
 import {
   scheduleCheckPendingRequests,
   type WaitForRequests,
@@ -103,6 +103,7 @@ function repairResponses(require: Require): void {
     replaceParse(require, name, () => parse);
   }
   replaceParse(require, "protocol/requests/createTopics/v0/response", namingRefusedTopics);
+  replaceParse(require, "protocol/requests/fetch/v0/response", namingFetched);
 }
 
 function repairConnecting(require: Require): void {
