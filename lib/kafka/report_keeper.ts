@@ -4,6 +4,9 @@
  * A report is only made from a complete view: after each reset of the view, it waits until the view
  * has caught up with all that is committed. So a reader never sees a report of less than the whole.
  *
+ * A report that cannot be written (the disk is full, the directory was deleted) is no reason to stop
+ * counting: it is tried again until it can.
+ *
  * @module
  */
 import { delayOrAbort } from "../async.ts";
@@ -25,15 +28,20 @@ const WRITING_SHARE = 0.1;
 export class ReportKeeper {
   #view: ReportSource;
   #write: () => Promise<void>;
+  #note: (line: string) => void;
   /** The view generation that was last complete. */
   #completeGeneration = -1;
   /** The version of the rows that was last written. */
   #writtenVersion = -1;
 
-  /** @param write Writes a report; an error of it ends {@linkcode keep}. */
-  constructor(view: ReportSource, write: () => Promise<void>) {
+  /**
+   * @param write Writes a report.
+   * @param note Takes a line for the user.
+   */
+  constructor(view: ReportSource, write: () => Promise<void>, note: (line: string) => void) {
     this.#view = view;
     this.#write = write;
+    this.#note = note;
   }
 
   /** Whether the view is complete, so that a report may be made of it. */
@@ -53,24 +61,42 @@ export class ReportKeeper {
     });
   }
 
-  /** Writes the report at each change, until the signal is aborted. */
+  /**
+   * Writes the report at each change, until the signal is aborted.
+   *
+   * @throws {Error} When the view cannot catch up; an error of writing is noted, once for each outage.
+   */
   async keep(signal: AbortSignal, wait: typeof delayOrAbort = delayOrAbort): Promise<void> {
+    let isFailing = false;
     for (let tookMs = 0; !signal.aborted;) {
       await wait(Math.max(INTERVAL_MS, tookMs / WRITING_SHARE), signal);
       if (signal.aborted) return;
-      const startedMs = performance.now();
+      tookMs = 0;
       try {
         if (!this.isComplete) await this.catchUp(signal);
       } catch (error) {
         if (signal.aborted) return;
         throw error;
       }
-      if (this.isComplete && this.#view.rows.version !== this.#writtenVersion) await this.write();
+      if (!this.isComplete || this.#view.rows.version === this.#writtenVersion) continue;
+      const startedMs = performance.now();
+      try {
+        await this.write();
+        if (isFailing) this.#note("the report can be written again");
+        isFailing = false;
+      } catch (error) {
+        if (!isFailing) this.#note(`${(error as Error).message}; counting goes on, trying again`);
+        isFailing = true;
+      }
       tookMs = performance.now() - startedMs;
     }
   }
 
-  /** Writes the report. */
+  /**
+   * Writes the report.
+   *
+   * @throws {Error} When it cannot be written.
+   */
   async write(): Promise<void> {
     const { version } = this.#view.rows;
     await this.#write();

@@ -9,9 +9,11 @@ class RowsInMemory implements ReportSource {
   generation = 1;
   allPartitions = [0];
   asked = 0;
+  onAsked = () => {};
 
   readUpToBarrier<T>(_partitions: readonly number[], signal: AbortSignal, read: () => T) {
     this.asked++;
+    this.onAsked();
     if (signal.aborted) return Promise.reject(signal.reason);
     return Promise.resolve(read());
   }
@@ -21,6 +23,8 @@ class RowsInMemory implements ReportSource {
     this.rows.apply(countsRow(minuteTable, 0, row));
   }
 }
+
+const ignore = () => {};
 
 function totalOf(view: RowsInMemory): number {
   return [...allMetrics(view.rows).minutes.values()].reduce((sum, { total }) => sum + total, 0);
@@ -43,7 +47,7 @@ Deno.test("ReportKeeper writes when the metrics have changed, and only then", as
   const keeper = new ReportKeeper(view, () => {
     written.push(totalOf(view));
     return Promise.resolve();
-  });
+  }, ignore);
   await keep(keeper, [() => view.add(3), () => {}, () => view.add(5), () => {}]);
   assertEquals(written, [3, 5]);
   assertEquals(view.asked, 1, "a complete view stays complete");
@@ -55,7 +59,7 @@ Deno.test("ReportKeeper catches up again after the view was reset", async () => 
   const keeper = new ReportKeeper(view, () => {
     written.push(totalOf(view));
     return Promise.resolve();
-  });
+  }, ignore);
   await keep(keeper, [() => view.add(3), () => {
     view.generation++;
     view.rows.clear();
@@ -66,11 +70,57 @@ Deno.test("ReportKeeper catches up again after the view was reset", async () => 
   assertEquals(view.asked, 2);
 });
 
-Deno.test("ReportKeeper.keep ends quietly when it is aborted, and with the error of a write", async () => {
-  const view = new RowsInMemory();
-  const keeper = new ReportKeeper(view, () => Promise.reject(new Error("disk full")));
+Deno.test("ReportKeeper.keep ends quietly when it is aborted", async () => {
+  const keeper = new ReportKeeper(new RowsInMemory(), () => Promise.resolve(), ignore);
   await keeper.keep(AbortSignal.abort());
-  await assertRejects(() => keep(keeper, [() => view.add(1)]), Error, "disk full");
+});
+
+Deno.test("ReportKeeper.keep says once that a report cannot be written, and writes it when it can", async () => {
+  const view = new RowsInMemory();
+  const written: number[] = [];
+  const notes: string[] = [];
+  let isFull = true;
+  const keeper = new ReportKeeper(view, () => {
+    if (isFull) return Promise.reject(new Error("disk full"));
+    written.push(totalOf(view));
+    return Promise.resolve();
+  }, (line) => notes.push(line));
+  const failing = ["disk full; counting goes on, trying again"];
+  const repaired = "the report can be written again";
+  await keep(keeper, [() => view.add(1), () => view.add(2), () => {}]);
+  assertEquals([written, notes], [[], failing]);
+  await assertRejects(() => keeper.write(), Error, "disk full");
+  await keep(keeper, [() => isFull = false, () => {}]);
+  assertEquals(written, [2]);
+  await keep(keeper, [() => {
+    isFull = true;
+    view.add(3);
+  }, () => isFull = false]);
+  assertEquals(written, [2, 3]);
+  assertEquals(notes, [...failing, ...failing, repaired]);
+});
+
+Deno.test("ReportKeeper.keep waits by the time that writing takes, not by that of catching up", async () => {
+  const view = new RowsInMemory();
+  const { now } = performance;
+  let ms = 0;
+  performance.now = () => ms;
+  try {
+    view.onAsked = () => ms += 15_000;
+    const keeper = new ReportKeeper(view, () => Promise.resolve(void (ms += 500)), ignore);
+    const waits: number[] = [];
+    const end = new AbortController();
+    await keeper.keep(end.signal, (waitMs) => {
+      waits.push(waitMs);
+      view.add(1);
+      if (waits.length === 2) view.generation++;
+      if (waits.length === 4) end.abort();
+      return Promise.resolve();
+    });
+    assertEquals(waits, [1_000, 5_000, 5_000, 5_000]);
+  } finally {
+    performance.now = now;
+  }
 });
 
 Deno.test("ReportKeeper.write writes what is there, also when nothing has changed or a write failed", async () => {
@@ -82,7 +132,7 @@ Deno.test("ReportKeeper.write writes what is there, also when nothing has change
     if (isFull) return Promise.reject(new Error("disk full"));
     written.push(totalOf(view));
     return Promise.resolve();
-  });
+  }, ignore);
   await assertRejects(() => keeper.write(), Error, "disk full");
   isFull = false;
   await keep(keeper, [() => {}, () => {}]);
@@ -92,7 +142,7 @@ Deno.test("ReportKeeper.write writes what is there, also when nothing has change
 });
 
 Deno.test("ReportKeeper.catchUp passes the abort on and leaves the view incomplete", async () => {
-  const keeper = new ReportKeeper(new RowsInMemory(), () => Promise.resolve());
+  const keeper = new ReportKeeper(new RowsInMemory(), () => Promise.resolve(), ignore);
   await assertRejects(
     () => keeper.catchUp(AbortSignal.abort(new Error("enough"))),
     Error,

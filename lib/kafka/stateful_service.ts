@@ -78,7 +78,7 @@ export async function runService<K, C extends object>(
     { settings, topic: topics.state, group, partitions: topics.partitions, table, onFailure },
     stopView.signal,
   );
-  const report = new ReportKeeper(view, () => service.report(view.rows));
+  const report = new ReportKeeper(view, () => service.report(view.rows), settings.note);
   const stopReport = new AbortController();
   const reportLoop = report.keep(stopReport.signal).catch(onFailure);
   const cluster = clusterReader(settings);
@@ -98,10 +98,13 @@ export async function runService<K, C extends object>(
   } finally {
     stopReport.abort();
     await reportLoop;
-    if (report.isComplete) await report.write();
-    service.finish(report.isComplete ? view.rows : undefined);
-    stopView.abort();
-    await Promise.all([view.closed, cluster.close()]);
+    try {
+      if (report.isComplete) await report.write();
+    } finally {
+      service.finish(report.isComplete ? view.rows : undefined);
+      stopView.abort();
+      await Promise.all([view.closed, cluster.close()]);
+    }
   }
 }
 
