@@ -25,8 +25,6 @@ export interface Consumption {
   group: string;
   /** The topic, read from its beginning unless an offset is committed or sought. */
   topic: string;
-  /** How many batches, of different partitions, are handled at once. */
-  concurrency: number;
   /** Called as soon as the group has assigned partitions, before anything is fetched. */
   onAssigned(consumer: Consumer, partitions: number[]): void;
   /**
@@ -48,6 +46,10 @@ export interface Consumption {
  * 50 % more memory.
  */
 const FETCH_BYTES = 524_288;
+/** How many batches, of different partitions, are handled at once. */
+const CONCURRENCY = 64;
+/** How long the partitions of a topic are taken for all that it has, in milliseconds. */
+const METADATA_AGE_MS = 3_000;
 /** How long each step of a stop may take, in milliseconds. */
 const STOP_LIMIT_MS = 6_000;
 /** How long a stop waits for a join that is under way, in milliseconds. */
@@ -227,6 +229,7 @@ function buildConsumer({ settings, group }: Consumption): Consumer {
     // Also how long a consumer whose partitions are all paused sleeps.
     maxWaitTimeInMs: 200,
     maxBytesPerPartition: FETCH_BYTES,
+    metadataMaxAge: METADATA_AGE_MS,
     readUncommitted: false,
     allowAutoTopicCreation: false,
   });
@@ -234,7 +237,7 @@ function buildConsumer({ settings, group }: Consumption): Consumer {
 
 async function start(
   consumer: Consumer,
-  { settings, topic, concurrency, onBatch }: Consumption,
+  { settings, topic, onBatch }: Consumption,
   signal: AbortSignal,
 ): Promise<void> {
   await deadline(consumer.connect(), settings.timeoutMs, { signal });
@@ -243,7 +246,7 @@ async function start(
   await consumer.run({
     autoCommit: false,
     eachBatchAutoResolve: false,
-    partitionsConsumedConcurrently: concurrency,
+    partitionsConsumedConcurrently: CONCURRENCY,
     eachBatch: (payload) => onBatch(payload as BatchPayload),
   });
 }

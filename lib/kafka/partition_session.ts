@@ -267,8 +267,10 @@ export class PartitionSession {
     const { admin, cluster, group, topic } = this.#context;
     const committed = await cluster.stableOffset(group, topic, this.partition);
     // Read after the committed offset: an end from before may lie behind what was committed since.
-    const ranges = await admin.use((client) => logRanges(client, topic));
-    return { committed, range: ranges.get(this.partition)! };
+    const range = (await admin.use((client) => logRanges(client, topic))).get(this.partition);
+    // A broker may not know a partition yet that was added just now.
+    if (range === undefined) throw new Error(`partition ${this.partition} of ${topic} is unknown`);
+    return { committed, range };
   }
 
   /**

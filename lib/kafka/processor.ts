@@ -20,7 +20,7 @@ export interface ProcessorOptions
   extends Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "open"> {
   /** The topic of the state, if there is one: when it is deleted and created again, the processing ends. */
   stateTopic?: string;
-  /** How many partitions the topic has. */
+  /** How many partitions the topic has at the start. */
   partitions: number;
   /** Stop once everything that is in the topic now is processed and committed by the group. */
   untilEnd: boolean;
@@ -57,7 +57,6 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
       settings,
       group,
       topic,
-      concurrency: partitions,
       onAssigned: (consumer, assigned) => sessions.assign(consumer, assigned),
       onBatch: async (payload) => await sessions.get(payload.batch.partition)?.process(payload),
       onHeartbeat: () => context.heartbeat.fire(),

@@ -9,8 +9,9 @@
  */
 import { Buffer } from "node:buffer";
 import type { Message, Producer } from "kafkajs";
-import { deadline, Pulse, retry } from "../async.ts";
+import { deadline, delayOrAbort, Pulse, retry } from "../async.ts";
 import { connect, disconnect } from "./client.ts";
+import { adminPool } from "./client_pool.ts";
 import { explain, whileRetriable } from "./errors.ts";
 import { watchOutage } from "./outage.ts";
 import { partitionOf } from "./partitioner.ts";
@@ -31,7 +32,7 @@ export interface Acknowledgement<T> {
 export interface PublisherOptions<T> {
   /** The topic, prefix included. */
   topic: string;
-  /** How many partitions it has. */
+  /** How many partitions it has now; those that are added later are used, too. */
   partitions: number;
   /** Called for each send that the brokers have confirmed. */
   onAcknowledged: (acknowledgement: Acknowledgement<T>) => void;
@@ -40,6 +41,8 @@ export interface PublisherOptions<T> {
 /** A send of this size is worth its round trip; brokers refuse batches above 1 MiB by default. */
 const SEND_BYTES = 262_144;
 const MAX_SEND_BYTES = 786_432;
+/** How often the partitions of the topic are counted, in milliseconds. */
+const PARTITIONS_INTERVAL_MS = 2_000;
 /** The most that may be waiting or unacknowledged, in bytes: bounds the memory. */
 const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
 
@@ -80,6 +83,7 @@ export class Publisher<T> {
     this.#options = options;
     this.#buffers = Array.from({ length: options.partitions }, () => new PartitionBuffer<T>());
     this.#outage = watchOutage(settings);
+    this.#followPartitions();
   }
 
   /**
@@ -89,7 +93,7 @@ export class Publisher<T> {
    * @param about Comes back with the acknowledgement.
    */
   publish(key: string, value: string, about: T): Promise<void> | undefined {
-    const partition = partitionOf(key, this.#options.partitions);
+    const partition = partitionOf(key, this.#buffers.length);
     const buffer = this.#buffers[partition]!;
     this.#unacknowledgedBytes += buffer.add({ partition, key, value }, about);
     if (buffer.bytes >= SEND_BYTES) this.#sendIfIdle(partition);
@@ -117,6 +121,21 @@ export class Publisher<T> {
     this.#closed.abort();
     this.#outage.closed();
     await disconnect(this.#producer);
+  }
+
+  /** Uses the partitions that the topic gets. */
+  async #followPartitions(): Promise<void> {
+    const { topic } = this.#options;
+    const { signal } = this.#closed;
+    const admin = adminPool(this.#settings);
+    for (;;) {
+      await delayOrAbort(PARTITIONS_INTERVAL_MS, signal);
+      if (signal.aborted) return await admin.close();
+      const { topics } = await admin.use((client) => client.fetchTopicMetadata({ topics: [topic] }))
+        .catch(() => ({ topics: [] }));
+      const count = topics[0]?.partitions.length ?? 0;
+      while (this.#buffers.length < count) this.#buffers.push(new PartitionBuffer());
+    }
   }
 
   /** Keeps sending until at most this many bytes are unacknowledged. */

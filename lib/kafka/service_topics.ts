@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Admin } from "kafkajs";
 import { deadLetters, orderEvents, type TopicSpec } from "../topics.ts";
 import { withAdmin } from "./client.ts";
 import { createMissingTopics } from "./create_topics.ts";
@@ -13,7 +14,7 @@ export interface ServiceTopics {
   orders: string;
   state: string;
   deadLetters: string;
-  /** How many partitions the orders and the state have. */
+  /** How many partitions the orders and the state had when the service last looked. */
   partitions: number;
   /** How many partitions each topic has, by its name. */
   partitionCounts: ReadonlyMap<string, number>;
@@ -53,14 +54,55 @@ export function prepareServiceTopics(
       );
     }
     if (found < partitions) {
-      await admin.createPartitions({
-        topicPartitions: [{ topic: stateSpec.name, count: partitions }],
-      });
-      settings.note(`topic ${stateSpec.name} now has ${partitions} partitions, as ${orders}`);
+      await createPartitions(admin, { orders, state: stateSpec.name, partitions }, settings.note);
     }
     return {
       ...{ orders, state: stateSpec.name, deadLetters: dead },
       ...{ partitions, partitionCounts },
     };
   });
+}
+
+/**
+ * Gives the state topic as many partitions as the orders have, when a partition of the orders was added
+ * while the service runs. Several instances may do so at once.
+ *
+ * @param options.partition The partition of the orders that is about to be processed.
+ */
+export async function addStatePartitions(
+  settings: KafkaSettings,
+  { topics, partition }: { topics: ServiceTopics; partition: number },
+  signal: AbortSignal,
+): Promise<void> {
+  if (partition < topics.partitions) return;
+  const { orders, state } = topics;
+  await withAdmin(settings, signal, async (admin) => {
+    const counts = await partitionCounts(admin, [orders, state]);
+    const partitions = counts.get(orders)!;
+    if (partitions <= partition) throw new Error(`partition ${partition} of ${orders} is unknown`);
+    if (counts.get(state)! < partitions) {
+      await createPartitions(admin, { orders, state, partitions }, settings.note);
+    }
+    topics.partitions = partitions;
+  });
+}
+
+async function createPartitions(
+  admin: Admin,
+  { orders, state, partitions }: { orders: string; state: string; partitions: number },
+  note: (line: string) => void,
+): Promise<void> {
+  try {
+    await admin.createPartitions({ topicPartitions: [{ topic: state, count: partitions }] });
+  } catch (error) {
+    // Another instance may have been faster.
+    if ((await partitionCounts(admin, [state])).get(state)! < partitions) throw error;
+    return;
+  }
+  note(`topic ${state} now has ${partitions} partitions, as ${orders}`);
+}
+
+async function partitionCounts(admin: Admin, topics: string[]): Promise<Map<string, number>> {
+  const metadata = await admin.fetchTopicMetadata({ topics });
+  return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
 }

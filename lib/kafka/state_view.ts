@@ -37,8 +37,8 @@ export interface StateViewOptions<K, C extends object> {
 export class StateView<K, C extends object> {
   /** The rows as far as they are read. */
   readonly rows: StateRows<K, C>;
-  /** The numbers of all partitions. */
-  readonly allPartitions: number[];
+  /** The numbers of the partitions that are followed; more come while the topic gets more. */
+  allPartitions: readonly number[];
   /** Resolves when the view has ended, after its signal was aborted. */
   readonly closed: Promise<void>;
   #options: StateViewOptions<K, C>;
@@ -58,9 +58,9 @@ export class StateView<K, C extends object> {
       settings,
       topic,
       groupPrefix: `${group}-view`,
-      partitions,
-      onReset: () => {
+      onReset: (assigned) => {
         this.#generation++;
+        this.allPartitions = assigned;
         this.rows.clear();
         this.#positions.clear();
       },

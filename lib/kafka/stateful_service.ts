@@ -21,7 +21,7 @@ import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
 import type { SourceRecord, TargetRecord } from "./records.ts";
 import { ReportKeeper } from "./report_keeper.ts";
-import type { ServiceTopics } from "./service_topics.ts";
+import { addStatePartitions, type ServiceTopics } from "./service_topics.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { StateView } from "./state_view.ts";
 
@@ -119,6 +119,7 @@ async function openPartition<K, C extends object>(
 ): Promise<PartitionWork> {
   const { settings, group, topics: { orders, state } } = service;
   const { partition, committed, range, signal } = assignment;
+  await addStatePartitions(settings, { topics: service.topics, partition }, signal);
   const ids = await cluster.topicIds([orders, state]);
   const [topicId, stateTopicId] = [ids?.get(orders), ids?.get(state)];
   const stored = await view.readUpToBarrier([partition], signal, () => {
