@@ -31,7 +31,7 @@ import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
-import { delayOrAbort, unlessAborted } from "./lib/async.ts";
+import { deadline, delayOrAbort, unlessAborted } from "./lib/async.ts";
 import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
 import { eventTimes } from "./lib/event_times.ts";
@@ -133,7 +133,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   let handedOver = 0;
   try {
     handedOver = await publishAll(orders, publisher, options.rate, signal);
-    await publisher.flush();
+    await flush(publisher, signal);
   } finally {
     await publisher.close();
     printResult(summary(tally, elapsedSeconds(), options.json));
@@ -173,13 +173,32 @@ async function publishAll(
         : next;
       if (done) return published;
       const room = publisher.publish(value.order.order_id, value.text, value.order.status);
-      if (room !== undefined) await room;
+      if (room !== undefined) await unlessAborted(room, signal);
     }
   } finally {
     clearInterval(linger);
     // Not awaited after an abort: a read from a silent terminal or pipe may never end.
     const ended = orders.return(undefined);
     if (!signal.aborted) await ended;
+  }
+}
+
+/** How long the brokers may take to acknowledge what is on its way after a signal, in milliseconds. */
+const STOP_LIMIT_MS = 2_000;
+
+/** Waits until everything is acknowledged; when the signal is aborted, no longer than a moment. */
+async function flush(
+  publisher: Publisher<OrderPlaced["status"]>,
+  signal: AbortSignal,
+): Promise<void> {
+  const flushed = publisher.flush();
+  await unlessAborted(flushed, signal);
+  if (!signal.aborted) return;
+  try {
+    await deadline(flushed, STOP_LIMIT_MS);
+  } catch (error) {
+    if ((error as Error).name !== "TimeoutError") throw error;
+    printNote("the brokers do not answer; what they have not acknowledged is given up");
   }
 }
 

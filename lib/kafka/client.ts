@@ -8,7 +8,7 @@
  * @module
  */
 import type { Admin, logCreator } from "kafkajs";
-import { deadline, retry } from "../async.ts";
+import { awakeMs, deadline, retry } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
 import { explain, isRetriable, netAccessError, whileRetriable } from "./errors.ts";
 import { Kafka, logLevel } from "./kafkajs/mod.ts";
@@ -43,14 +43,14 @@ export function kafkaClient({ brokers, clientId, verbose, note }: KafkaSettings)
 export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal): Promise<Admin> {
   await requireNetAccess(settings);
   const { brokers, timeoutMs, note } = settings;
-  const deadlineMs = performance.now() + timeoutMs;
+  const untilMs = awakeMs() + timeoutMs;
   let isProbed = false;
   try {
     return await retry(async () => {
       const admin = kafkaClient(settings).admin({ retry: { retries: 0 } });
       try {
         // A port where something else listens accepts and then keeps silent: bound the handshake too.
-        const leftMs = Math.max(100, deadlineMs - performance.now());
+        const leftMs = Math.max(100, untilMs - awakeMs());
         await deadline(admin.connect(), leftMs, { signal });
       } catch (error) {
         await disconnect(admin);

@@ -7,6 +7,7 @@
  */
 import type { Consumer } from "kafkajs";
 import { Pulse } from "../async.ts";
+import { AdaptiveSize } from "./adaptive_size.ts";
 import { adminPool } from "./client_pool.ts";
 import { consume } from "./consume.ts";
 import { explain } from "./errors.ts";
@@ -14,6 +15,13 @@ import { clusterReader } from "./kafkajs/cluster.ts";
 import { PartitionSession, type SessionContext } from "./partition_session.ts";
 import { watchTopics } from "./topic_watch.ts";
 import { whenEndReached } from "./until_end.ts";
+
+/** How many records a transaction processes: the most is more than a fetch brings. */
+const COMMIT_RECORDS = {
+  ...{ first: 256, min: 16, max: 131_072 },
+  // A transaction has 15 seconds, and takes several round trips however small it is.
+  ...{ fastMs: 3_000, slowMs: 6_000 },
+};
 
 /** What to process. */
 export interface ProcessorOptions
@@ -42,6 +50,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     admin: adminPool(settings),
     cluster: clusterReader(settings),
     fences: new Map(),
+    commitRecords: new AdaptiveSize(COMMIT_RECORDS),
     heartbeat: new Pulse(),
     advanced: new Pulse(),
     fail(error) {

@@ -9,7 +9,8 @@
  */
 import { Buffer } from "node:buffer";
 import type { Message, Producer } from "kafkajs";
-import { deadline, delayOrAbort, Pulse, retry } from "../async.ts";
+import { awakeMs, deadline, delayOrAbort, Pulse, retry } from "../async.ts";
+import { AdaptiveSize } from "./adaptive_size.ts";
 import { connect, disconnect } from "./client.ts";
 import { adminPool } from "./client_pool.ts";
 import { explain, whileRetriable } from "./errors.ts";
@@ -38,11 +39,20 @@ export interface PublisherOptions<T> {
   onAcknowledged: (acknowledgement: Acknowledgement<T>) => void;
 }
 
-/** A send of this size is worth its round trip; brokers refuse batches above 1 MiB by default. */
+/** A send of this size is worth its round trip. */
 const SEND_BYTES = 262_144;
-const MAX_SEND_BYTES = 786_432;
+/** The size of a send over the link; brokers refuse batches above 1 MiB by default. */
+const SENT_BYTES = {
+  ...{ first: 32_768, min: 8_192, max: 786_432 },
+  // Requests have ten seconds, and replicas far away may take a second or two to confirm.
+  ...{ fastMs: 3_000, slowMs: 6_000 },
+};
+/** The share of `timeoutMs` within which a send must be confirmed before the next one is larger. */
+const FAST_SHARE = 0.25;
 /** How often the partitions of the topic are counted, in milliseconds. */
 const PARTITIONS_INTERVAL_MS = 2_000;
+/** How long closing may take, in milliseconds. */
+const CLOSE_LIMIT_MS = 1_000;
 /** The most that may be waiting or unacknowledged, in bytes: bounds the memory. */
 const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
 
@@ -72,6 +82,7 @@ export class Publisher<T> {
   #buffers: PartitionBuffer<T>[];
   #closed = new AbortController();
   #outage;
+  #sendSize;
   #unacknowledgedBytes = 0;
   #failure: Error | undefined;
   #sent = new Pulse();
@@ -83,6 +94,8 @@ export class Publisher<T> {
     this.#options = options;
     this.#buffers = Array.from({ length: options.partitions }, () => new PartitionBuffer<T>());
     this.#outage = watchOutage(settings);
+    const fastMs = Math.min(SENT_BYTES.fastMs, settings.timeoutMs * FAST_SHARE);
+    this.#sendSize = new AdaptiveSize({ ...SENT_BYTES, fastMs });
     this.#followPartitions();
   }
 
@@ -120,7 +133,7 @@ export class Publisher<T> {
   async close(): Promise<void> {
     this.#closed.abort();
     this.#outage.closed();
-    await disconnect(this.#producer);
+    await disconnect(this.#producer, CLOSE_LIMIT_MS);
   }
 
   /** Uses the partitions that the topic gets. */
@@ -154,10 +167,13 @@ export class Publisher<T> {
 
   async #send(partition: number): Promise<void> {
     const buffer = this.#buffers[partition]!;
-    const { messages, bytes, about, addedAtMs } = buffer.take(MAX_SEND_BYTES);
+    const limit = this.#sendSize.value;
+    const { messages, bytes, about, addedAtMs } = buffer.take(limit);
     buffer.isSending = true;
+    const startedMs = performance.now();
     try {
       await this.#sendUntilAcknowledged(partition, messages);
+      this.#sendSize.took(bytes, performance.now() - startedMs, limit);
       this.#outage.over();
       const nowMs = performance.now();
       const latenciesMs = addedAtMs.map((atMs) => nowMs - atMs);
@@ -179,14 +195,17 @@ export class Publisher<T> {
   async #sendUntilAcknowledged(partition: number, messages: Message[]): Promise<void> {
     const { topic } = this.#options;
     const { timeoutMs } = this.#settings;
-    const deadlineMs = performance.now() + timeoutMs;
+    const untilMs = awakeMs() + timeoutMs;
     await retry(async () => {
       const sent = this.#producer.send({ topic, acks: -1, messages });
-      const result = await deadline(sent, deadlineMs - performance.now());
+      const result = await deadline(sent, untilMs - awakeMs());
       requireAcknowledged(result, [{ topic, partition }]);
     }, {
       ...whileRetriable(this.#settings, this.#closed.signal),
-      onRetry: () => this.#outage.noticed(),
+      onRetry: () => {
+        this.#outage.noticed();
+        this.#sendSize.failed();
+      },
     });
   }
 }

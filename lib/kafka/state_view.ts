@@ -9,13 +9,16 @@
  * @module
  */
 import type { Producer } from "kafkajs";
-import { deadline, Pulse, retry } from "../async.ts";
+import { awakeMs, deadline, Pulse, retry } from "../async.ts";
 import { barrierRow, StateRows, type StateTable } from "../state_rows.ts";
 import { connect, disconnect, kafkaClient } from "./client.ts";
 import { explain, whileRetriable } from "./errors.ts";
 import { followTopic } from "./follow_topic.ts";
 import { chosenPartition, requireAcknowledged } from "./producers.ts";
 import type { KafkaSettings } from "./settings.ts";
+
+/** How long closing may take, in milliseconds. */
+const CLOSE_LIMIT_MS = 1_000;
 
 /** Which topic to follow. */
 export interface StateViewOptions<K, C extends object> {
@@ -128,12 +131,12 @@ class BarrierWriter {
     const topic = this.#topic;
     const { timeoutMs } = this.#settings;
     const messages = [{ partition, ...barrierRow(partition) }];
-    const deadlineMs = performance.now() + timeoutMs;
+    const untilMs = awakeMs() + timeoutMs;
     try {
       return await retry(async () => {
         await this.#connect();
         const sent = this.#producer.send({ topic, acks: -1, messages });
-        const result = await deadline(sent, deadlineMs - performance.now(), { signal });
+        const result = await deadline(sent, untilMs - awakeMs(), { signal });
         requireAcknowledged(result, [{ topic, partition }]);
         return BigInt(result[0]!.baseOffset!);
       }, whileRetriable(this.#settings, signal));
@@ -144,7 +147,7 @@ class BarrierWriter {
   }
 
   async close(): Promise<void> {
-    await disconnect(this.#producer);
+    await disconnect(this.#producer, CLOSE_LIMIT_MS);
   }
 
   #connect(): Promise<void> {

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { aborted, deadline } from "../async.ts";
 import type { NotOrders } from "../order.ts";
 import { type PartitionState, partitionState } from "../partition_state.ts";
 import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
@@ -58,6 +59,8 @@ export interface StatefulService<K, C extends object> {
 
 /** How long the last report waits for the other instances' open transactions, in milliseconds. */
 const LAST_REPORT_LIMIT_MS = 10_000;
+/** How long the brokers may take to show that they answer, when the service is to stop, in milliseconds. */
+const ANSWER_LIMIT_MS = 1_500;
 
 /**
  * Runs the service until the signal is aborted, or until the end with `untilEnd`.
@@ -82,6 +85,9 @@ export async function runService<K, C extends object>(
   const stopReport = new AbortController();
   const reportLoop = report.keep(stopReport.signal).catch(onFailure);
   const cluster = clusterReader(settings);
+  const answering = aborted(signal)
+    .then(() => deadline(cluster.topicIds([topics.state]), ANSWER_LIMIT_MS))
+    .then(() => true, () => false);
   try {
     await runProcessor({
       settings,
@@ -94,7 +100,10 @@ export async function runService<K, C extends object>(
       open: (assignment) => openPartition(service, { assignment, view, cluster }),
     }, AbortSignal.any([signal, failure.signal]));
     failure.signal.throwIfAborted();
-    await report.catchUp(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
+    if (signal.aborted && !await answering) {
+      throw new Error("the brokers do not answer: the last report may lack what was counted last");
+    }
+    await deadline(report.catchUp(stopReport.signal), LAST_REPORT_LIMIT_MS);
   } finally {
     stopReport.abort();
     await reportLoop;

@@ -1,5 +1,6 @@
 /**
- * The slices in which a batch is committed: all of it at once, unless a throttle slows it down.
+ * The slices in which a batch is committed: all of it at once, unless a throttle or the link slows it
+ * down.
  *
  * @module
  */
@@ -21,14 +22,19 @@ export interface CommitSlice {
  *
  * @param endOffset The offset after the batch.
  * @param throttleMs The delay per record, in milliseconds; 0 for none.
+ * @param maxRecords How many records a slice may have; called for each.
  */
 export function* commitSlices(
   records: readonly SourceRecord[],
   endOffset: bigint,
   throttleMs: number,
+  maxRecords: () => number,
 ): Generator<CommitSlice> {
-  const size = throttleMs > 0 ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs)) : Infinity;
-  for (let from = 0; from === 0 || from < records.length; from += size) {
+  const throttled = throttleMs > 0
+    ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs))
+    : Infinity;
+  for (let from = 0, size; from === 0 || from < records.length; from += size) {
+    size = Math.min(throttled, maxRecords());
     const slice = records.slice(from, from + size);
     const isLast = from + size >= records.length;
     yield { records: slice, nextOffset: isLast ? endOffset : BigInt(slice.at(-1)!.offset) + 1n };

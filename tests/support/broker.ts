@@ -9,7 +9,10 @@ import { startNode, stopBroker } from "../../dev_broker/cluster.ts";
 import { HOST } from "../../dev_broker/config.ts";
 import { removeIfThere } from "../../dev_broker/files.ts";
 import { endNode } from "../../dev_broker/node.ts";
+import { freeNodes, freePorts } from "../../dev_broker/free_ports.ts";
 import { answersKafka } from "../../lib/kafka/probe.ts";
+import type { GuardedOptions } from "./broker_guard.ts";
+import { Proxy } from "./proxy.ts";
 
 /** Where a test's broker is. */
 export interface TestBroker extends AsyncDisposable {
@@ -43,7 +46,7 @@ export async function testBroker(): Promise<TestBroker> {
   if (brokers === undefined) {
     brokers = await answersKafka(HOST, 9092) === "kafka"
       ? `${HOST}:9092`
-      : (await startGuarded(1)).brokers;
+      : (await startGuarded({ nodes: freeNodes(1) })).brokers;
     Deno.env.set(SHARED, brokers);
   }
   return { brokers, [Symbol.asyncDispose]: () => Promise.resolve() };
@@ -51,7 +54,40 @@ export async function testBroker(): Promise<TestBroker> {
 
 /** Starts a cluster of one node or three for one test; disposing of it stops it. */
 export async function testCluster(nodeCount: 1 | 3): Promise<TestCluster> {
-  const { brokers, dataDir } = await startGuarded(nodeCount);
+  return clusterAt(await startGuarded({ nodes: freeNodes(nodeCount) }));
+}
+
+/** Starts one node that its clients reach through a proxy; disposing of it stops both. */
+export async function proxiedBroker(): Promise<TestCluster & { proxy: Proxy }> {
+  const [node] = freeNodes(1);
+  const [port] = freePorts(1);
+  const proxy = new Proxy(port!);
+  // Its own requests, such as transaction markers, do not take this way.
+  const listeners = (proxied: number) =>
+    `PLAINTEXT://${HOST}:${node!.port},PROXIED://${HOST}:${proxied}`;
+  const cluster = clusterAt(
+    await startGuarded({
+      nodes: [node!],
+      settings: {
+        "listeners": `${listeners(port!)},CONTROLLER://${HOST}:${node!.controllerPort}`,
+        "advertised.listeners": listeners(proxy.port),
+        "listener.security.protocol.map":
+          "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+      },
+    }),
+  );
+  return {
+    ...cluster,
+    brokers: `${HOST}:${proxy.port}`,
+    proxy,
+    async [Symbol.asyncDispose]() {
+      proxy[Symbol.dispose]();
+      await cluster[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function clusterAt({ brokers, dataDir }: { brokers: string; dataDir: string }): TestCluster {
   return {
     brokers,
     dataDir,
@@ -66,13 +102,15 @@ export async function testCluster(nodeCount: 1 | 3): Promise<TestCluster> {
   };
 }
 
-async function startGuarded(nodeCount: number): Promise<{ brokers: string; dataDir: string }> {
+async function startGuarded(
+  options: GuardedOptions,
+): Promise<{ brokers: string; dataDir: string }> {
   const dataDir = await Deno.makeTempDir({ prefix: "order-stream-test-broker-" });
   const guard = `${import.meta.dirname}/broker_guard.ts`;
   // In a detached process: otherwise the broker's process would be an open resource of the first
   // test, and Ctrl-C could interrupt the start before the guard knows the broker.
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", guard, "start", String(Deno.pid), dataDir, String(nodeCount)],
+    args: ["run", "-A", guard, "start", String(Deno.pid), dataDir, JSON.stringify(options)],
     detached: true,
   }).output();
   if (!success) {

@@ -7,19 +7,21 @@
  * since `deno test` gives every file its own isolate.
  *
  * ```
- * broker_guard.ts start PID DIR NODES   starts the guard, then the broker, and prints its addresses
- * broker_guard.ts watch PID DIR         is the guard
+ * broker_guard.ts start PID DIR OPTIONS   starts the guard, then the broker, and prints its addresses
+ * broker_guard.ts watch PID DIR           is the guard
  * ```
  *
  * @module
  */
 import process from "node:process";
-import { startBroker, stopBroker } from "../../dev_broker/cluster.ts";
+import { type ClusterOptions, startBroker, stopBroker } from "../../dev_broker/cluster.ts";
 import { exists, removeIfThere } from "../../dev_broker/files.ts";
 import { delay } from "../../lib/async.ts";
-import { freeNodes } from "../../dev_broker/free_ports.ts";
 
-async function start(pid: number, dataDir: string, nodeCount: number): Promise<void> {
+/** The nodes, and further settings of all of them. */
+export type GuardedOptions = Pick<ClusterOptions, "nodes" | "settings">;
+
+async function start(pid: number, dataDir: string, options: GuardedOptions): Promise<void> {
   // The guard comes first, so that nothing is left running whatever fails below.
   new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", import.meta.filename!, "watch", String(pid), dataDir],
@@ -29,7 +31,7 @@ async function start(pid: number, dataDir: string, nodeCount: number): Promise<v
     detached: true,
   }).spawn().unref();
   const { brokers } = await startBroker(dataDir, {
-    nodes: freeNodes(nodeCount),
+    ...options,
     note: (line) => console.error(line),
   });
   // The guard may have ended before there was a broker to stop.
@@ -56,7 +58,7 @@ function isThere(pid: number): boolean {
 }
 
 if (import.meta.main) {
-  const [command, pid, dataDir, nodeCount] = Deno.args;
-  if (command === "start") start(Number(pid), dataDir!, Number(nodeCount));
+  const [command, pid, dataDir, options] = Deno.args;
+  if (command === "start") start(Number(pid), dataDir!, JSON.parse(options!));
   else watch(Number(pid), dataDir!);
 }

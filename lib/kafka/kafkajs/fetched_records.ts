@@ -60,6 +60,7 @@ const TRANSACTIONAL_FLAG = 0x10;
 const CONTROL_FLAG = 0x20;
 
 const lastOffsets = new WeakMap<object, bigint>();
+const fetchedBytes = new WeakMap<object, number>();
 
 /**
  * Returns the last offset of the batches that held these records; `undefined` if there was no batch.
@@ -69,6 +70,11 @@ const lastOffsets = new WeakMap<object, bigint>();
  */
 export function lastOffsetOf(records: unknown[]): bigint | undefined {
   return lastOffsets.get(records);
+}
+
+/** Returns how many bytes of a response held these records. */
+export function fetchedBytesOf(records: unknown[]): number {
+  return fetchedBytes.get(records) ?? 0;
 }
 
 /**
@@ -101,6 +107,7 @@ export function decodingInPlace(
       await appendBatch(records, buffer.subarray(at, next), internals);
       at = next;
     }
+    fetchedBytes.set(records, end - start);
     return records;
   };
 }

@@ -25,7 +25,10 @@ import {
 } from "./produce_request.ts";
 import { type FetchLoop, fetchLoop, setDefaultOffset } from "./fetch_loop.ts";
 import {
+  type Connect,
+  countingReceived,
   scheduleCheckPendingRequests,
+  scheduleRequestTimeoutCheck,
   type WaitForRequests,
   waitingForAllButFetches,
 } from "./request_queue.ts";
@@ -73,11 +76,14 @@ function repairRequestQueue(require: Require): void {
   const queue = requireMethods(require, name, ["waitForPendingRequests"]);
   replaceMethods(require, name, {
     scheduleCheckPendingRequests,
+    scheduleRequestTimeoutCheck,
     waitForPendingRequests: waitingForAllButFetches(
       queue.waitForPendingRequests as WaitForRequests,
       require("kafkajs/src/errors") as Parameters<typeof waitingForAllButFetches>[1],
     ),
   });
+  const { connect } = requireMethods(require, "network/connection", ["connect"]);
+  replaceMethods(require, "network/connection", { connect: countingReceived(connect as Connect) });
 }
 
 function repairProducer(require: Require): void {
