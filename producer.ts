@@ -32,7 +32,7 @@ import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
-import { delayOrAbort, unlessAborted } from "./lib/async.ts";
+import { deadline, delayOrAbort, unlessAborted } from "./lib/async.ts";
 import { createMissingTopics, readMaxMessageBytes } from "./lib/kafka/create_topics.ts";
 import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
 import { eventTimes } from "./lib/event_times.ts";
@@ -178,7 +178,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
   try {
     await publishAll(orders, publisher, { rate: options.rate, tally }, signal);
-    await publisher.flush();
+    await flush(publisher, signal);
   } catch (error) {
     const missing = tally.handedOver - tally.acknowledged;
     printWarning(`${missing} of ${tally.handedOver} orders are not acknowledged`);
@@ -226,13 +226,29 @@ async function publishAll(
       // for each order would cost a quarter of the producer's time.
       const about = value.failed ? -value.number : value.number;
       const room = publisher.publish(value.id, value.text, about);
-      if (room !== undefined) await room;
+      if (room !== undefined) await unlessAborted(room, signal);
     }
   } finally {
     clearInterval(linger);
     // Not awaited after an abort: a read from a silent terminal or pipe may never end.
     const ended = orders.return(undefined);
     if (!signal.aborted) await ended;
+  }
+}
+
+/** How long the brokers may take to acknowledge what is on its way after a signal, in milliseconds. */
+const STOP_LIMIT_MS = 2_000;
+
+/** Waits until everything is acknowledged; when the signal is aborted, no longer than a moment. */
+async function flush(publisher: Publisher<number>, signal: AbortSignal): Promise<void> {
+  const flushed = publisher.flush();
+  await unlessAborted(flushed, signal);
+  if (!signal.aborted) return;
+  try {
+    await deadline(flushed, STOP_LIMIT_MS);
+  } catch (error) {
+    if ((error as Error).name !== "TimeoutError") throw error;
+    printWarning("the brokers do not answer; what they have not acknowledged is given up");
   }
 }
 

@@ -161,11 +161,13 @@ async function show(
   const read = (
     ranges: ReadonlyMap<number, LogRange>,
     onRecord: (record: ShownRecord) => void,
+    added: { others?: LogRange } = {},
   ) =>
     readTopic(settings, {
       topic,
       group: `${topicPrefix}show-${crypto.randomUUID()}`,
       ranges,
+      ...added,
       onRecord: (record, partition) => {
         if (wanted(record)) onRecord(shownRecord(record, { topic, partition }));
       },
@@ -184,6 +186,8 @@ async function show(
   await read(
     new Map([...ranges].map(([partition, { end }]) => [partition, { start: end, end: FOREVER }])),
     print,
+    // Of partitions that are added meanwhile, all is new.
+    { others: { start: 0n, end: FOREVER } },
   );
 }
 

@@ -85,7 +85,6 @@ async function fetchPerSecond(context: BenchContext, { prefix }: Orders): Promis
     settings: context.settings,
     topic,
     group: `${prefix}fetch`,
-    concurrency: ranges.size,
     onAssigned() {
       startedMs = performance.now();
     },

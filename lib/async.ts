@@ -2,8 +2,47 @@
  * Bounded waits. {@linkcode delay}, {@linkcode deadline} and {@linkcode retry} have the signatures of
  * `@std/async`; retry also takes a time limit, and {@linkcode delayOrAbort} does not reject on abort.
  *
+ * Limits are measured by {@linkcode awakeMs}: a program that was suspended (a container paused, a
+ * machine migrated) finds its timers due before it has read what its sockets received. The time in
+ * which it did not run counts for nothing.
+ *
  * @module
  */
+
+/** How often the clock is read while something waits, in milliseconds. */
+const TICK_MS = 250;
+/** The program was suspended when its clock was not read for this long, in milliseconds. */
+const SUSPENDED_MS = 1_500;
+
+let readMs = 0;
+let suspendedMs = 0;
+let holders = 0;
+let ticker: ReturnType<typeof setInterval> | undefined;
+
+/**
+ * A clock in milliseconds that stands still while the program is suspended. Compare two readings only
+ * if {@linkcode holdClock} was in force between them.
+ */
+export function awakeMs(): number {
+  const nowMs = performance.now();
+  const gapMs = nowMs - readMs;
+  if (holders > 0 && gapMs > SUSPENDED_MS) suspendedMs += gapMs;
+  readMs = nowMs;
+  return nowMs - suspendedMs;
+}
+
+/** Keeps {@linkcode awakeMs} ticking until it is disposed of. */
+export function holdClock(): Disposable {
+  if (holders++ === 0) {
+    readMs = performance.now();
+    ticker = setInterval(awakeMs, TICK_MS);
+  }
+  return {
+    [Symbol.dispose]() {
+      if (--holders === 0) clearInterval(ticker);
+    },
+  };
+}
 
 /** Options of {@linkcode delay} and {@linkcode deadline}. */
 export interface SignalOptions {
@@ -53,14 +92,19 @@ export async function deadline<T>(
   { signal }: SignalOptions = {},
 ): Promise<T> {
   promise.catch(() => {});
+  using _clock = holdClock();
+  const untilMs = awakeMs() + ms;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort: (() => void) | undefined;
   const expiry = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new DOMException(`no answer within ${ms} ms`, "TimeoutError")),
-      // Longer than a timer can be set for is as good as no limit: nothing is awaited for 24 days.
-      Math.min(Math.max(0, ms), MAX_TIMER_MS),
-    );
+    const check = () => {
+      if (awakeMs() < untilMs) wait();
+      else reject(new DOMException(`no answer within ${ms} ms`, "TimeoutError"));
+    };
+    const wait = () => {
+      timer = setTimeout(check, Math.min(Math.max(0, untilMs - awakeMs()), MAX_TIMER_MS));
+    };
+    wait();
     onAbort = () => reject(signal?.reason);
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -130,14 +174,15 @@ export async function retry<T>(
     signal,
   }: RetryOptions = {},
 ): Promise<T> {
-  const startedMs = performance.now();
+  using _clock = holdClock();
+  const untilMs = awakeMs() + limitMs;
   for (let attempt = 0;; attempt++) {
     signal?.throwIfAborted();
     try {
-      return await run();
+      return await orAbort(run(), signal);
     } catch (error) {
       signal?.throwIfAborted();
-      const leftMs = limitMs - (performance.now() - startedMs);
+      const leftMs = untilMs - awakeMs();
       if (!isRetriable(error) || leftMs <= 0) throw error;
       await onRetry?.(error, attempt);
       const longestMs = Math.min(maxTimeout, minTimeout * multiplier ** attempt);
@@ -145,6 +190,14 @@ export async function retry<T>(
       await delay(Math.min(waitMs, leftMs), { signal });
     }
   }
+}
+
+/** The promise's result; rejects with the signal's reason as soon as it is aborted. */
+async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  const result = await unlessAborted(promise.then((value) => ({ value })), signal);
+  if (result === undefined) throw signal.reason;
+  return result.value;
 }
 
 /** Resolves when the signal is aborted. */

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { heldTimers } from "../tests/support/held_timers.ts";
 import { aborted, deadline, delay, delayOrAbort, Pulse, retry } from "./async.ts";
 
 Deno.test("delay rejects with the signal's reason, before and during the wait", async () => {
@@ -26,6 +27,31 @@ Deno.test("deadline gives the result, the error, a TimeoutError or the signal's 
   await assertRejects(() => deadline(never, 1), DOMException, "no answer within 1 ms");
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(() => deadline(never, 60_000, { signal }), Error, "enough");
+});
+
+Deno.test("deadline does not count the time in which the program was suspended", async () => {
+  const { now } = performance;
+  // Whole, so that sums are exact.
+  let ms = Math.ceil(performance.now());
+  performance.now = () => ms;
+  try {
+    using held = heldTimers();
+    const waiting = deadline(new Promise<void>(() => {}), 1_000);
+    let isOver = false;
+    waiting.catch(() => isOver = true);
+    const passes = async (passedMs: number) => {
+      ms += passedMs;
+      held.timers.at(-1)!.fire();
+      await held.idle();
+      return isOver;
+    };
+    assertEquals(await passes(30_000), false, "suspended");
+    assertEquals(await passes(900), false);
+    assertEquals(await passes(100), true);
+    assertEquals(held.timers.map(({ delayMs }) => Math.round(delayMs)), [1_000, 1_000, 100]);
+  } finally {
+    performance.now = now;
+  }
 });
 
 /** A function that fails the given number of times. */
@@ -71,6 +97,13 @@ Deno.test("retry stops at an abort, before an attempt and during a wait", async 
   const options = { minTimeout: 60_000, jitter: 0, onRetry, signal: controller.signal };
   await assertRejects(() => retry(during.run, options), Error, "enough");
   assertEquals(during.calls(), 1);
+});
+
+Deno.test("retry does not wait for an attempt that is under way when the signal is aborted", async () => {
+  const controller = new AbortController();
+  const waiting = retry(() => new Promise(() => {}), { signal: controller.signal });
+  controller.abort(new Error("enough"));
+  await assertRejects(() => waiting, Error, "enough");
 });
 
 Deno.test("aborted resolves for a signal that is aborted, and when it is", async () => {

@@ -28,6 +28,9 @@ export function adminPool(settings: KafkaSettings): AdminPool {
   return clientPool(settings, () => kafkaClient(settings).admin());
 }
 
+/** How long closing may take, in milliseconds. */
+const CLOSE_LIMIT_MS = 1_000;
+
 /** A client and how many calls use it now. */
 interface Lent<T> {
   connected: Promise<T>;
@@ -73,7 +76,8 @@ export function clientPool<T extends { connect(): Promise<void>; disconnect(): P
     async close() {
       const last = current;
       current = undefined;
-      if (last !== undefined) await end(last);
+      // Silent brokers would keep a connection attempt, or a request, open for long.
+      if (last !== undefined) await deadline(end(last), CLOSE_LIMIT_MS).catch(() => {});
     },
   };
 }

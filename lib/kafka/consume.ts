@@ -8,7 +8,7 @@
  * @module
  */
 import type { Consumer, EachBatchPayload } from "kafkajs";
-import { aborted, deadline, delayOrAbort } from "../async.ts";
+import { aborted, awakeMs, deadline, delayOrAbort, holdClock } from "../async.ts";
 import { disconnect, kafkaClient } from "./client.ts";
 import { answerKeeper, explain, isRetriable } from "./errors.ts";
 import type { FetchedBatch } from "./kafkajs/fetched_batch.ts";
@@ -25,8 +25,6 @@ export interface Consumption {
   group: string;
   /** The topic, read from its beginning unless an offset is committed or sought. */
   topic: string;
-  /** How many batches, of different partitions, are handled at once. */
-  concurrency: number;
   /** Called as soon as the group has assigned partitions, before anything is fetched. */
   onAssigned(consumer: Consumer, partitions: number[]): void;
   /**
@@ -48,8 +46,14 @@ export interface Consumption {
  * 50 % more memory.
  */
 const FETCH_BYTES = 524_288;
+/** How many batches, of different partitions, are handled at once. */
+const CONCURRENCY = 64;
+/** How long the partitions of a topic are taken for all that it has, in milliseconds. */
+const METADATA_AGE_MS = 3_000;
 /** How long each step of a stop may take, in milliseconds. */
 const STOP_LIMIT_MS = 6_000;
+/** A stop gives up what it waits for when the brokers are silent for this long, in milliseconds. */
+const STOP_SILENCE_MS = 1_500;
 /** How long a stop waits for a join that is under way, in milliseconds. */
 const JOIN_STOP_LIMIT_MS = 1_000;
 /** The wait before a consumer is rebuilt, in milliseconds. */
@@ -99,7 +103,8 @@ class HandlerError extends Error {}
 class BrokerWatch {
   #settings: KafkaSettings;
   #outage;
-  #answeredMs = performance.now();
+  #clock = holdClock();
+  #answeredMs = awakeMs();
   #failingSinceMs: number | undefined;
   /** Whether a join is under way, during which brokers are silent. */
   joining = false;
@@ -113,7 +118,7 @@ class BrokerWatch {
 
   /** A broker has answered. */
   answered(): void {
-    this.#answeredMs = performance.now();
+    this.#answeredMs = awakeMs();
     this.#outage.over();
   }
 
@@ -124,7 +129,7 @@ class BrokerWatch {
 
   /** The consumer has crashed. */
   crashed(): void {
-    const nowMs = performance.now();
+    const nowMs = awakeMs();
     const silenceMs = this.#silenceMs();
     this.#failingSinceMs = silenceMs > SILENCE_NOTE_MS ? undefined : this.#failingSinceMs ?? nowMs;
     this.failedForMs = Math.max(silenceMs, nowMs - (this.#failingSinceMs ?? nowMs));
@@ -139,12 +144,23 @@ class BrokerWatch {
     if (silenceMs > SILENCE_NOTE_MS) this.#outage.noticed();
   }
 
+  /** Waits for a step of a stop, as long as the brokers answer and the time lasts; never rejects. */
+  async whileAnswering(step: Promise<unknown>, limitMs: number): Promise<void> {
+    const silent = new AbortController();
+    const watch = setInterval(() => {
+      if (awakeMs() - this.#answeredMs > STOP_SILENCE_MS) silent.abort();
+    }, WATCH_INTERVAL_MS);
+    await deadline(step, limitMs, { signal: silent.signal }).catch(() => {});
+    clearInterval(watch);
+  }
+
   close(): void {
     this.#outage.closed();
+    this.#clock[Symbol.dispose]();
   }
 
   #silenceMs(): number {
-    return performance.now() - this.#answeredMs - (this.joining ? JOIN_LIMIT_MS : 0);
+    return awakeMs() - this.#answeredMs - (this.joining ? JOIN_LIMIT_MS : 0);
   }
 }
 
@@ -187,12 +203,11 @@ async function runConsumer(
   } finally {
     clearInterval(watch);
     if (signal.aborted) {
-      const stopping = Promise.resolve(consumption.onStop?.());
-      await deadline(stopping, STOP_LIMIT_MS).catch(() => {});
+      await brokers.whileAnswering(Promise.resolve(consumption.onStop?.()), STOP_LIMIT_MS);
       // A member that is just joining can only leave once it is one.
-      await deadline(starting, JOIN_STOP_LIMIT_MS).catch(() => {});
+      await brokers.whileAnswering(starting, JOIN_STOP_LIMIT_MS);
     } else consumption.onLost();
-    await disconnect(consumer, STOP_LIMIT_MS);
+    await brokers.whileAnswering(disconnect(consumer, STOP_LIMIT_MS), STOP_LIMIT_MS);
     if (signal.aborted) consumption.onLost();
   }
 }
@@ -228,7 +243,9 @@ function buildConsumer({ settings, group }: Consumption): Consumer {
     rebalanceTimeout: REBALANCE_LIMIT_MS,
     // Also how long a consumer whose partitions are all paused sleeps.
     maxWaitTimeInMs: 200,
+    // What all partitions together bring is bounded in kafkajs/fetch_loop.ts.
     maxBytesPerPartition: FETCH_BYTES,
+    metadataMaxAge: METADATA_AGE_MS,
     readUncommitted: false,
     allowAutoTopicCreation: false,
   });
@@ -236,7 +253,7 @@ function buildConsumer({ settings, group }: Consumption): Consumer {
 
 async function start(
   consumer: Consumer,
-  { settings, topic, concurrency, onBatch }: Consumption,
+  { settings, topic, onBatch }: Consumption,
   signal: AbortSignal,
 ): Promise<void> {
   await deadline(consumer.connect(), settings.timeoutMs, { signal });
@@ -245,7 +262,7 @@ async function start(
   await consumer.run({
     autoCommit: false,
     eachBatchAutoResolve: false,
-    partitionsConsumedConcurrently: concurrency,
+    partitionsConsumedConcurrently: CONCURRENCY,
     eachBatch: (payload) => onBatch(payload as BatchPayload),
   });
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { deadline, retry, type RetryOptions } from "../async.ts";
+import { awakeMs, deadline, holdClock, retry, type RetryOptions } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
 import { UnreadableRecordsError } from "./kafkajs/fetch_loop.ts";
 import type { ErrorPlace } from "./kafkajs/named_errors.ts";
@@ -87,11 +87,12 @@ export async function retryWhileRetriable<T>(
   settings: KafkaSettings,
   { signal, onRetry }: { signal: AbortSignal } & Pick<RetryOptions, "onRetry">,
 ): Promise<T> {
-  const deadlineMs = performance.now() + settings.timeoutMs;
+  using _clock = holdClock();
+  const untilMs = awakeMs() + settings.timeoutMs;
   const lastAnswer = answerKeeper();
   try {
     return await retry(() => {
-      const leftMs = Math.max(MIN_ATTEMPT_MS, deadlineMs - performance.now());
+      const leftMs = Math.max(MIN_ATTEMPT_MS, untilMs - awakeMs());
       return deadline(run(), leftMs, { signal });
     }, {
       ...whileRetriable(settings, signal),

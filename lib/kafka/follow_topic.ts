@@ -20,10 +20,8 @@ export interface ViewOptions {
   topic: string;
   /** The view's own consumer group starts with this; a random part follows. */
   groupPrefix: string;
-  /** How many partitions the topic has. */
-  partitions: number;
-  /** Forget everything: the topic is read from its beginning. */
-  onReset(): void;
+  /** Forget everything: all these partitions are read from their beginning. */
+  onReset(partitions: number[]): void;
   /** A record; a `null` value is a tombstone. */
   onRecord(key: string, value: string | null): void;
   /** All that stands before this offset of the partition has been passed on. */
@@ -36,13 +34,12 @@ export interface ViewOptions {
  * @throws {Error} As {@linkcode consume}.
  */
 export async function followTopic(options: ViewOptions, signal: AbortSignal): Promise<void> {
-  const { settings, topic, groupPrefix, partitions } = options;
+  const { settings, topic, groupPrefix } = options;
   await consume({
     settings: readerSettings(settings),
     topic,
     group: `${groupPrefix}-${crypto.randomUUID()}`,
-    concurrency: partitions,
-    onAssigned: () => options.onReset(),
+    onAssigned: (_consumer, partitions) => options.onReset(partitions),
     onLost: () => {},
     async onBatch({ batch, resolveOffset, heartbeat }) {
       for (const { key, value } of batch.messages) {

@@ -22,7 +22,8 @@
  */
 import type { Consumer, Producer, Transaction } from "kafkajs";
 import type { CommittedOffset } from "../resumption.ts";
-import { aborted, deadline, delayOrAbort, type Pulse, retry } from "../async.ts";
+import { aborted, awakeMs, deadline, delayOrAbort, type Pulse, retry } from "../async.ts";
+import type { AdaptiveSize } from "./adaptive_size.ts";
 import { disconnect } from "./client.ts";
 import type { AdminPool } from "./client_pool.ts";
 import { readMaxMessageBytes } from "./create_topics.ts";
@@ -110,6 +111,8 @@ export interface SessionContext {
   cluster: ClusterReader;
   /** The last initialisation of each partition's transactional id, awaited or given up. */
   fences: Map<number, Promise<void>>;
+  /** How many records a transaction may process, so that it ends before it expires. */
+  commitRecords: AdaptiveSize;
   /** Fires when the coordinator has confirmed the membership. */
   heartbeat: Pulse;
   /** Fires when a partition has advanced. */
@@ -197,7 +200,7 @@ export class PartitionSession {
     if (!this.#isReady) return;
     // Every #openOnce creates new work, so other work means that this batch is stale.
     const work = this.#work;
-    const { done, throttleMs } = this.#context;
+    const { done, throttleMs, commitRecords } = this.#context;
     const isCurrent = () => this.#isReady && this.#work === work && !done.aborted;
     if (BigInt(batch.fetchedOffset) !== this.#nextOffset) {
       // The client has jumped, as it does when the topic's retention has deleted the next record.
@@ -206,7 +209,8 @@ export class PartitionSession {
     }
     const records = batch.messages.slice(firstAtOrAfter(batch.messages, this.#nextOffset));
     const endOffset = BigInt(batch.lastOffset()) + 1n;
-    for (const slice of commitSlices(records, endOffset, throttleMs)) {
+    const maxRecords = () => commitRecords.value;
+    for (const slice of commitSlices(records, endOffset, throttleMs, maxRecords)) {
       if (!await this.#throttle(slice.records.length, { isCurrent, heartbeat })) return;
       await this.#committing;
       if (!isCurrent()) return;
@@ -298,8 +302,8 @@ export class PartitionSession {
       return;
     }
     const { group, topic } = this.#context;
-    this.#beyondSinceMs ??= performance.now();
-    const isFinal = performance.now() - this.#beyondSinceMs > BEYOND_END_LIMIT_MS;
+    this.#beyondSinceMs ??= awakeMs();
+    const isFinal = awakeMs() - this.#beyondSinceMs > BEYOND_END_LIMIT_MS;
     throw new (isFinal ? FinalError : Error)(
       `partition ${this.partition} of ${topic} ends at offset ${range.end}, but group ${group} has ` +
         `committed ${start}: the topic was recreated or has lost records; move the group ` +
@@ -326,6 +330,9 @@ export class PartitionSession {
 
   /** One transaction: outputs, offset, commit; the state changes last. */
   async #commit(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
+    const { commitRecords } = this.#context;
+    const limit = commitRecords.value;
+    const startedMs = awakeMs();
     const step = this.#work!.step(records, nextOffset);
     const transaction = await this.#producer!.transaction();
     const { maxMessageBytes } = this.#context;
@@ -341,6 +348,7 @@ export class PartitionSession {
     }
     await this.#sendOffset(transaction, nextOffset);
     await transaction.commit();
+    commitRecords.took(records.length, awakeMs() - startedMs, limit);
     this.#nextOffset = nextOffset;
     this.#failing = undefined;
     step.committed();
@@ -392,14 +400,15 @@ export class PartitionSession {
 
   /** After a failed transaction: pause, and run the steps again unless another instance took over. */
   async #recover(error: unknown): Promise<void> {
-    const { settings, heartbeat, fail } = this.#context;
+    const { settings, heartbeat, fail, commitRecords } = this.#context;
     const { signal } = this.#lost;
     if (signal.aborted) return;
     this.#pause();
-    const failing = this.#failing ??= { times: 0, sinceMs: performance.now() };
+    commitRecords.failed();
+    const failing = this.#failing ??= { times: 0, sinceMs: awakeMs() };
     failing.times++;
     const isTolerated = failing.times < TOLERATED_FAILURES ||
-      performance.now() - failing.sinceMs < settings.timeoutMs;
+      awakeMs() - failing.sinceMs < settings.timeoutMs;
     if (!isRetriable(error) || !isTolerated) return fail(error);
     if (failing.times === REPORTED_FAILURES) {
       const { message } = explain(error, settings);

@@ -7,6 +7,7 @@
  */
 import type { Consumer } from "kafkajs";
 import { Pulse } from "../async.ts";
+import { AdaptiveSize } from "./adaptive_size.ts";
 import { adminPool } from "./client_pool.ts";
 import { consume } from "./consume.ts";
 import { explain } from "./errors.ts";
@@ -15,6 +16,13 @@ import { PartitionSession, type SessionContext } from "./partition_session.ts";
 import { watchTopics } from "./topic_watch.ts";
 import { whenEndReached } from "./until_end.ts";
 
+/** How many records a transaction processes: the most is more than a fetch brings. */
+const COMMIT_RECORDS = {
+  ...{ first: 256, min: 16, max: 131_072 },
+  // A transaction has 15 seconds, and takes several round trips however small it is.
+  ...{ fastMs: 3_000, slowMs: 6_000 },
+};
+
 /** What to process. */
 export interface ProcessorOptions
   extends Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "open"> {
@@ -22,7 +30,7 @@ export interface ProcessorOptions
   maxMessageBytes?: ReadonlyMap<string, number>;
   /** The topic of the state, if there is one: when it is deleted and created again, the processing ends. */
   stateTopic?: string;
-  /** How many partitions the topic has. */
+  /** How many partitions the topic has at the start. */
   partitions: number;
   /** Stop once everything that is in the topic now is processed and committed by the group. */
   untilEnd: boolean;
@@ -45,6 +53,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     cluster: clusterReader(settings),
     maxMessageBytes: new Map(options.maxMessageBytes),
     fences: new Map(),
+    commitRecords: new AdaptiveSize(COMMIT_RECORDS),
     heartbeat: new Pulse(),
     advanced: new Pulse(),
     fail(error) {
@@ -60,7 +69,6 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
       settings,
       group,
       topic,
-      concurrency: partitions,
       onAssigned: (consumer, assigned) => sessions.assign(consumer, assigned),
       onBatch: async (payload) => await sessions.get(payload.batch.partition)?.process(payload),
       onHeartbeat: () => context.heartbeat.fire(),

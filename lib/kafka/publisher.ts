@@ -9,8 +9,10 @@
  */
 import { Buffer } from "node:buffer";
 import type { Message, Producer } from "kafkajs";
-import { Pulse } from "../async.ts";
+import { awakeMs, delayOrAbort, Pulse } from "../async.ts";
+import { AdaptiveSize } from "./adaptive_size.ts";
 import { connect, disconnect } from "./client.ts";
+import { adminPool } from "./client_pool.ts";
 import { explain, isTooLarge, retryWhileRetriable, trouble } from "./errors.ts";
 import { BATCH_OVERHEAD_BYTES, recordBytes } from "./kafkajs/encode_records.ts";
 import { watchOutage } from "./outage.ts";
@@ -32,7 +34,7 @@ export interface Acknowledgement<T> {
 export interface PublisherOptions<T> {
   /** The topic, prefix included. */
   topic: string;
-  /** How many partitions it has. */
+  /** How many partitions it has now; those that are added later are used, too. */
   partitions: number;
   /** The largest batch that it accepts, in bytes; Infinity when unknown. */
   maxBatchBytes: number;
@@ -42,9 +44,20 @@ export interface PublisherOptions<T> {
   onAcknowledged: (acknowledgement: Acknowledgement<T>) => void;
 }
 
-/** A send of this size is worth its round trip, and a larger one than this gains nothing. */
+/** A send of this size is worth its round trip. */
 const SEND_BYTES = 262_144;
-const MAX_SEND_BYTES = 786_432;
+/** The size of a send over the link. */
+const SENT_BYTES = {
+  ...{ first: 32_768, min: 8_192, max: 786_432 },
+  // Requests have ten seconds, and replicas far away may take a second or two to confirm.
+  ...{ fastMs: 3_000, slowMs: 6_000 },
+};
+/** The share of `timeoutMs` within which a send must be confirmed before the next one is larger. */
+const FAST_SHARE = 0.25;
+/** How often the partitions of the topic are counted, in milliseconds. */
+const PARTITIONS_INTERVAL_MS = 2_000;
+/** How long closing may take, in milliseconds. */
+const CLOSE_LIMIT_MS = 1_000;
 /** What the position in a batch can add to a record of less than a million others, in bytes. */
 const MAX_POSITION_BYTES = 4;
 /** The most that may be waiting or unacknowledged, in bytes: bounds the memory. */
@@ -87,8 +100,9 @@ export class Publisher<T> {
   #buffers: PartitionBuffer<T>[];
   #closed = new AbortController();
   #outage;
+  #sendSize;
   #unacknowledgedBytes = 0;
-  #maxSendBytes: number;
+  #maxBatchBytes: number;
   #failure: Error | undefined;
   #sent = new Pulse();
 
@@ -99,7 +113,10 @@ export class Publisher<T> {
     this.#options = options;
     this.#buffers = Array.from({ length: options.partitions }, () => new PartitionBuffer<T>());
     this.#outage = watchOutage(settings);
-    this.#maxSendBytes = Math.min(MAX_SEND_BYTES, options.maxBatchBytes);
+    this.#maxBatchBytes = options.maxBatchBytes;
+    const fastMs = Math.min(SENT_BYTES.fastMs, settings.timeoutMs * FAST_SHARE);
+    this.#sendSize = new AdaptiveSize({ ...SENT_BYTES, fastMs });
+    this.#followPartitions();
   }
 
   /**
@@ -109,8 +126,8 @@ export class Publisher<T> {
    * @param about Comes back with the acknowledgement.
    */
   publish(key: string, value: string, about: T): Promise<void> | undefined {
-    const { partitions, maxBatchBytes, onTooLarge } = this.#options;
-    const partition = partitionOf(key, partitions);
+    const { maxBatchBytes, onTooLarge } = this.#options;
+    const partition = partitionOf(key, this.#buffers.length);
     const message = { partition, key, value };
     const bytes = messageBytes(message);
     if (BATCH_OVERHEAD_BYTES + bytes > maxBatchBytes) {
@@ -143,7 +160,22 @@ export class Publisher<T> {
   async close(): Promise<void> {
     this.#closed.abort();
     this.#outage.closed();
-    await disconnect(this.#producer);
+    await disconnect(this.#producer, CLOSE_LIMIT_MS);
+  }
+
+  /** Uses the partitions that the topic gets. */
+  async #followPartitions(): Promise<void> {
+    const { topic } = this.#options;
+    const { signal } = this.#closed;
+    const admin = adminPool(this.#settings);
+    for (;;) {
+      await delayOrAbort(PARTITIONS_INTERVAL_MS, signal);
+      if (signal.aborted) return await admin.close();
+      const { topics } = await admin.use((client) => client.fetchTopicMetadata({ topics: [topic] }))
+        .catch(() => ({ topics: [] }));
+      const count = topics[0]?.partitions.length ?? 0;
+      while (this.#buffers.length < count) this.#buffers.push(new PartitionBuffer());
+    }
   }
 
   /** Keeps sending until at most this many bytes are unacknowledged. */
@@ -161,17 +193,20 @@ export class Publisher<T> {
   }
 
   #sendIfLarge(partition: number): void {
-    const sendBytes = Math.min(SEND_BYTES, this.#maxSendBytes);
+    const sendBytes = Math.min(SEND_BYTES, this.#maxBatchBytes);
     if (this.#buffers[partition]!.bytes >= sendBytes) this.#sendIfIdle(partition);
   }
 
   async #send(partition: number): Promise<void> {
     const buffer = this.#buffers[partition]!;
-    const batch = buffer.take(this.#maxSendBytes);
+    const limit = this.#sendSize.value;
+    const batch = buffer.take(Math.min(limit, this.#maxBatchBytes));
     const { bytes } = batch;
     buffer.isSending = true;
+    const startedMs = awakeMs();
     try {
       await this.#store(partition, batch);
+      this.#sendSize.took(bytes, awakeMs() - startedMs, limit);
     } catch (error) {
       this.#failure ??= explain(error, this.#settings);
     }
@@ -193,7 +228,7 @@ export class Publisher<T> {
         this.#options.onTooLarge(about[0]!, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
         return;
       }
-      this.#maxSendBytes = Math.min(this.#maxSendBytes, Math.ceil(bytes / 2));
+      this.#maxBatchBytes = Math.min(this.#maxBatchBytes, Math.ceil(bytes / 2));
       await this.#store(partition, takeFirst(batch, messages.length >> 1));
       return await this.#store(partition, batch);
     }
@@ -220,6 +255,7 @@ export class Publisher<T> {
         signal: this.#closed.signal,
         onRetry: (error, attempt) => {
           if (attempt >= NOTED_ATTEMPT) this.#outage.noticed(trouble(error, this.#settings));
+          this.#sendSize.failed();
         },
       },
     );

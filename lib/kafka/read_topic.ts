@@ -24,13 +24,15 @@ const SETTLING_POLL_MS = 20;
  *
  * @param group A consumer group for the reading; nothing is committed to it.
  * @param ranges The offsets to read, end exclusive; partitions without a range are not read.
+ * @param others The offsets to read of partitions without a range, such as those added meanwhile.
  */
 export async function readTopic(
   settings: KafkaSettings,
-  { topic, group, ranges: given, onRecord }: {
+  { topic, group, ranges: given, others, onRecord }: {
     topic: string;
     group: string;
     ranges?: ReadonlyMap<number, LogRange>;
+    others?: LogRange;
     onRecord: (record: SourceRecord, partition: number) => void;
   },
   signal: AbortSignal,
@@ -51,11 +53,10 @@ export async function readTopic(
     settings: readerSettings(settings),
     topic,
     group,
-    concurrency: ranges.size,
     // After a rejoin the reading starts over: `positions` keeps a record from being passed on twice.
     onAssigned: (consumer, assigned) => {
-      const others = assigned.filter((partition) => !ranges.has(partition));
-      consumer.pause([{ topic, partitions: others }]);
+      const unread = others ? [] : assigned.filter((partition) => !ranges.has(partition));
+      consumer.pause([{ topic, partitions: unread }]);
       for (const [partition, { start }] of given ?? []) {
         consumer.seek({ topic, partition, offset: start.toString() });
       }
@@ -65,7 +66,7 @@ export async function readTopic(
       const { partition } = batch;
       for (const record of batch.messages) {
         const offset = BigInt(record.offset);
-        const range = ranges.get(partition);
+        const range = ranges.get(partition) ?? others;
         if (range === undefined || offset >= range.end) continue;
         if (offset < (positions.get(partition) ?? range.start)) continue;
         onRecord(record as SourceRecord, partition);

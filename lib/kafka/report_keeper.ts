@@ -4,6 +4,9 @@
  * A report is only made from a complete view: after each reset of the view, it waits until the view
  * has caught up with all that is committed. So a reader never sees a report of less than the whole.
  *
+ * A report that cannot be written (the disk is full, the directory was deleted) is no reason to stop
+ * counting: it is tried again until it can.
+ *
  * @module
  */
 import { delayOrAbort } from "../async.ts";
@@ -61,14 +64,16 @@ export class ReportKeeper {
     for (let tookMs = 0; !signal.aborted;) {
       await wait(Math.max(INTERVAL_MS, tookMs / WRITING_SHARE), signal);
       if (signal.aborted) return;
-      const startedMs = performance.now();
+      tookMs = 0;
       try {
         if (!this.isComplete) await this.catchUp(signal);
       } catch (error) {
         if (signal.aborted) return;
         throw error;
       }
-      if (this.isComplete && this.#view.rows.version !== this.#writtenVersion) await this.write();
+      if (!this.isComplete || this.#view.rows.version === this.#writtenVersion) continue;
+      const startedMs = performance.now();
+      await this.write();
       tookMs = performance.now() - startedMs;
     }
   }

@@ -17,7 +17,7 @@ export interface ServiceTopics {
   deadLetters: string;
   /** All topics that the service writes to. */
   outputs: string[];
-  /** How many partitions the orders and the state have. */
+  /** How many partitions the orders and the state had when the service last looked. */
   partitions: number;
   /** How many partitions each topic has, by its name. */
   partitionCounts: ReadonlyMap<string, number>;
@@ -69,10 +69,7 @@ export function prepareServiceTopics(
       );
     }
     if (found < partitions) {
-      await admin.createPartitions({
-        topicPartitions: [{ topic: stateSpec.name, count: partitions }],
-      });
-      settings.note(`topic ${stateSpec.name} now has ${partitions} partitions, as ${orders}`);
+      await createPartitions(admin, { orders, state: stateSpec.name, partitions }, settings.note);
     }
     return {
       ...{ orders, state: stateSpec.name, deadLetters: dead },
@@ -93,4 +90,48 @@ async function requireOwnGroup(admin: Admin, group: string, stateTopic: string):
         "groups, each reads all orders",
     );
   }
+}
+
+/**
+ * Gives the state topic as many partitions as the orders have, when a partition of the orders was added
+ * while the service runs. Several instances may do so at once.
+ *
+ * @param options.partition The partition of the orders that is about to be processed.
+ */
+export async function addStatePartitions(
+  settings: KafkaSettings,
+  { topics, partition }: { topics: ServiceTopics; partition: number },
+  signal: AbortSignal,
+): Promise<void> {
+  if (partition < topics.partitions) return;
+  const { orders, state } = topics;
+  await withAdmin(settings, signal, async (admin) => {
+    const counts = await partitionCounts(admin, [orders, state]);
+    const partitions = counts.get(orders)!;
+    if (partitions <= partition) throw new Error(`partition ${partition} of ${orders} is unknown`);
+    if (counts.get(state)! < partitions) {
+      await createPartitions(admin, { orders, state, partitions }, settings.note);
+    }
+    topics.partitions = partitions;
+  });
+}
+
+async function createPartitions(
+  admin: Admin,
+  { orders, state, partitions }: { orders: string; state: string; partitions: number },
+  note: (line: string) => void,
+): Promise<void> {
+  try {
+    await admin.createPartitions({ topicPartitions: [{ topic: state, count: partitions }] });
+  } catch (error) {
+    // Another instance may have been faster.
+    if ((await partitionCounts(admin, [state])).get(state)! < partitions) throw error;
+    return;
+  }
+  note(`topic ${state} now has ${partitions} partitions, as ${orders}`);
+}
+
+async function partitionCounts(admin: Admin, topics: string[]): Promise<Map<string, number>> {
+  const metadata = await admin.fetchTopicMetadata({ topics });
+  return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
 }

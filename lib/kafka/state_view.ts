@@ -17,6 +17,9 @@ import { followTopic } from "./follow_topic.ts";
 import { chosenPartition, requireAcknowledged } from "./producers.ts";
 import type { KafkaSettings } from "./settings.ts";
 
+/** How long closing may take, in milliseconds. */
+const CLOSE_LIMIT_MS = 1_000;
+
 /** Which topic to follow. */
 export interface StateViewOptions<K, C extends object> {
   /** Where the brokers are. */
@@ -37,8 +40,8 @@ export interface StateViewOptions<K, C extends object> {
 export class StateView<K, C extends object> {
   /** The rows as far as they are read. */
   readonly rows: StateRows<K, C>;
-  /** The numbers of all partitions. */
-  readonly allPartitions: number[];
+  /** The numbers of the partitions that are followed; more come while the topic gets more. */
+  allPartitions: readonly number[];
   /** Resolves when the view has ended, after its signal was aborted. */
   readonly closed: Promise<void>;
   #options: StateViewOptions<K, C>;
@@ -58,9 +61,9 @@ export class StateView<K, C extends object> {
       settings,
       topic,
       groupPrefix: `${group}-view`,
-      partitions,
-      onReset: () => {
+      onReset: (assigned) => {
         this.#generation++;
+        this.allPartitions = assigned;
         this.rows.clear();
         this.#positions.clear();
       },
@@ -145,7 +148,7 @@ class BarrierWriter {
   }
 
   async close(): Promise<void> {
-    await disconnect(this.#producer);
+    await disconnect(this.#producer, CLOSE_LIMIT_MS);
   }
 
   #connect(): Promise<void> {

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { retry } from "../async.ts";
+import { aborted, deadline, retry } from "../async.ts";
 import type { NotOrders } from "../order.ts";
 import { type PartitionState, partitionState } from "../partition_state.ts";
 import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
@@ -24,7 +24,7 @@ import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
 import type { SourceRecord, TargetRecord } from "./records.ts";
 import { ReportKeeper } from "./report_keeper.ts";
-import type { ServiceTopics } from "./service_topics.ts";
+import { addStatePartitions, type ServiceTopics } from "./service_topics.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { StateView } from "./state_view.ts";
 
@@ -64,6 +64,8 @@ export interface StatefulService<K, C extends object> {
 
 /** How long the last report waits for the other instances' open transactions, in milliseconds. */
 const LAST_REPORT_LIMIT_MS = 10_000;
+/** How long the brokers may take to show that they answer, when the service is to stop, in milliseconds. */
+const ANSWER_LIMIT_MS = 1_500;
 
 /**
  * Runs the service until the signal is aborted, or until the end with `untilEnd`.
@@ -90,6 +92,9 @@ export async function runService<K, C extends object>(
   const cluster = clusterReader(settings);
   const admin = adminPool(settings);
   const notes = new DeadLetterNotes(settings.note);
+  const answering = aborted(signal)
+    .then(() => deadline(cluster.topicIds([topics.state]), ANSWER_LIMIT_MS))
+    .then(() => true, () => false);
   try {
     const limits = await retry(
       () => messageLimits(admin, topics.outputs),
@@ -115,15 +120,21 @@ export async function runService<K, C extends object>(
         openPartition(service, { assignment, view, cluster, deadLetters, notes }),
     }, AbortSignal.any([signal, failure.signal]));
     failure.signal.throwIfAborted();
-    await report.catchUp(AbortSignal.timeout(LAST_REPORT_LIMIT_MS));
+    if (signal.aborted && !await answering) {
+      throw new Error("the brokers do not answer: the last report may lack what was counted last");
+    }
+    await deadline(report.catchUp(stopReport.signal), LAST_REPORT_LIMIT_MS);
   } finally {
     stopReport.abort();
     await reportLoop;
     notes.close();
-    if (report.isComplete) await report.write();
-    service.finish(report.isComplete ? view.rows : undefined);
-    stopView.abort();
-    await Promise.all([view.closed, cluster.close(), admin.close()]);
+    try {
+      if (report.isComplete) await report.write();
+    } finally {
+      service.finish(report.isComplete ? view.rows : undefined);
+      stopView.abort();
+      await Promise.all([view.closed, cluster.close(), admin.close()]);
+    }
   }
 }
 
@@ -140,6 +151,7 @@ async function openPartition<K, C extends object>(
 ): Promise<PartitionWork> {
   const { settings, group, topics: { orders, state } } = service;
   const { partition, committed, range, signal } = assignment;
+  await addStatePartitions(settings, { topics: service.topics, partition }, signal);
   const ids = await cluster.topicIds([orders, state]);
   const [topicId, stateTopicId] = [ids?.get(orders), ids?.get(state)];
   const stored = await view.readUpToBarrier([partition], signal, () => {

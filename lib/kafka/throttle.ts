@@ -1,6 +1,6 @@
 /**
- * The slices in which a batch is committed: all of it at once, unless it is large or a throttle slows
- * it down.
+ * The slices in which a batch is committed: all of it at once, unless it is large, or a throttle or the
+ * link slows it down.
  *
  * @module
  */
@@ -28,15 +28,20 @@ export interface CommitSlice {
  *
  * @param endOffset The offset after the batch.
  * @param throttleMs The delay per record, in milliseconds; 0 for none.
+ * @param maxRecords How many records a slice may have; called for each.
  */
 export function* commitSlices(
   records: readonly SourceRecord[],
   endOffset: bigint,
   throttleMs: number,
+  maxRecords: () => number,
 ): Generator<CommitSlice> {
-  const most = throttleMs > 0 ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs)) : Infinity;
+  const throttled = throttleMs > 0
+    ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs))
+    : Infinity;
   let from = 0;
   do {
+    const most = Math.min(throttled, maxRecords());
     let end = from;
     let bytes = 0;
     do bytes += records[end++]?.value?.length ?? 0; while (

@@ -78,6 +78,7 @@ export function isCommitted(
  */
 export function isShared(targets: ReadonlyMap<number, LogRange>, progress: Progress): boolean {
   const positions = progress.positions();
-  return progress.wasAssigned() && positions.size < targets.size &&
+  return progress.wasAssigned() &&
+    [...targets.keys()].some((partition) => !positions.has(partition)) &&
     [...positions.values()].every((position) => position !== undefined);
 }

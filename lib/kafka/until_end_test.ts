@@ -42,4 +42,6 @@ Deno.test("isShared is for instances that have opened all of theirs and do not h
   assertEquals(isShared(TARGETS, progress({}, false)), false, "not joined yet");
   assertEquals(isShared(TARGETS, progress({ 0: undefined })), false, "still opening");
   assertEquals(isShared(TARGETS, progress({ 0: 3n, 1: 4n })), false, "has all");
+  const others = progress({ 0: 3n, 2: 4n });
+  assertEquals(isShared(TARGETS, others), true, "as many, but some were added");
 });

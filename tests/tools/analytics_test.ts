@@ -26,3 +26,34 @@ Deno.test("analytics.ts writes its last report, also when the file was deleted m
   assertEquals(inventory.exitCode, 2);
   assertStringIncludes(inventory.stderr, `group ${run.prefix}analytics is one of analytics`);
 });
+
+Deno.test("analytics.ts goes on without the directory of its report, and writes it when it is back", async () => {
+  await using run = await testRun("report-directory");
+  const directory = `${run.file}.d`;
+  const report = `${directory}/report.txt`;
+  const isWritten = (orders: number) =>
+    Deno.readTextFile(report).then(
+      (text) => text.includes(`Total Orders: ${orders}\n`),
+      () => false,
+    );
+  await Deno.mkdir(directory);
+  const warnings: string[] = [];
+  const analytics = run.start("analytics.ts", ["--output", report], (line) => {
+    if (line.startsWith("cannot write")) warnings.push(line);
+  });
+  await run.json("producer.ts", ["--count", "100"]);
+  await eventually("the report is written", () => isWritten(100));
+  await Deno.remove(directory, { recursive: true });
+  await run.json("producer.ts", ["--count", "50"]);
+  await eventually("a warning", () => warnings.length > 0);
+  await run.json("producer.ts", ["--count", "50"]);
+  await Deno.mkdir(directory);
+  await eventually("the report is written again", () => isWritten(200));
+  assertEquals(warnings.length, 1);
+
+  await Deno.remove(directory, { recursive: true });
+  analytics.kill("SIGTERM");
+  const { stdout, stderr } = await analytics.ended;
+  assertStringIncludes(stdout, "Total Orders: 200");
+  assertStringIncludes(stderr, "error: cannot write");
+});

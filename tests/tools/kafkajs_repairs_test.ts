@@ -208,7 +208,6 @@ Deno.test("a consumer and a producer that are idle set few timers and cause no w
       settings: run.settings,
       topic,
       group: `${run.prefix}group`,
-      concurrency: 1,
       onAssigned: () => joined.resolve(),
       onLost() {},
       async onBatch() {},

@@ -79,7 +79,6 @@ async function idleMember(run: TestRun, group: string, signal: AbortSignal) {
     settings: run.settings,
     group: run.prefix + group,
     topic: orderEvents(run.prefix).name,
-    concurrency: 1,
     onAssigned: () => joined.resolve(),
     onBatch: () => Promise.resolve(),
     onLost: () => {},

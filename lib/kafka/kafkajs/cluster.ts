@@ -406,7 +406,8 @@ function createCluster(settings: KafkaSettings, isolationLevel: number): Cluster
     throw new Error("kafkajs has no createCluster as in version 2.2.4");
   }
   return create({
-    metadataMaxAge: 60_000,
+    // Topics may get more partitions at any time.
+    metadataMaxAge: 1_000,
     allowAutoTopicCreation: false,
     isolationLevel,
   });

@@ -1,10 +1,13 @@
 /**
- * The loop in which a consumer fetches: it shows only what begins at the current position, and no
- * longer waits for a fetch or a delay that has lost its purpose.
+ * The loop in which a consumer fetches: it shows only what begins at the current position, no longer
+ * waits for a fetch or a delay that has lost its purpose, fetches no more than the link carries, and
+ * stays a member of its group however long a fetch or a batch takes.
  *
  * @module
  */
+import { AdaptiveSize } from "../adaptive_size.ts";
 import type { FetchedBatch } from "./fetched_batch.ts";
+import { fetchedBytesOf } from "./fetched_records.ts";
 import { LargeBatch } from "./large_batch.ts";
 
 interface TopicPartition {
@@ -25,6 +28,8 @@ interface ConsumerGroup {
   };
   /** How long a fetch may wait for records, in milliseconds. */
   maxWaitTime: number;
+  /** The most that a fetch brings of all partitions together, in bytes. */
+  maxBytes: number;
   /** Sends a heartbeat, unless the last one is less than this many milliseconds ago. */
   heartbeat(options: { interval: number }): Promise<void>;
   /** Whether the next fetch has to move the position first. */
@@ -48,7 +53,13 @@ export interface FetchLoop {
 
 /** Several partitions are often resumed together; the next fetch should have all of them. */
 const RESUME_DELAY_MS = 5;
-/** The time between heartbeats while a large batch is read, in milliseconds. */
+/** What a fetch brings of all partitions together. More is not faster and takes more memory. */
+const FETCH_BYTES = {
+  ...{ first: 262_144, min: 16_384, max: 3_145_728 },
+  // Half of the session, and a third of the time that requests have.
+  ...{ fastMs: 1_000, slowMs: 3_000 },
+};
+/** The time between heartbeats during a fetch, a batch, or the reading of a large batch, in milliseconds. */
 const HEARTBEAT_MS = 1_000;
 
 /** Records that cannot be read; the message says which, why, and how to go on. */
@@ -67,11 +78,15 @@ export class UnreadableRecordsError extends Error {
  *
  * While everything is paused the original sleeps as long as a fetch may wait; here a resume ends that.
  * The original also waits for the fetches under way before it stops; here their answers are dropped.
+ *
+ * The original sends heartbeats between fetches and batches only: a fetch that takes longer than the
+ * session, over a slow link, makes it lose its partitions, and so does every fetch after it.
  */
 export function fetchLoop(original: FetchLoop): FetchLoop {
   const managers = new WeakMap<object, ConsumerGroup["offsetManager"]>();
   const interrupts = new WeakMap<ConsumerGroup, Interrupts>();
   const larges = new WeakMap<ConsumerGroup, LargeBatches>();
+  const sizes = new WeakMap<ConsumerGroup, AdaptiveSize>();
 
   function interruptsOf(group: ConsumerGroup): Interrupts {
     let found = interrupts.get(group);
@@ -86,9 +101,17 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
         await interruptsOf(this).sleep(this.maxWaitTime);
         return [];
       }
-      const fetched = original.fetch.call(this, nodeId);
+      const size = sizes.get(this) ?? new AdaptiveSize(FETCH_BYTES);
+      sizes.set(this, size);
+      const limit = size.value;
+      this.maxBytes = limit;
+      const startedMs = performance.now();
+      const fetched = withHeartbeats(this, original.fetch.call(this, nodeId));
+      fetched.catch(() => size.failed());
       const batches = await interruptsOf(this).unlessStopped(fetched);
       if (batches === undefined) return [];
+      const bytes = batches.reduce((sum, { rawMessages }) => sum + fetchedBytesOf(rawMessages), 0);
+      size.took(bytes, performance.now() - startedMs, limit);
       for (const batch of batches) {
         if (batch.large === undefined || !isCurrent(this, manager, batch)) continue;
         const large = larges.getOrInsertComputed(this, () => new LargeBatches(this));
@@ -99,9 +122,15 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
       return current;
     },
     async handleBatch(batch) {
+      const group = this.consumerGroup;
       const manager = managers.get(batch) ?? null;
-      if (isCurrent(this.consumerGroup, manager, batch)) {
+      if (group === null || !isCurrent(group, manager, batch)) return;
+      // When the group rebalances meanwhile, the heartbeat that follows the batch finds out, too.
+      const beating = setInterval(() => beat(group).catch(() => {}), HEARTBEAT_MS);
+      try {
         await original.handleBatch.call(this, batch);
+      } finally {
+        clearInterval(beating);
       }
     },
     resume(partitions) {
@@ -113,6 +142,22 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
       return original.stop.call(this);
     },
   };
+}
+
+/** The result of a fetch, unless a heartbeat fails meanwhile: then its error. */
+async function withHeartbeats<T>(group: ConsumerGroup, fetched: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const beating = setInterval(() => beat(group).catch(reject), HEARTBEAT_MS);
+  fetched.catch(() => {});
+  try {
+    return await Promise.race([fetched, promise]);
+  } finally {
+    clearInterval(beating);
+  }
+}
+
+function beat(group: ConsumerGroup): Promise<void> {
+  return group.heartbeat({ interval: HEARTBEAT_MS });
 }
 
 /** Ends early what the fetches of a consumer group wait for; there is one fetch for each broker. */
@@ -202,11 +247,11 @@ class LargeBatches {
 
 /** Whether a batch that was fetched at a position of this manager is what comes next. */
 function isCurrent(
-  group: ConsumerGroup | null,
+  group: ConsumerGroup,
   manager: ConsumerGroup["offsetManager"],
   batch: FetchedBatch & TopicPartition,
 ): boolean {
-  return group !== null && manager !== null && manager === group.offsetManager &&
+  return manager !== null && manager === group.offsetManager &&
     !group.hasSeekOffset(batch) &&
     manager.nextOffset(batch.topic, batch.partition).toString() === batch.fetchedOffset;
 }

@@ -87,6 +87,18 @@ function runnerOf(module: Modules, consumerGroup: unknown) {
   return { runner, handled };
 }
 
+/** Runs all intervals at once, whenever the test wants; until the end of the scope. */
+function heldIntervals() {
+  const { setInterval } = globalThis;
+  const intervals: (() => void)[] = [];
+  globalThis.setInterval =
+    ((run: () => void) => intervals.push(run)) as unknown as typeof setInterval;
+  return {
+    run: () => intervals.forEach((run) => run()),
+    [Symbol.dispose]: () => void (globalThis.setInterval = setInterval),
+  };
+}
+
 function partitionsOf(batches: Fetched[]): number[] {
   return batches.map(({ partition }) => partition);
 }
@@ -203,6 +215,36 @@ Deno.test("ConsumerGroup.fetch follows a seek while all is paused, as the origin
     assertEquals(await group.fetch(1), []);
     assertEquals(String(group.offsetManager.nextOffset(TOPIC, 2)), "70");
   }
+});
+
+Deno.test("ConsumerGroup.fetch sends heartbeats while it is under way; the original sends none", async () => {
+  for (
+    const { module, expected } of [{ module: original, expected: 0 }, {
+      module: repaired,
+      expected: 1,
+    }]
+  ) {
+    using intervals = heldIntervals();
+    const { group } = consumerGroup(module, { answer: () => intervals.run() });
+    let heartbeats = 0;
+    Object.assign(group, { memberId: "m", lastRequest: 0, instrumentationEmitter: { emit() {} } });
+    group.coordinator = { heartbeat: () => Promise.resolve(heartbeats++) };
+    await group.fetch(1);
+    assertEquals(heartbeats, expected);
+  }
+});
+
+Deno.test("ConsumerGroup.fetch ends with the error of a heartbeat", async () => {
+  using intervals = heldIntervals();
+  const { group } = consumerGroup(repaired, {
+    answer() {
+      intervals.run();
+      return new Promise(() => {});
+    },
+  });
+  Object.assign(group, { memberId: "m", lastRequest: 0 });
+  group.coordinator = { heartbeat: () => Promise.reject(new Error("rebalancing")) };
+  await assertRejects(() => group.fetch(1), Error, "rebalancing");
 });
 
 Deno.test("Runner.stop does not wait for a fetch under way; the original does", async () => {

@@ -78,6 +78,8 @@ const RECORD_COST = 200;
 /** How many headers of a record are shown. */
 const MAX_HEADERS = 20_000;
 
+const fetchedBytes = new WeakMap<object, number>();
+
 const logs = new WeakMap<object, FetchedLog>();
 
 /** What a response held beside these records; `undefined` if there was no batch. */
@@ -93,6 +95,11 @@ export function setFetchedLog(records: unknown[], log: FetchedLog): void {
 /** What it takes to hold records. */
 export function costOf(bytes: number, count = 1): number {
   return bytes + count * RECORD_COST;
+}
+
+/** Returns how many bytes of a response held these records. */
+export function fetchedBytesOf(records: unknown[]): number {
+  return fetchedBytes.get(records) ?? 0;
 }
 
 /**
@@ -134,6 +141,7 @@ export function decodingInPlace(original: DecodeMessages): DecodeMessages {
       log.lastOffset = lastOffsetOf(header.context);
       at = next;
     }
+    fetchedBytes.set(records, end - start);
     return records;
   };
 }

@@ -34,7 +34,10 @@ import {
 } from "./metadata.ts";
 import { namingFetched, namingParsers, namingRefusedTopics } from "./named_errors.ts";
 import {
+  type Connect,
+  countingReceived,
   scheduleCheckPendingRequests,
+  scheduleRequestTimeoutCheck,
   type WaitForRequests,
   waitingForAllButFetches,
 } from "./request_queue.ts";
@@ -91,11 +94,14 @@ function repairRequestQueue(require: Require): void {
   const queue = requireMethods(require, name, ["waitForPendingRequests"]);
   replaceMethods(require, name, {
     scheduleCheckPendingRequests,
+    scheduleRequestTimeoutCheck,
     waitForPendingRequests: waitingForAllButFetches(
       queue.waitForPendingRequests as WaitForRequests,
       require("kafkajs/src/errors") as Parameters<typeof waitingForAllButFetches>[1],
     ),
   });
+  const { connect } = requireMethods(require, "network/connection", ["connect"]);
+  replaceMethods(require, "network/connection", { connect: countingReceived(connect as Connect) });
 }
 
 function repairResponses(require: Require): void {

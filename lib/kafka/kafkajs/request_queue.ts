@@ -13,11 +13,33 @@ interface RequestQueue {
   /** The requests that are not sent yet. */
   pending: unknown[];
   /** The requests that were sent and not answered yet, by correlation id. */
-  inflight: Map<number, { entry: { apiName: string }; rejected(error: Error): void }>;
+  inflight: Map<number, InflightRequest>;
   /** `host:port`. */
   broker: string;
   /** Sends what may be sent, then calls {@linkcode scheduleCheckPendingRequests}. */
   checkPendingRequests(): void;
+  /** Whether requests have a time limit. */
+  enforceRequestTimeout: boolean;
+  /** The usual limit, in milliseconds. */
+  requestTimeout: number;
+  requestTimeoutIntervalId: unknown;
+  isConnected(): boolean;
+  /** Clears all timers. */
+  destroy(): void;
+  /** How much the connection has received, in bytes; see {@linkcode countingReceived}. */
+  receivedBytes?(): number;
+}
+
+/** kafkajs's `SocketRequest`, as far as it is used here. */
+interface InflightRequest {
+  entry: { apiName: string };
+  /** When it was sent, in milliseconds since the epoch. */
+  sentAt: number;
+  /** Its limit, in milliseconds. */
+  requestTimeout: number;
+  /** Ends it with an error. */
+  timeoutRequest(): void;
+  rejected(error: Error): void;
 }
 
 /** The interval without throttling. The answer to a request in flight also starts a check. */
@@ -37,6 +59,55 @@ export function scheduleCheckPendingRequests(this: RequestQueue): void {
     this.throttleCheckTimeoutId = null;
     this.checkPendingRequests();
   }, throttledMs > 0 ? throttledMs : CHECK_INTERVAL_MS);
+}
+
+/** How often the time limits of requests are checked, in milliseconds. */
+const TIMEOUT_CHECK_MS = 100;
+/** The program was suspended when a check is later than this, in milliseconds. */
+const SUSPENDED_MS = 1_500;
+
+/**
+ * Checks the time limits of the requests in flight until the connection ends.
+ *
+ * In the original all of them have expired when a program that was suspended resumes, because timers
+ * fire before sockets are read; and a large response over a slow link expires while it arrives. Here
+ * the time of a request begins again with everything that the connection receives, since brokers answer
+ * in order, and after a suspension.
+ */
+export function scheduleRequestTimeoutCheck(this: RequestQueue): void {
+  if (!this.enforceRequestTimeout) return;
+  this.destroy();
+  let checkedMs = Date.now();
+  let receivedBytes = 0;
+  this.requestTimeoutIntervalId = setInterval(() => {
+    const nowMs = Date.now();
+    const received = this.receivedBytes?.() ?? 0;
+    const isQuiet = received === receivedBytes && nowMs - checkedMs < SUSPENDED_MS;
+    checkedMs = nowMs;
+    receivedBytes = received;
+    for (const request of this.inflight.values()) {
+      if (!isQuiet) request.sentAt = nowMs;
+      else if (nowMs - request.sentAt > request.requestTimeout) request.timeoutRequest();
+    }
+    if (!this.isConnected()) this.destroy();
+  }, Math.min(this.requestTimeout, TIMEOUT_CHECK_MS));
+}
+
+/** kafkajs's `Connection`, as far as it is used here. */
+interface Connection {
+  requestQueue: RequestQueue;
+  socket?: { bytesRead: number };
+}
+
+/** The type of `Connection.connect`. */
+export type Connect = (this: Connection) => Promise<unknown>;
+
+/** Lets the request queue of a connection see how much has arrived. */
+export function countingReceived(original: Connect): Connect {
+  return function () {
+    this.requestQueue.receivedBytes = () => this.socket?.bytesRead ?? 0;
+    return original.call(this);
+  };
 }
 
 /** The type of `RequestQueue.waitForPendingRequests`. */

@@ -1,12 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import { original, repaired } from "../../../tests/support/kafkajs.ts";
+import { type Modules, original, repaired } from "../../../tests/support/kafkajs.ts";
 import { heldTimers } from "../../../tests/support/held_timers.ts";
 
 /** A request queue that records what it sends, and the delays of the timers it sets. */
-function requestQueue(RequestQueue: new (options: unknown) => Queue) {
+function requestQueue(
+  RequestQueue: new (options: unknown) => Queue,
+  requestTimeout = 1_000,
+) {
   const queue = new RequestQueue({
     maxInFlightRequests: 1,
-    requestTimeout: 1_000,
+    requestTimeout,
+    enforceRequestTimeout: true,
     clientId: "test",
     broker: "test:9092",
     logger: { debug() {}, warn() {} },
@@ -39,6 +43,8 @@ interface Queue {
   fulfillRequest(response: unknown): void;
   maybeThrottle(ms: number): void;
   waitForPendingRequests(): Promise<void>;
+  scheduleRequestTimeoutCheck(): void;
+  receivedBytes?(): number;
 }
 
 Deno.test("RequestQueue sets no timer while nothing waits; the original sets one after the other", () => {
@@ -111,4 +117,51 @@ Deno.test("RequestQueue.waitForPendingRequests waits for all but fetches, as the
     await waited;
     assertEquals(ended, ["answered"]);
   }
+});
+
+/** Sends a request, and checks the time limits once a second as if only that time had passed. */
+function secondsUntilTimeout(
+  module: Modules,
+  { suspendedAfter, receiving }: { suspendedAfter?: number; receiving?: number },
+): number | undefined {
+  const { setInterval } = globalThis;
+  const { now } = Date;
+  let ms = now();
+  let check = () => {};
+  Date.now = () => ms;
+  globalThis.setInterval =
+    ((run: () => void) => (check = run, 0)) as unknown as typeof globalThis.setInterval;
+  try {
+    const { queue, push, ended } = requestQueue(module("network/requestQueue"), 10_000);
+    let second = 0;
+    queue.receivedBytes = () => Math.min(second, receiving ?? 0);
+    queue.scheduleRequestTimeoutCheck();
+    push(1);
+    for (second = 1; second <= 60; second++) {
+      ms += 1_000;
+      if (second === suspendedAfter) ms += 30_000;
+      check();
+      if (ended.length > 0) return second;
+    }
+    return undefined;
+  } finally {
+    Object.assign(globalThis, { setInterval });
+    Date.now = now;
+  }
+}
+
+Deno.test("RequestQueue ends a request that the broker does not answer, as the original does", () => {
+  for (const module of [original, repaired]) {
+    assertEquals(secondsUntilTimeout(module, {}), 11);
+  }
+});
+
+Deno.test("RequestQueue gives a request its time again after a suspension; the original ends it", () => {
+  assertEquals(secondsUntilTimeout(original, { suspendedAfter: 3 }), 3);
+  assertEquals(secondsUntilTimeout(repaired, { suspendedAfter: 3 }), 14);
+});
+
+Deno.test("RequestQueue waits for a response while it arrives; the original does not", () => {
+  assertEquals(secondsUntilTimeout(original, { receiving: 20 }), 11);
+  assertEquals(secondsUntilTimeout(repaired, { receiving: 20 }), 31);
 });
