@@ -115,7 +115,7 @@ Deno.test("both ways to count again work while the broker restarts", async () =>
   }
 
   assertEquals(await whileRestarting("analytics.ts", ["--replay", ...count]), report);
-  const { again } = await whileRestarting("replay.ts", [
+  const { read_again: again } = await whileRestarting("replay.ts", [
     ...["--group", "analytics", "--to", "earliest", "--execute", "--json"],
   ]);
   assertEquals(again, 600);
