@@ -195,5 +195,5 @@ Deno.test("analytics refuses to go on with metrics that are not its own", async 
     ...["--until-end", "--output", run.file],
   ]).ended;
   assertEquals(exitCode, 1);
-  assertMatch(stderr, /^error: the metrics row "0\/progress" holds ".*", which is not what/m);
+  assertMatch(stderr, /^error: the state row "0\/progress" holds ".*", which is not what/m);
 });
