@@ -113,6 +113,11 @@ export function isConcurrentTransaction(error: unknown): boolean {
   return hasType(error, "CONCURRENT_TRANSACTIONS");
 }
 
+/** Whether a topic does not take what was written, because it is too large. */
+export function isTooLarge(error: unknown): boolean {
+  return hasType(error, "MESSAGE_TOO_LARGE") || hasType(error, "RECORD_LIST_TOO_LARGE");
+}
+
 /** Whether the group has members, so that offsets cannot be committed from outside. */
 export function isGroupInUse(error: unknown): boolean {
   return hasType(error, "UNKNOWN_MEMBER_ID");

@@ -32,6 +32,7 @@ import {
   isConcurrentTransaction,
   isFenced,
   isRetriable,
+  isTooLarge,
   whileRetriable,
 } from "./errors.ts";
 import type { ClusterReader } from "./kafkajs/cluster.ts";
@@ -140,6 +141,8 @@ export class PartitionSession {
   #work: PartitionWork | undefined;
   #nextOffset = 0n;
   #isReady = false;
+  /** Whether records are committed one by one, to find the one whose outputs are too large. */
+  #isOneByOne = false;
   #committing: Promise<void> = Promise.resolve();
   #beyondSinceMs: number | undefined;
   #failing: { times: number; sinceMs: number } | undefined;
@@ -196,7 +199,9 @@ export class PartitionSession {
     }
     const records = batch.messages.slice(firstAtOrAfter(batch.messages, this.#nextOffset));
     const endOffset = BigInt(batch.lastOffset()) + 1n;
-    for (const slice of commitSlices(records, endOffset, throttleMs)) {
+    for (
+      const slice of commitSlices(records, endOffset, { throttleMs, isOneByOne: this.#isOneByOne })
+    ) {
       if (!await this.#throttle(slice.records.length, { isCurrent, heartbeat })) return;
       await this.#committing;
       if (!isCurrent()) return;
@@ -306,8 +311,27 @@ export class PartitionSession {
   #startCommit(records: readonly SourceRecord[], nextOffset: bigint): void {
     // #recover is not awaited, but pauses synchronously: whoever awaits #committing then sees it.
     this.#committing = this.#commit(records, nextOffset).catch((error) => {
-      this.#recover(error);
+      this.#recover(isTooLarge(error) ? this.#tooLarge(error, records) : error);
     });
+  }
+
+  /** What is too large is tried once more, one by one: then the message can name the record. */
+  #tooLarge(error: unknown, records: readonly SourceRecord[]): Error {
+    if (records.length > 1) {
+      this.#isOneByOne = true;
+      return new Error("what comes of these records is too large", { cause: records.length });
+    }
+    const { settings, topic } = this.#context;
+    const { partition } = this;
+    const offset = BigInt(records[0]?.offset ?? this.#nextOffset);
+    return new FinalError(
+      `what comes of the record at offset ${offset} of partition ${partition} of ${topic} is too large ` +
+        `for a topic: ${
+          explain(error, settings).message
+        }; raise max.message.bytes of the topic, or ` +
+        `move the group past the record: "deno task replay --partition ${partition} ` +
+        `--to ${offset + 1n} --execute" with its --group`,
+    );
   }
 
   /** One transaction: outputs, offset, commit; the state changes last. */

@@ -27,14 +27,19 @@ export interface CommitSlice {
  * aborted records at the end of the batch go with the last one.
  *
  * @param endOffset The offset after the batch.
- * @param throttleMs The delay per record, in milliseconds; 0 for none.
+ * @param options.throttleMs The delay per record, in milliseconds; 0 for none.
+ * @param options.isOneByOne Whether each record gets a slice of its own.
  */
 export function* commitSlices(
   records: readonly SourceRecord[],
   endOffset: bigint,
-  throttleMs: number,
+  { throttleMs, isOneByOne = false }: { throttleMs: number; isOneByOne?: boolean },
 ): Generator<CommitSlice> {
-  const most = throttleMs > 0 ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs)) : Infinity;
+  const most = isOneByOne
+    ? 1
+    : throttleMs > 0
+    ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs))
+    : Infinity;
   let from = 0;
   do {
     let end = from;

@@ -8,17 +8,20 @@ function records(...offsets: number[]): SourceRecord[] {
 
 Deno.test("commitSlices commits a whole batch at once without a throttle", () => {
   const batch = records(3, 4, 7);
-  assertEquals([...commitSlices(batch, 9n, 0)], [{ records: batch, nextOffset: 9n }]);
+  assertEquals([...commitSlices(batch, 9n, { throttleMs: 0 })], [{
+    records: batch,
+    nextOffset: 9n,
+  }]);
 });
 
 Deno.test("commitSlices commits the end of a batch without records, such as one of markers", () => {
-  assertEquals([...commitSlices([], 5n, 0)], [{ records: [], nextOffset: 5n }]);
-  assertEquals([...commitSlices([], 5n, 100)], [{ records: [], nextOffset: 5n }]);
+  assertEquals([...commitSlices([], 5n, { throttleMs: 0 })], [{ records: [], nextOffset: 5n }]);
+  assertEquals([...commitSlices([], 5n, { throttleMs: 100 })], [{ records: [], nextOffset: 5n }]);
 });
 
 Deno.test("commitSlices takes about a quarter of a second's records at a time under a throttle", () => {
   const batch = records(0, 1, 2, 3, 6);
-  assertEquals([...commitSlices(batch, 8n, 100)], [
+  assertEquals([...commitSlices(batch, 8n, { throttleMs: 100 })], [
     { records: batch.slice(0, 2), nextOffset: 2n },
     { records: batch.slice(2, 4), nextOffset: 4n },
     { records: batch.slice(4), nextOffset: 8n },
@@ -32,7 +35,7 @@ Deno.test("commitSlices commits about a megabyte at once, and a larger record by
     key: null,
     value: Buffer.alloc(bytes),
   }));
-  const slices = [...commitSlices(batch, 9n, 0)];
+  const slices = [...commitSlices(batch, 9n, { throttleMs: 0 })];
   assertEquals(slices.map(({ records }) => records.map(({ offset }) => offset).join()), [
     "0,1",
     "2",
@@ -44,8 +47,14 @@ Deno.test("commitSlices commits about a megabyte at once, and a larger record by
 
 Deno.test("commitSlices takes single records when each waits longer than a step", () => {
   const batch = records(0, 5);
-  assertEquals([...commitSlices(batch, 6n, 10_000)], [
+  assertEquals([...commitSlices(batch, 6n, { throttleMs: 10_000 })], [
     { records: batch.slice(0, 1), nextOffset: 1n },
     { records: batch.slice(1), nextOffset: 6n },
   ]);
+});
+
+Deno.test("commitSlices takes single records when one of them is sought", () => {
+  const batch = records(0, 5);
+  const slices = [...commitSlices(batch, 6n, { throttleMs: 0, isOneByOne: true })];
+  assertEquals(slices.map(({ nextOffset }) => nextOffset), [1n, 6n]);
 });
