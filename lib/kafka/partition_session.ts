@@ -139,6 +139,9 @@ const SETTLING_LIMIT_MS = 1_000;
 /** The longest wait without a heartbeat, in milliseconds. */
 const HEARTBEAT_MS = 1_000;
 
+/** A record that its topic does not take. */
+class OutputTooLargeError extends Error {}
+
 /** The life of one assigned partition. */
 export class PartitionSession {
   #context: SessionContext;
@@ -148,6 +151,8 @@ export class PartitionSession {
   #work: PartitionWork | undefined;
   #nextOffset = 0n;
   #isReady = false;
+  /** Whether records are committed one by one, to find the one whose outputs are too large. */
+  #isOneByOne = false;
   #committing: Promise<void> = Promise.resolve();
   #beyondSinceMs: number | undefined;
   #failing: { times: number; sinceMs: number } | undefined;
@@ -209,8 +214,8 @@ export class PartitionSession {
     }
     const records = batch.messages.slice(firstAtOrAfter(batch.messages, this.#nextOffset));
     const endOffset = BigInt(batch.lastOffset()) + 1n;
-    const maxRecords = () => commitRecords.value;
-    for (const slice of commitSlices(records, endOffset, throttleMs, maxRecords)) {
+    const maxRecords = () => this.#isOneByOne ? 1 : commitRecords.value;
+    for (const slice of commitSlices(records, endOffset, { throttleMs, maxRecords })) {
       if (!await this.#throttle(slice.records.length, { isCurrent, heartbeat })) return;
       await this.#committing;
       if (!isCurrent()) return;
@@ -324,8 +329,26 @@ export class PartitionSession {
   #startCommit(records: readonly SourceRecord[], nextOffset: bigint): void {
     // #recover is not awaited, but pauses synchronously: whoever awaits #committing then sees it.
     this.#committing = this.#commit(records, nextOffset).catch((error) => {
-      this.#recover(error);
+      this.#recover(error instanceof OutputTooLargeError ? this.#tooLarge(error, records) : error);
     });
+  }
+
+  /** What is too large is tried once more, one by one: then the message can name the record. */
+  #tooLarge({ message }: OutputTooLargeError, records: readonly SourceRecord[]): Error {
+    if (records.length > 1) {
+      this.#isOneByOne = true;
+      return new Error(message);
+    }
+    const { topic } = this.#context;
+    const { partition } = this;
+    const offset = BigInt(records[0]?.offset ?? this.#nextOffset);
+    return new FinalError(
+      `what comes of the record at offset ${offset} of partition ${partition} of ${topic} is too ` +
+        `large: ${message}; raise max.message.bytes of that topic, or move the group past the record: ` +
+        `"deno task replay --partition ${partition} --to ${
+          offset + 1n
+        } --execute" with its --group`,
+    );
   }
 
   /** One transaction: outputs, offset, commit; the state changes last. */
@@ -357,7 +380,7 @@ export class PartitionSession {
 
   /**
    * After a batch that its topic does not take: makes the next ones smaller, and returns the error to
-   * end this attempt with. It is final when the batch was a single record.
+   * end this attempt with.
    */
   async #learnLimit(error: unknown, targets: ProduceBatch["targets"]): Promise<unknown> {
     const { admin, maxMessageBytes } = this.#context;
@@ -369,7 +392,7 @@ export class PartitionSession {
     const { topic, partition, count, bytes } = target;
     const limit = await admin.use((client) => readMaxMessageBytes(client, topic));
     if (count === 1) {
-      return new FinalError(
+      return new OutputTooLargeError(
         `a record for partition ${partition} of ${topic} does not fit: it may take up to ${bytes} ` +
           `bytes, and ${
             limit === undefined ? "the brokers take less" : `max.message.bytes is ${limit}`

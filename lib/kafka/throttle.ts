@@ -27,14 +27,13 @@ export interface CommitSlice {
  * aborted records at the end of the batch go with the last one.
  *
  * @param endOffset The offset after the batch.
- * @param throttleMs The delay per record, in milliseconds; 0 for none.
- * @param maxRecords How many records a slice may have; called for each.
+ * @param options.throttleMs The delay per record, in milliseconds; 0 for none.
+ * @param options.maxRecords How many records a slice may have; called for each.
  */
 export function* commitSlices(
   records: readonly SourceRecord[],
   endOffset: bigint,
-  throttleMs: number,
-  maxRecords: () => number,
+  { throttleMs, maxRecords }: { throttleMs: number; maxRecords: () => number },
 ): Generator<CommitSlice> {
   const throttled = throttleMs > 0
     ? Math.max(1, Math.floor(THROTTLED_SLICE_MS / throttleMs))

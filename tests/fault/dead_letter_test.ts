@@ -10,7 +10,7 @@ import { kafkaClient } from "../../lib/kafka/client.ts";
 import { chosenPartition } from "../../lib/kafka/producers.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
 import type { SourceRecord } from "../../lib/kafka/records.ts";
-import { deadLetters, orderEvents } from "../../lib/topics.ts";
+import { deadLetters, inventoryEvents, orderEvents } from "../../lib/topics.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
 import { type TestRun, testRun } from "../support/run.ts";
 import { publishCompressed } from "../support/zstd_batch.ts";
@@ -106,6 +106,48 @@ Deno.test("records that fit nowhere stop no service, and are reported", async ()
       check(value!, headers);
     }
   }
+});
+
+Deno.test("an order whose movement does not fit into its topic is named, and can be passed over", async () => {
+  await using run = await testRun("no-room");
+  const topic = orderEvents(run.prefix).name;
+  await run.json("producer.ts", ["--count", "300"]);
+  const admin = adminPool(run.settings);
+  await admin.use((client) =>
+    client.createTopics({
+      waitForLeaders: true,
+      topics: [{
+        topic: inventoryEvents(run.prefix).name,
+        numPartitions: 6,
+        configEntries: [{ name: "max.message.bytes", value: "600" }],
+      }],
+    })
+  );
+  await admin.close();
+  const id = randomBytes(1_000).toString("base64").slice(0, 256);
+  const order = {
+    ...{ event_type: "OrderPlaced", order_id: id, user_id: "u", total_amount: 1, status: "placed" },
+    items: [{ item_id: id.split("").reverse().join(""), quantity: 1, price: 1 }],
+    timestamp: "2024-01-15T10:30:00Z",
+  };
+  const producer = kafkaClient(run.settings).producer({ createPartitioner: chosenPartition });
+  await producer.connect();
+  const [sent] = await producer.send({
+    topic,
+    messages: [{ partition: 2, value: JSON.stringify(order) }],
+  });
+  await producer.disconnect();
+  await run.json("producer.ts", ["--count", "300"]);
+
+  const offset = Number(sent!.baseOffset);
+  const { exitCode, stderr } = await run.start("inventory.ts", ["--until-end"]).ended;
+  assertEquals(exitCode, 1);
+  assertStringIncludes(stderr, `the record at offset ${offset} of partition 2 of ${topic}`);
+  const past = ["--group", "inventory", "--partition", "2", "--to", String(offset + 1)];
+  assertEquals((await run.start("replay.ts", [...past, "--execute"]).ended).exitCode, 0);
+  await run.json("inventory.ts", ["--until-end"]);
+  const described = await describeGroup(run.brokers, `${run.prefix}inventory`);
+  assertEquals(described.map(({ lag }) => lag), Array(6).fill("0"));
 });
 
 /** How many of the largest valid orders there are, in one batch. */

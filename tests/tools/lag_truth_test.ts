@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { createMissingTopics } from "../../lib/kafka/create_topics.ts";
 import { clusterReader } from "../../lib/kafka/kafkajs/cluster.ts";
+import { inParallel } from "../../lib/kafka/kafkajs/groups.ts";
 import { openLagReader } from "../../lib/kafka/lag_reader.ts";
 import { disconnect, kafkaClient } from "../../lib/kafka/client.ts";
 import { chosenPartition } from "../../lib/kafka/producers.ts";
@@ -69,8 +70,13 @@ Deno.test("lag: commits without members, hidden readers, seconds behind, what is
   const members = new AbortController();
   const all = [0, 1, 2, 3, 4, 5];
   const name = (group: string) => run.prefix + group;
-  const commit = (group: string, offset: bigint) =>
-    cluster.commit(name(group), topic, new Map(all.map((partition) => [partition, offset])));
+  const commit = (group: string, offset: bigint) => {
+    const offsets = new Map(all.map((partition) => [partition, offset]));
+    return eventually(
+      "a new broker has a coordinator",
+      () => cluster.commit(name(group), topic, offsets).then(() => true, () => false),
+    );
+  };
   const statusOf = async (...groups: string[]) =>
     (await reader.sample(groups.map(name))).map((sample) => groupStatus([sample]));
 
@@ -156,6 +162,22 @@ Deno.test("lag: commits without members, hidden readers, seconds behind, what is
       inventory.kill("SIGTERM");
       await inventory.ended;
     });
+
+    await t.step(
+      "more groups than fit into a request, and a message that names a few",
+      async () => {
+        const many = Array.from({ length: 250 }, (_, index) => `many-${index}`);
+        await inParallel(many.entries(), 8, ([index, group]) => commit(group, BigInt(index % 7)));
+        const statuses = await statusOf(...many);
+        assertEquals(
+          statuses.map(({ partitions }) => partitions.map(({ committed }) => committed)),
+          many.map((_, index) => Array(6).fill(BigInt(index % 7))),
+        );
+        const { exitCode, stderr } = await run.start("lag.ts", ["--group", "many-x"]).ended;
+        assertEquals(exitCode, 2);
+        assertMatch(stderr, /(, \S+-many-\d+){4} and 24\d more$/m);
+      },
+    );
 
     await t.step("a topic that was created again begins anew", async () => {
       const before = await reader.sample([name("flink")]);

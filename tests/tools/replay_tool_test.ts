@@ -86,7 +86,10 @@ Deno.test("replay.ts moves offsets, refuses wrong use, and verifies stored metri
       });
       const { exitCode, stderr } = await replay("--group", "live", "--to", "0", "--execute");
       assertEquals(exitCode, 1);
-      assertMatch(stderr, /live has members.*order-stream-analytics-[0-9a-f-]+ at 127\.0\.0\.1/);
+      assertMatch(
+        stderr,
+        /live has members.*order-stream-analytics@\S+-[0-9a-f-]+ at 127\.0\.0\.1/,
+      );
       assertEquals(await offsets("live"), ends);
       const verified = await replay("--group", "live", "--verify", "--json");
       assertEquals(verified.exitCode, 0, "a group with members can be verified");
