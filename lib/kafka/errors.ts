@@ -245,7 +245,12 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   if (unreadable !== undefined) return unreadable;
   const brokers = settings.brokers.join(", ");
   const host = list.map(missingNetAccess).find((each) => each !== undefined);
-  if (host !== undefined) return netAccessError(host);
+  if (host !== undefined) {
+    const error = netAccessError(host);
+    return settings.brokers.includes(host)
+      ? error
+      : new Error(`${brokers} names ${host} as a broker of its cluster; ${error.message}`);
+  }
   const denied = list.find((cause) => cause instanceof Deno.errors.NotCapable);
   if (denied !== undefined) return denied;
   const login = list.find((cause) => cause instanceof KafkaJSSASLAuthenticationError);

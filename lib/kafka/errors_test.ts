@@ -142,8 +142,13 @@ Deno.test("explain says that no broker answers, whatever form the silence has", 
 });
 
 Deno.test("explain names the permission that is missing and the login that failed", () => {
-  const denied = new KafkaJSConnectionError('Requires net access to "10.0.0.1:9092", run again');
-  assert(explain(denied, SETTINGS).message.startsWith("not permitted to connect to 10.0.0.1:9092"));
+  const denied = (host: string) =>
+    explain(new KafkaJSConnectionError(`Requires net access to "${host}", run again`), SETTINGS);
+  const [seed] = SETTINGS.brokers;
+  assert(denied(seed!).message.startsWith(`not permitted to connect to ${seed}`));
+  const named =
+    `${seed} names kafka:9092 as a broker of its cluster; not permitted to connect to kafka`;
+  assert(denied("kafka:9092").message.startsWith(named));
   const login = afterRetries(new KafkaJSSASLAuthenticationError("wrong password"));
   assertEquals(
     explain(login, SETTINGS).message,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { HOST } from "../../dev_broker/config.ts";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
 import { freePorts } from "../../dev_broker/free_ports.ts";
 import { withAdmin } from "../../lib/kafka/client.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
@@ -135,30 +135,39 @@ function settingsFor(...brokers: string[]) {
   return { brokers, clientId: "test", timeoutMs: 1_500, verbose: false, note: () => {} };
 }
 
-Deno.test("a broker with other listeners and no right to create topics", async (t) => {
-  const [login, misnamed, nobody, six] = freePorts(4);
-  await using cluster = await testCluster(1, (node) => {
-    const listeners = [
-      `PLAINTEXT://${HOST}:${node.port}`,
-      `LOGIN://${HOST}:${login}`,
-      `SIX://[::1]:${six}`,
-    ];
-    return {
-      "listeners": [
-        ...listeners,
-        `MISNAMED://${HOST}:${misnamed}`,
-        `CONTROLLER://${HOST}:${node.controllerPort}`,
-      ].join(","),
-      "advertised.listeners": [...listeners, `MISNAMED://${HOST}:${nobody}`].join(","),
-      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,MISNAMED:PLAINTEXT,SIX:PLAINTEXT," +
-        "LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-      "sasl.enabled.mechanisms": "SCRAM-SHA-256",
-      "listener.name.login.scram-sha-256.sasl.jaas.config":
-        "org.apache.kafka.common.security.scram.ScramLoginModule required;",
-      "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-      "allow.everyone.if.no.acl.found": "true",
-    };
-  });
+/** Settings of a broker with access rules that has, beside its usual listener, these. */
+function settingsWith(
+  node: NodeSpec,
+  { login, six, misnamed, nobody }: Record<"login" | "six" | "misnamed" | "nobody", number>,
+): Record<string, string> {
+  const listeners = [
+    `PLAINTEXT://${HOST}:${node.port}`,
+    `LOGIN://${HOST}:${login}`,
+    `SIX://[::1]:${six}`,
+  ];
+  return {
+    "listeners": [
+      ...listeners,
+      `MISNAMED://${HOST}:${misnamed}`,
+      `CONTROLLER://${HOST}:${node.controllerPort}`,
+    ].join(","),
+    "advertised.listeners": [...listeners, `MISNAMED://${HOST}:${nobody}`].join(","),
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,MISNAMED:PLAINTEXT,SIX:PLAINTEXT," +
+      "LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "sasl.enabled.mechanisms": "SCRAM-SHA-256",
+    "listener.name.login.scram-sha-256.sasl.jaas.config":
+      "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+  };
+}
+
+Deno.test("a broker with other listeners and access rules", async (t) => {
+  const [login, six, misnamed, nobody] = freePorts(4) as [number, number, number, number];
+  await using cluster = await testCluster(
+    1,
+    (node) => settingsWith(node, { login, six, misnamed, nobody }),
+  );
   await using run = await testRun("listeners", cluster);
   const { signal } = run;
 
@@ -198,7 +207,14 @@ Deno.test("a broker with other listeners and no right to create topics", async (
     await using other = await testRun("denied", cluster);
     const admin = adminPool(run.settings);
     await admin.use((client) => createMissingTopics(client, [orderEvents(other.prefix)]));
-    await admin.use((client) => client.createAcls({ acl: noCreateRules(other.prefix) }));
+    await admin.use((client) =>
+      client.createAcls({
+        acl: [
+          ...denying("cluster", "kafka-cluster", "create"),
+          ...denying("topic", other.prefix, "create"),
+        ],
+      })
+    );
     await admin.close();
     await other.json("producer.ts", ["--count", "10"]);
     const { exitCode, stderr } = await other.start("inventory.ts", ["--until-end"]).ended;
@@ -206,32 +222,55 @@ Deno.test("a broker with other listeners and no right to create topics", async (
     assertStringIncludes(stderr, `topic ${other.prefix}order-events-dlq does not exist`);
     assertStringIncludes(stderr, "the right Create is missing");
   });
+
+  await t.step("each right that a service lacks is named", async () => {
+    await using other = await testRun("rights", cluster);
+    await other.json("inventory.ts", ["--until-end"]);
+    await other.json("producer.ts", ["--count", "10"]);
+    const admin = adminPool(run.settings);
+    const movements = inventoryEvents(other.prefix).name;
+    // The last one first: what comes earlier in the work hides it.
+    const rights = [
+      [
+        denying("topic", movements, "write"),
+        /the right Write on partition \d of .*inventory-events/,
+      ],
+      [denying("transactionalId", other.prefix, "write"), /the right Write on transactional ids/],
+      [denying("group", other.prefix, "read"), /the right Read on the consumer group/],
+    ] as const;
+    for (const [acl, expected] of rights) {
+      await admin.use((client) => client.createAcls({ acl }));
+      const { exitCode, stderr } = await other.start("inventory.ts", ["--until-end"]).ended;
+      assertEquals(exitCode, 1);
+      assertMatch(stderr, expected);
+    }
+    await admin.close();
+  });
 });
 
 /** The numbers of Kafka's access rules: https://kafka.apache.org/protocol#The_Messages_CreateAcls. */
-const RULE = {
-  topic: 2,
-  cluster: 4,
-  literal: 3,
-  prefixed: 4,
-  all: 2,
-  create: 5,
-  deny: 2,
-  allow: 3,
-};
+const RESOURCES = { topic: 2, group: 3, cluster: 4, transactionalId: 5 };
+const OPERATIONS = { all: 2, read: 3, write: 4, create: 5 };
+const PREFIXED = 4;
+const LITERAL = 3;
+const DENY = 2;
+const ALLOW = 3;
 
-/** Rules by which nobody may create a topic with this prefix, but do everything else. */
-function noCreateRules(prefix: string) {
-  const { topic, cluster, literal, prefixed, all, create, deny, allow } = RULE;
-  const resources = [
-    { resourceType: cluster, resourceName: "kafka-cluster", resourcePatternType: literal },
-    { resourceType: topic, resourceName: prefix, resourcePatternType: prefixed },
+/** Rules by which nobody may do this with the resources of this prefix, but all else. */
+function denying(
+  resource: keyof typeof RESOURCES,
+  resourceName: string,
+  operation: keyof typeof OPERATIONS,
+) {
+  const rule = {
+    resourceType: RESOURCES[resource],
+    resourceName,
+    resourcePatternType: resource === "cluster" ? LITERAL : PREFIXED,
+    principal: "User:ANONYMOUS",
+    host: "*",
+  };
+  return [
+    { ...rule, operation: OPERATIONS.all, permissionType: ALLOW },
+    { ...rule, operation: OPERATIONS[operation], permissionType: DENY },
   ];
-  return resources.flatMap((resource) => {
-    const rule = { ...resource, principal: "User:ANONYMOUS", host: "*" };
-    return [
-      { ...rule, operation: all, permissionType: allow },
-      { ...rule, operation: create, permissionType: deny },
-    ];
-  });
 }
