@@ -76,7 +76,7 @@ Deno.test("records that fit nowhere stop no service, and are reported", async ()
   const moved = await run.start("inventory.ts", ["--until-end", "--json"]).ended;
   const counted = await run.start("analytics.ts", ["--until-end", "--output", run.file]).ended;
   assertEquals([moved.exitCode, counted.exitCode], [0, 0], moved.stderr + counted.stderr);
-  const { orders, reserved, malformed } = JSON.parse(moved.stdout);
+  const { total_orders: orders, reserved, malformed_events: malformed } = JSON.parse(moved.stdout);
   assertEquals([orders, malformed], [10 + LARGEST_ORDERS, large.length]);
   assert(reserved >= LARGEST_ORDERS * 1_000);
   assertStringIncludes(counted.stdout, `Total Orders: ${10 + LARGEST_ORDERS}\n`);

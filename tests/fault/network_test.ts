@@ -23,7 +23,12 @@ Deno.test("programs over a slow link, and over one that has become silent", asyn
     async () => {
       await run.json("producer.ts", ["--count", "1"]);
       proxy.bytesPerSecond.up = SLOW;
-      const { orders } = await run.json("producer.ts", ["--count", "3999", "--timeout", "3s"]);
+      const { total_orders: orders } = await run.json("producer.ts", [
+        "--count",
+        "3999",
+        "--timeout",
+        "3s",
+      ]);
       assertEquals(orders, 3_999);
       proxy.bytesPerSecond.up = Infinity;
     },

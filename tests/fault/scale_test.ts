@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { messageOf } from "../../lib/cli/output.ts";
+
 import { assert, assertEquals } from "@std/assert";
 import type { Running } from "../../lib/cli/launch.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
@@ -121,7 +121,7 @@ function startInstance(run: TestRun, name: "analytics" | "inventory", index: num
   const instance = run.start(
     `${name}.ts`,
     ["--json", ...args],
-    (line) => lines.push(messageOf(line)),
+    (line) => lines.push(line),
   );
   return { ...instance, lines };
 }

@@ -53,7 +53,7 @@ Deno.test("programs that were suspended for longer than --timeout go on, exactly
 
   const [producer, ...others] = programs;
   const { exitCode, stdout, stderr } = await producer!.ended;
-  assertEquals([exitCode, exitCode === 0 ? JSON.parse(stdout).orders : stderr], [0, COUNT]);
+  assertEquals([exitCode, exitCode === 0 ? JSON.parse(stdout).total_orders : stderr], [0, COUNT]);
   for (const group of ["inventory", "analytics"]) {
     await eventually(`${group} has caught up`, async () => {
       const partitions = await describeGroup(run.brokers, run.prefix + group);

@@ -7,6 +7,7 @@ import { removeIfThere } from "../../dev_broker/files.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import type { KafkaSettings } from "../../lib/kafka/settings.ts";
 import { launch, type Running, type Script } from "../../lib/cli/launch.ts";
+import { messageOf } from "../../lib/cli/output.ts";
 import { type TestBroker, testBroker } from "./broker.ts";
 
 /** A test's place on the broker. */
@@ -23,7 +24,7 @@ export interface TestRun extends AsyncDisposable {
   file: string;
   /** Runs a program to its good end and returns what it prints with `--json`. */
   json(script: Script, args?: string[]): Promise<Record<string, unknown>>;
-  /** Starts a program on the test's broker and topics. */
+  /** Starts a program on the test's broker and topics; `onLine` gets its messages, with `--json` too. */
   start(script: Script, args?: string[], onLine?: (line: string) => void): Running;
 }
 
@@ -45,7 +46,10 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
   const file = `metrics_${prefix}.txt`;
   const started: { program: Running; isAwaited: boolean }[] = [];
   const start = (script: Script, args: string[] = [], onLine = (_line: string) => {}) => {
-    const program = launch(script, ["--topic-prefix", prefix, ...args], { brokers, onLine });
+    const program = launch(script, ["--topic-prefix", prefix, ...args], {
+      brokers,
+      onLine: (line) => onLine(messageOf(line)),
+    });
     const entry = { program, isAwaited: false };
     started.push(entry);
     return {
