@@ -41,7 +41,7 @@ Deno.test("programs over a slow link, and over one that has become silent", asyn
     const onLine = (line: string) => lines.push(line);
     const inventory = run.start("inventory.ts", ["--until-end", "--json"], onLine);
     const { exitCode, stdout } = await inventory.ended;
-    assertEquals([exitCode, JSON.parse(stdout).orders], [0, 4_000]);
+    assertEquals([exitCode, JSON.parse(stdout).total_orders], [0, 4_000]);
     const rejoined = lines.filter((line) => line.startsWith("assigned partitions"));
     assertEquals(rejoined, [], "it has lost its session");
     proxy.bytesPerSecond.down = Infinity;
