@@ -318,9 +318,9 @@ export class PartitionSession {
   async #commit(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
     const { commitRecords } = this.#context;
     const limit = commitRecords.value;
-    const startedMs = awakeMs();
     const step = this.#work!.step(records, nextOffset);
     const transaction = await this.#producer!.transaction();
+    const startedMs = awakeMs();
     for (const { topicMessages, targets } of packBatches(step.outputs)) {
       // A single record may exceed the limit uncompressed, if it arrived compressed: compress it.
       const isLarge = targets.some(({ bytes }) => bytes > MAX_BATCH_BYTES);
@@ -328,9 +328,9 @@ export class PartitionSession {
       const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages });
       requireAcknowledged(sent, targets);
     }
+    commitRecords.took(records.length, awakeMs() - startedMs, limit);
     await this.#sendOffset(transaction, nextOffset);
     await transaction.commit();
-    commitRecords.took(records.length, awakeMs() - startedMs, limit);
     this.#nextOffset = nextOffset;
     this.#failing = undefined;
     step.committed();
