@@ -10,16 +10,20 @@ export interface SizeBounds {
   first: number;
   min: number;
   max: number;
-  /** What takes less than this may be larger the next time, in milliseconds. */
+  /** What takes less than this may be larger the next time, in milliseconds beyond the latency. */
   fastMs: number;
-  /** What takes longer than this was too large, in milliseconds. */
+  /** What takes longer than this was too large, in milliseconds beyond the latency. */
   slowMs: number;
 }
 
-/** A size that follows the speed of the link. */
+/**
+ * A size that follows the speed of the link. Its latency, the shortest time seen, does not count: less
+ * at once would not be faster.
+ */
 export class AdaptiveSize {
   #bounds: SizeBounds;
   #size: number;
+  #leastMs = Infinity;
 
   constructor(bounds: SizeBounds) {
     this.#bounds = bounds;
@@ -37,11 +41,13 @@ export class AdaptiveSize {
    * @param limit The value when it began: what goes on at the same time doubles the size once.
    */
   took(amount: number, ms: number, limit: number): void {
+    if (amount === 0) return;
     const { max, fastMs, slowMs } = this.#bounds;
-    if (ms < fastMs && amount >= limit / 2) {
-      if (limit === this.#size) this.#size = Math.min(max, limit * 2);
-    } else if (ms > slowMs && amount > 0) {
-      this.#reduceTo(amount * fastMs / ms);
+    this.#leastMs = Math.min(this.#leastMs, ms);
+    const beyondMs = ms - this.#leastMs;
+    if (beyondMs > slowMs) this.#reduceTo(amount * fastMs / beyondMs);
+    else if (beyondMs < fastMs && ms < slowMs && amount >= limit / 2 && limit === this.#size) {
+      this.#size = Math.min(max, limit * 2);
     }
   }
 

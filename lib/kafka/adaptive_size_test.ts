@@ -19,6 +19,12 @@ Deno.test("AdaptiveSize grows on a fast link, stays on a slow one, and follows a
   assertEquals(settle(size, 100_000), BOUNDS.max);
 });
 
+Deno.test("AdaptiveSize grows over a link that is fast and far away", () => {
+  const size = new AdaptiveSize(BOUNDS);
+  for (let i = 0; i < 20; i++) size.took(size.value, 2_000 + size.value / 100_000, size.value);
+  assertEquals(size.value, BOUNDS.max);
+});
+
 Deno.test("AdaptiveSize does not grow by what is small", () => {
   const size = new AdaptiveSize(BOUNDS);
   for (let i = 0; i < 20; i++) size.took(1_000, 1, size.value);

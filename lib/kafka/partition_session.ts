@@ -355,11 +355,11 @@ export class PartitionSession {
   async #commit(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
     const { commitRecords } = this.#context;
     const limit = commitRecords.value;
-    const startedMs = awakeMs();
     const step = this.#work!.step(records, nextOffset);
     const transaction = await this.#producer!.transaction();
     const { maxMessageBytes } = this.#context;
     const batches = packBatches(step.outputs, maxMessageBytes);
+    const startedMs = awakeMs();
     for (const { topicMessages, targets, isOversized } of batches) {
       // A single record may exceed the limit uncompressed, if it arrived compressed: compress it.
       const compression = isOversized ? GZIP : NO_COMPRESSION;
@@ -369,9 +369,9 @@ export class PartitionSession {
         });
       requireAcknowledged(sent, targets);
     }
+    commitRecords.took(records.length, awakeMs() - startedMs, limit);
     await this.#sendOffset(transaction, nextOffset);
     await transaction.commit();
-    commitRecords.took(records.length, awakeMs() - startedMs, limit);
     this.#nextOffset = nextOffset;
     this.#failing = undefined;
     step.committed();

@@ -50,10 +50,8 @@ const SEND_BYTES = 262_144;
 const SENT_BYTES = {
   ...{ first: 32_768, min: 8_192, max: 786_432 },
   // Requests have ten seconds, and replicas far away may take a second or two to confirm.
-  ...{ fastMs: 3_000, slowMs: 6_000 },
+  fastMs: 3_000,
 };
-/** The share of `timeoutMs` within which a send must be confirmed before the next one is larger. */
-const FAST_SHARE = 0.25;
 /** How often the partitions of the topic are counted, in milliseconds. */
 const PARTITIONS_INTERVAL_MS = 2_000;
 /** How long closing may take, in milliseconds. */
@@ -114,8 +112,8 @@ export class Publisher<T> {
     this.#buffers = Array.from({ length: options.partitions }, () => new PartitionBuffer<T>());
     this.#outage = watchOutage(settings);
     this.#maxBatchBytes = options.maxBatchBytes;
-    const fastMs = Math.min(SENT_BYTES.fastMs, settings.timeoutMs * FAST_SHARE);
-    this.#sendSize = new AdaptiveSize({ ...SENT_BYTES, fastMs });
+    const fastMs = Math.min(SENT_BYTES.fastMs, settings.timeoutMs / 4);
+    this.#sendSize = new AdaptiveSize({ ...SENT_BYTES, fastMs, slowMs: 2 * fastMs });
     this.#followPartitions();
   }
 

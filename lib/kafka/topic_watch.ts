@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { delayOrAbort } from "../async.ts";
+import { awakeMs, delayOrAbort } from "../async.ts";
 import { FinalError, isRetriable } from "./errors.ts";
 import type { ClusterReader } from "./kafkajs/cluster.ts";
 
@@ -35,8 +35,8 @@ export async function watchTopics(
     for (const topic of topics) {
       const id = ids.get(topic);
       if (id === undefined) {
-        const sinceMs = missingSinceMs.getOrInsertComputed(topic, () => performance.now());
-        if (performance.now() - sinceMs < MISSING_LIMIT_MS) continue;
+        const sinceMs = missingSinceMs.getOrInsertComputed(topic, () => awakeMs());
+        if (awakeMs() - sinceMs < MISSING_LIMIT_MS) continue;
         throw new FinalError(`topic ${topic} was deleted while it was in use`);
       }
       missingSinceMs.delete(topic);
