@@ -6,7 +6,7 @@
 import type { Admin } from "kafkajs";
 import { deadLetters, orderEvents, STATE_TOPICS, type TopicSpec } from "../topics.ts";
 import { withAdmin } from "./client.ts";
-import { createMissingTopics } from "./create_topics.ts";
+import { createMissingTopics, existingTopics } from "./create_topics.ts";
 import { FinalError } from "./errors.ts";
 import type { KafkaSettings } from "./settings.ts";
 
@@ -24,7 +24,7 @@ export interface ServiceTopics {
 }
 
 /** A group that services of another kind use. */
-export class GroupConflictError extends Error {
+export class GroupConflictError extends FinalError {
   /** Its name in messages and logs. */
   override name = "GroupConflictError";
 }
@@ -81,10 +81,10 @@ export function prepareServiceTopics(
 
 /** Services of two kinds in one group would share its partitions, and each would miss orders. */
 async function requireOwnGroup(admin: Admin, group: string, stateTopic: string): Promise<void> {
-  const topics = await admin.listTopics();
-  for (const [kind, stateOf] of Object.entries(STATE_TOPICS)) {
-    const { name } = stateOf(group);
-    if (name === stateTopic || !topics.includes(name)) continue;
+  const kinds = Object.entries(STATE_TOPICS).map(([kind, stateOf]) => [kind, stateOf(group).name]);
+  const topics = await existingTopics(admin, kinds.map(([, name]) => name!));
+  for (const [kind, name] of kinds) {
+    if (name === stateTopic || !topics.has(name!)) continue;
     throw new GroupConflictError(
       `group ${group} is one of ${kind}: there is topic ${name}; services of two kinds need two ` +
         "groups, each reads all orders",
