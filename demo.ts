@@ -39,6 +39,7 @@ import {
   inventoryEvents,
   orderEvents,
   orderMetrics,
+  stockLevels,
   type TopicSpec,
 } from "./lib/topics.ts";
 
@@ -104,6 +105,7 @@ class Demo {
       inventoryEvents(this.prefix),
       deadLetters(this.prefix),
       orderMetrics(`${this.prefix}analytics`),
+      stockLevels(`${this.prefix}inventory`),
     ];
   }
 
