@@ -39,7 +39,8 @@ function hostname(): string {
   return state === "granted" ? Deno.hostname() : "unknown";
 }
 
-const READER = "-reader";
+/** What follows the program in the client id of a reader; other programs do not name themselves so. */
+const READER = "/reader";
 
 /** Settings for reading with a consumer group that commits nothing; {@linkcode isReader} knows it by them. */
 export function readerSettings(settings: KafkaSettings): KafkaSettings {
