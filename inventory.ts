@@ -50,7 +50,7 @@ export const flags = {
     value: "FILE",
     example: "opening_stock.json",
     help: 'opening stock, a JSON array such as [{"item_id":"burger","units":500}]: the stock ' +
-      "levels then say how many units are available",
+      "levels then say how many units are available; an item that is not in it has none",
   }, nonEmpty("a file")),
   output: flag({
     value: "FILE",

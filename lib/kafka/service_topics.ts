@@ -86,8 +86,8 @@ async function requireOwnGroup(admin: Admin, group: string, stateTopic: string):
   for (const [kind, name] of kinds) {
     if (name === stateTopic || !topics.has(name!)) continue;
     throw new GroupConflictError(
-      `group ${group} is one of ${kind}: there is topic ${name}; services of two kinds need two ` +
-        "groups, each reads all orders",
+      `group ${group} belongs to the service ${kind}: there is topic ${name}; use another --group, ` +
+        "each group reads all orders",
     );
   }
 }

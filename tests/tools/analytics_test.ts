@@ -24,7 +24,10 @@ Deno.test("analytics.ts writes its last report, also when the file was deleted m
   // The same group for another kind of service.
   const inventory = await run.start("inventory.ts", ["--group", "analytics"]).ended;
   assertEquals(inventory.exitCode, 2);
-  assertStringIncludes(inventory.stderr, `group ${run.prefix}analytics is one of analytics`);
+  assertStringIncludes(
+    inventory.stderr,
+    `group ${run.prefix}analytics belongs to the service analytics`,
+  );
 });
 
 Deno.test("analytics.ts goes on without the directory of its report, and writes it when it is back", async () => {
