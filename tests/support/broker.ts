@@ -5,9 +5,11 @@
  *
  * @module
  */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { startNode, stopBroker } from "../../dev_broker/cluster.ts";
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
-import { removeIfThere } from "../../dev_broker/files.ts";
+import { lockFile, removeIfThere } from "../../dev_broker/files.ts";
 import { endNode } from "../../dev_broker/node.ts";
 import { freeNodes, freePorts } from "../../dev_broker/free_ports.ts";
 import { answersKafka } from "../../lib/kafka/probe.ts";
@@ -42,14 +44,28 @@ const SHARED = "ORDER_STREAM_TEST_BROKERS";
  * Disposing of it does nothing: the tests that come next need it.
  */
 export async function testBroker(): Promise<TestBroker> {
-  let brokers = Deno.env.get("KAFKA_BROKERS") || Deno.env.get(SHARED);
+  const brokers = known() ?? await firstBroker();
+  return { brokers, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+function known(): string | undefined {
+  return Deno.env.get("KAFKA_BROKERS") || Deno.env.get(SHARED);
+}
+
+async function firstBroker(): Promise<string> {
+  // Test files may run side by side; all of them have the process id of the run.
+  const path = join(tmpdir(), `order-stream-test-${Deno.pid}.lock`);
+  using _lock = await lockFile(path, { onWait: () => {} });
+  let brokers = known();
   if (brokers === undefined) {
     brokers = await answersKafka(HOST, 9092) === "kafka"
       ? `${HOST}:9092`
       : (await startGuarded({ nodes: freeNodes(1) })).brokers;
     Deno.env.set(SHARED, brokers);
   }
-  return { brokers, [Symbol.asyncDispose]: () => Promise.resolve() };
+  // Who waits for the lock finds the broker known.
+  await removeIfThere(path);
+  return brokers;
 }
 
 /**
