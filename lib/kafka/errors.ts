@@ -175,9 +175,9 @@ export function isGroupInUse(error: unknown): boolean {
   return hasType(error, "UNKNOWN_MEMBER_ID");
 }
 
-/** Whether the brokers do not know the topic. */
+/** Whether the brokers do not know the topic, or no topic can have such a name. */
 export function isUnknownTopic(error: unknown): boolean {
-  return hasType(error, "UNKNOWN_TOPIC_OR_PARTITION");
+  return hasType(error, "UNKNOWN_TOPIC_OR_PARTITION") || hasType(error, "INVALID_TOPIC_EXCEPTION");
 }
 
 /** Whether the brokers accept no batch of this size. */

@@ -66,7 +66,8 @@ over the window. The time to drain is lag ÷ (out − in).
 
 On a narrow terminal ids are cut in their middle, and columns are left out in
 this order: START, IN/S, OUT/S and DRAINS together, then HOST, MEMBER, END,
-COMMITTED, BEHIND, VERDICT. Output to a pipe or a file is complete; so is --json.
+COMMITTED, BEHIND, VERDICT. Output to a pipe or a file is complete; so is
+--json.
 
 Exit codes: 0 no group is behind by more than --fail-above, 3 a group is,
 1 an error, 2 wrong usage. The records of partitions without a commit count as
