@@ -18,7 +18,7 @@ import { adminPool } from "./client_pool.ts";
 import { deadLetter, DeadLetterNotes, type DeadLetterTopic } from "./dead_letter.ts";
 import { FinalError, whileRetriable } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
-import { DEFAULT_LIMIT, messageLimits } from "./message_limits.ts";
+import { DEFAULT_LIMIT, type MessageLimit, messageLimits } from "./message_limits.ts";
 import type { Assignment, PartitionWork, Step } from "./partition_session.ts";
 import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
@@ -99,7 +99,11 @@ export async function runService<K, C extends object>(
     const limits = await retry(
       () => messageLimits(admin, topics.outputs),
       whileRetriable(settings, signal),
-    );
+    ).catch((error) => {
+      // The last report is made even if the service is stopped right at its start.
+      if (!signal.aborted) throw error;
+      return new Map<string, MessageLimit>();
+    });
     const deadLetters: DeadLetterTopic = {
       topic: topics.deadLetters,
       ...DEFAULT_LIMIT,
