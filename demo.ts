@@ -166,6 +166,8 @@ class Demo {
   readonly reports: string;
   readonly lines: LiveLines;
   readonly running = new Map<Running, Name>();
+  /** The creation of the topics, once it has begun. */
+  creating: Promise<unknown> | undefined;
   #reader: LagReader;
   #failure: { name: Name; exitCode: number; stderr: string } | undefined;
 
@@ -341,7 +343,10 @@ async function perform(demo: Demo, signal: AbortSignal): Promise<number> {
   const { keep, json } = demo.options;
   signal.throwIfAborted();
   await Deno.mkdir(demo.reports, { recursive: true });
-  await withAdmin(demo.settings, signal, (admin) => createMissingTopics(admin, demo.topics));
+  await withAdmin(demo.settings, signal, async (admin) => {
+    demo.creating = createMissingTopics(admin, demo.topics);
+    await demo.creating;
+  });
   const outcome = await processOrders(demo, signal);
   demo.lines.close();
   demo.lines.note("reading all topics again …");
@@ -557,7 +562,9 @@ function reconciliationText(checks: readonly Check[], addsUp: boolean): string {
 }
 
 /** Deletes all topics of the demo, also those that only the services know. */
-async function deleteTopics({ settings, prefix }: Demo): Promise<void> {
+async function deleteTopics({ settings, prefix, creating }: Demo): Promise<void> {
+  // After Ctrl-C it is no longer awaited, and still goes on.
+  await creating?.catch(() => {});
   const admin = adminPool(settings);
   try {
     await admin.use(async (client) => {
