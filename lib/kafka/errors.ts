@@ -170,6 +170,11 @@ export function isConcurrentTransaction(error: unknown): boolean {
   return hasType(error, "CONCURRENT_TRANSACTIONS");
 }
 
+/** Whether a coordinator is still reading its groups, as right after the start of a broker. */
+export function isLoading(error: unknown): boolean {
+  return hasType(error, "GROUP_LOAD_IN_PROGRESS");
+}
+
 /** Whether the group has members, so that offsets cannot be committed from outside. */
 export function isGroupInUse(error: unknown): boolean {
   return hasType(error, "UNKNOWN_MEMBER_ID");

@@ -11,7 +11,8 @@
  */
 import { clientPool } from "../client_pool.ts";
 import { kafkaClient } from "../client.ts";
-import { FinalError } from "../errors.ts";
+import { retry } from "../../async.ts";
+import { FinalError, isLoading } from "../errors.ts";
 import type { CommittedOffset } from "../../resumption.ts";
 import type { KafkaSettings } from "../settings.ts";
 import { fetchedLog, lastOffsetOf } from "./fetched_records.ts";
@@ -169,6 +170,8 @@ export interface ClusterReader {
   close(): Promise<void>;
 }
 
+/** How long a coordinator may take to read its groups, in milliseconds. */
+const LOADING_LIMIT_MS = 5_000;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 /** The timestamps that stand for the end and the beginning of the log in ListOffsets. */
@@ -215,10 +218,11 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
         })
       ),
     listGroups: (topic) =>
-      use(async (cluster) => {
-        await cluster.addTargetTopic(topic).catch(() => cluster.refreshMetadata());
-        return await listGroups(cluster);
-      }),
+      retry(() =>
+        use(async (cluster) => {
+          await cluster.addTargetTopic(topic).catch(() => cluster.refreshMetadata());
+          return await listGroups(cluster);
+        }), { minTimeout: 50, maxTimeout: 500, limitMs: LOADING_LIMIT_MS, isRetriable: isLoading }),
     describeGroups: (groups) => use((cluster) => describeGroups(cluster, groups)),
     committedOffsets: (groups, topic) =>
       use(async (cluster) => {
