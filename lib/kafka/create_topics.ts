@@ -6,15 +6,13 @@
 import type { Admin, ITopicMetadata } from "kafkajs";
 import { retry } from "../async.ts";
 import type { TopicSpec } from "../topics.ts";
-import { isRetriable, isUnknownTopic } from "./errors.ts";
+import { configValues } from "./config_values.ts";
+import { isUnknownTopic } from "./errors.ts";
 
 /** How long a new topic may take to get its leaders, in milliseconds. */
 const LEADER_LIMIT_MS = 10_000;
 /** Stands for the number of replicas that the cluster gives to a topic by default; since Kafka 2.4. */
 const CLUSTER_DEFAULT = -1;
-/** The numbers that stand for topics and brokers in requests about settings. */
-const TOPIC = 2;
-const BROKER = 4;
 
 /** The topics that exist, by their names. */
 export async function existingTopics(
@@ -121,44 +119,13 @@ async function isWeaklyAcknowledged(
   broker: { nodeId: number } | undefined,
 ): Promise<boolean> {
   if (broker === undefined) return false;
-  const [replicas, inSync] = await settingsOf(
-    admin,
-    { type: BROKER, name: String(broker.nodeId) },
-    [
-      "default.replication.factor",
-      "min.insync.replicas",
-    ],
-  );
+  const id = String(broker.nodeId);
+  const values = await configValues(admin, "broker", {
+    names: [id],
+    settings: ["default.replication.factor", "min.insync.replicas"],
+  });
+  const [replicas, inSync] = values.get(id)!;
   return Number(replicas) >= 3 && inSync === "1";
-}
-
-/** The setting `max.message.bytes` of a topic; `undefined` when it may not be read. */
-export async function readMaxMessageBytes(
-  admin: Admin,
-  topic: string,
-): Promise<number | undefined> {
-  const [value] = await settingsOf(admin, { type: TOPIC, name: topic }, ["max.message.bytes"]);
-  return value === undefined ? undefined : Number(value);
-}
-
-/** Reads settings. They need a right that nothing else needs: they are `undefined` without it. */
-async function settingsOf(
-  admin: Admin,
-  of: { type: number; name: string },
-  names: string[],
-): Promise<(string | undefined)[]> {
-  try {
-    const { resources } = await admin.describeConfigs({
-      includeSynonyms: false,
-      resources: [{ ...of, configNames: names }],
-    });
-    return names.map((name) =>
-      resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue
-    );
-  } catch (error) {
-    if (isRetriable(error)) throw error;
-    return names.map(() => undefined);
-  }
 }
 
 /** The topics, once all their partitions have a leader. */

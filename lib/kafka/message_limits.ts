@@ -3,9 +3,10 @@
  *
  * @module
  */
+import type { Admin } from "kafkajs";
 import type { AdminPool } from "./client_pool.ts";
-import { isRetriable } from "./errors.ts";
 import { DEFAULT_MAX_MESSAGE_BYTES } from "./produce_batches.ts";
+import { configValues } from "./config_values.ts";
 
 /** A limit of a topic. */
 export interface MessageLimit {
@@ -21,37 +22,28 @@ export const DEFAULT_LIMIT: MessageLimit = {
   keepsCompression: true,
 };
 
-/** The number of topics in requests about settings. */
-const TOPIC = 2;
-
 /** The limits of topics; of those whose settings may not be read, the limit of a broker without settings. */
 export async function messageLimits(
   admin: AdminPool,
   topics: readonly string[],
 ): Promise<Map<string, MessageLimit>> {
-  const limits = new Map(topics.map((topic) => [topic, DEFAULT_LIMIT]));
-  try {
-    const { resources } = await admin.use((client) =>
-      client.describeConfigs({
-        includeSynonyms: false,
-        resources: topics.map((name) => ({
-          type: TOPIC,
-          name,
-          configNames: ["max.message.bytes", "compression.type"],
-        })),
-      })
-    );
-    for (const { resourceName, configEntries } of resources) {
-      const valueOf = (name: string) =>
-        configEntries.find(({ configName }) => configName === name)?.configValue;
-      limits.set(resourceName, {
-        maxMessageBytes: Number(valueOf("max.message.bytes") ?? DEFAULT_LIMIT.maxMessageBytes),
-        keepsCompression: valueOf("compression.type") !== "uncompressed",
-      });
-    }
-  } catch (error) {
-    // Reading settings needs a permission that nothing else needs.
-    if (isRetriable(error)) throw error;
-  }
-  return limits;
+  const settings = ["max.message.bytes", "compression.type"];
+  const values = await admin.use((client) =>
+    configValues(client, "topic", { names: topics, settings })
+  );
+  return new Map([...values].map(([topic, [maxMessageBytes, compression]]) => [topic, {
+    maxMessageBytes: Number(maxMessageBytes ?? DEFAULT_LIMIT.maxMessageBytes),
+    keepsCompression: compression !== "uncompressed",
+  }]));
+}
+
+/** The setting `max.message.bytes` of a topic; `undefined` when it may not be read. */
+export async function readMaxMessageBytes(
+  admin: Admin,
+  topic: string,
+): Promise<number | undefined> {
+  const settings = ["max.message.bytes"];
+  const values = await configValues(admin, "topic", { names: [topic], settings });
+  const [value] = values.get(topic)!;
+  return value === undefined ? undefined : Number(value);
 }

@@ -26,7 +26,6 @@ import { aborted, awakeMs, deadline, delayOrAbort, type Pulse, retry } from "../
 import type { AdaptiveSize } from "./adaptive_size.ts";
 import { disconnect } from "./client.ts";
 import type { AdminPool } from "./client_pool.ts";
-import { readMaxMessageBytes } from "./create_topics.ts";
 import type { BatchPayload } from "./consume.ts";
 import {
   answerKeeper,
@@ -41,6 +40,7 @@ import {
 } from "./errors.ts";
 import type { ClusterReader } from "./kafkajs/cluster.ts";
 import { brokerError } from "./kafkajs/named_errors.ts";
+import { readMaxMessageBytes } from "./message_limits.ts";
 import { type LogRange, partitionRanges, resolveOffset } from "./offsets.ts";
 import { packBatches, type ProduceBatch } from "./produce_batches.ts";
 import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
