@@ -9,10 +9,10 @@
  * @module
  */
 import type { Broker, Cluster } from "./cluster.ts";
-import { NO_COMMIT } from "./offset_fetch.ts";
+import { NO_COMMIT, OFFSET_FETCH, topicEntry } from "./offset_fetch.ts";
 import {
   type Decoder,
-  newDecoder,
+  newBodyDecoder,
   newEncoder,
   NO_TAGS,
   type ProtocolRequest,
@@ -149,8 +149,7 @@ export async function inParallel<T>(
   }));
 }
 
-/** The API key of OffsetFetch, and the first version that takes several groups, since Kafka 3.0. */
-const OFFSET_FETCH = 9;
+/** The first version that takes several groups; Kafka 3.0 introduced it. */
 const VERSION = 8;
 /** The protocol's error for a group that does not exist. */
 const GROUP_ID_NOT_FOUND = 69;
@@ -172,16 +171,12 @@ function offsetsRequest(
       apiVersion: VERSION,
       apiName: "OffsetFetch",
       encode() {
-        const entries = groups.map((group) => {
-          const ofTopic = newEncoder()
-            .writeUVarIntString(topic)
-            .writeUVarIntArray(partitions.map((partition) => newEncoder().writeInt32(partition)))
-            .writeUVarInt(NO_TAGS);
-          return newEncoder()
+        const entries = groups.map((group) =>
+          newEncoder()
             .writeUVarIntString(group)
-            .writeUVarIntArray([ofTopic])
-            .writeUVarInt(NO_TAGS);
-        });
+            .writeUVarIntArray([topicEntry(topic, partitions)])
+            .writeUVarInt(NO_TAGS)
+        );
         const request = newEncoder()
           .writeUVarInt(NO_TAGS)
           .writeUVarIntArray(entries)
@@ -192,9 +187,7 @@ function offsetsRequest(
     },
     response: {
       decode(data) {
-        const decoder = newDecoder(data);
-        decoder.readTaggedFields();
-        decoder.readInt32(); // throttle time
+        const decoder = newBodyDecoder(data);
         return Promise.resolve(decoder.readUVarIntArray(readGroup));
       },
       parse(response) {

@@ -13,7 +13,8 @@
 import type { CommittedOffset } from "../../resumption.ts";
 import {
   type Decoder,
-  newDecoder,
+  type Encoder,
+  newBodyDecoder,
   newEncoder,
   NO_TAGS,
   type ProtocolRequest,
@@ -28,7 +29,7 @@ interface Response {
 /** The offset that OffsetFetch returns for a partition without a commit. */
 export const NO_COMMIT: bigint = -1n;
 /** The API key of OffsetFetch. */
-const OFFSET_FETCH = 9;
+export const OFFSET_FETCH = 9;
 /** The first version with `require_stable`; Kafka 2.5 introduced it. */
 const STABLE_VERSION = 7;
 
@@ -48,14 +49,10 @@ export function stableOffsetFetch(
       apiVersion: STABLE_VERSION,
       apiName: "OffsetFetch",
       encode() {
-        const ofTopic = newEncoder()
-          .writeUVarIntString(topic)
-          .writeUVarIntArray([newEncoder().writeInt32(partition)])
-          .writeUVarInt(NO_TAGS);
         const request = newEncoder()
           .writeUVarInt(NO_TAGS)
           .writeUVarIntString(group)
-          .writeUVarIntArray([ofTopic])
+          .writeUVarIntArray([topicEntry(topic, [partition])])
           .writeBoolean(true)
           .writeUVarInt(NO_TAGS);
         return Promise.resolve(request);
@@ -63,9 +60,7 @@ export function stableOffsetFetch(
     },
     response: {
       decode(data) {
-        const decoder = newDecoder(data);
-        decoder.readTaggedFields();
-        decoder.readInt32(); // throttle time
+        const decoder = newBodyDecoder(data);
         const partitions = decoder.readUVarIntArray(readTopic).flat();
         return Promise.resolve({ errorCode: decoder.readInt16(), partitions });
       },
@@ -77,6 +72,14 @@ export function stableOffsetFetch(
       },
     },
   };
+}
+
+/** A topic of the request, with the partitions whose offsets are asked for. */
+export function topicEntry(topic: string, partitions: readonly number[]): Encoder {
+  return newEncoder()
+    .writeUVarIntString(topic)
+    .writeUVarIntArray(partitions.map((partition) => newEncoder().writeInt32(partition)))
+    .writeUVarInt(NO_TAGS);
 }
 
 function readTopic(decoder: Decoder): Response["partitions"] {

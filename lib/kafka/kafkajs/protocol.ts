@@ -53,9 +53,17 @@ export function newEncoder(): Encoder {
   return new (require("kafkajs/src/protocol/encoder") as new () => Encoder)();
 }
 
-/** A decoder of the bytes of a response. */
-export function newDecoder(data: Uint8Array): Decoder {
-  return new (require("kafkajs/src/protocol/decoder") as new (data: Uint8Array) => Decoder)(data);
+/**
+ * A decoder of the body of a response to a request of a flexible version: its header ends with tagged
+ * fields, its body begins with the throttle time, and both are read already.
+ */
+export function newBodyDecoder(data: Uint8Array): Decoder {
+  const decoder = new (require("kafkajs/src/protocol/decoder") as new (
+    data: Uint8Array,
+  ) => Decoder)(data);
+  decoder.readTaggedFields();
+  decoder.readInt32(); // throttle time
+  return decoder;
 }
 
 /** @throws kafkajs's error for the code, unless the code stands for success. */

@@ -8,7 +8,7 @@
  */
 import {
   type Decoder,
-  newDecoder,
+  newBodyDecoder,
   newEncoder,
   NO_TAGS,
   type ProtocolRequest,
@@ -60,9 +60,7 @@ export function topicIdsRequest(
     },
     response: {
       decode(data) {
-        const decoder = newDecoder(data);
-        decoder.readTaggedFields();
-        decoder.readInt32(); // throttle time
+        const decoder = newBodyDecoder(data);
         decoder.readUVarIntArray(skipBroker);
         decoder.readUVarIntString(); // cluster id
         decoder.readInt32(); // controller
