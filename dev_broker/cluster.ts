@@ -158,8 +158,11 @@ export async function nodeStatus(dataDir: string): Promise<NodeStatus[]> {
   return await Promise.all(nodes.map((node) => statusOfNode(dataDir, node)));
 }
 
-/** What a directory may hold that is to become a data directory: the jars, and what a failed start leaves. */
-const BEFORE_THE_START = /^(lock|libs-.*|libs\.lock|broker\.json\.unfinished)$/;
+/**
+ * What a directory may hold that is to become a data directory: the jars, what an interrupted `up` or
+ * `down -v` leaves, and the files of a benchmark.
+ */
+const BEFORE_THE_START = /^(lock|libs-.*|libs\.lock|logs|bench-.*|broker\.json\.unfinished)$/;
 
 /**
  * Checks that a directory is a data directory, new or empty, before anything is written to it or

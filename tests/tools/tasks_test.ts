@@ -235,7 +235,8 @@ Deno.test("up --data takes a directory from where the user stands, and down -v d
   const place = `${checkout.root}/../a, place`;
   await Deno.mkdir(`${place}/foreign/logs`, { recursive: true });
   await Deno.writeTextFile(`${place}/foreign/notes`, "");
-  await Deno.mkdir(`${place}/kafka`);
+  await Deno.mkdir(`${place}/kafka/logs`, { recursive: true });
+  await Deno.mkdir(`${place}/kafka/bench-1`);
   await Deno.rename(`${checkout.root}/.kafka/broker.json`, `${place}/kafka/broker.json`);
   const broker = (...[name, ...args]: string[]) => checkout.run(name!, args, { INIT_CWD: place });
   try {
@@ -245,7 +246,7 @@ Deno.test("up --data takes a directory from where the user stands, and down -v d
   } finally {
     await broker("down", "-v", "--data", "kafka");
   }
-  assertEquals(await fileNames(`${place}/kafka`), ["lock"]);
+  assertEquals(await fileNames(`${place}/kafka`), ["bench-1", "lock"]);
   for (const name of ["up", "down"]) {
     const { exitCode, stderr } = await broker(name, "--data", "foreign");
     assertEquals(exitCode, 1);
