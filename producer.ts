@@ -39,7 +39,7 @@ import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka
 import { eventTimes } from "./lib/event_times.ts";
 import { MENU, type MenuItem, parseMenu } from "./lib/menu.ts";
 import { readLines } from "./lib/ndjson.ts";
-import { encodeOrder, type OrderPlaced, parseOrderText } from "./lib/order.ts";
+import { type OrderPlaced, parseOrder, writeOrder } from "./lib/order.ts";
 import { parseTypedTimeMs } from "./lib/timestamp.ts";
 import { orderGenerator } from "./lib/order_generator.ts";
 import { RecentRate } from "./lib/recent_rate.ts";
@@ -92,16 +92,15 @@ export const flags = {
 };
 
 /** An order as it is published. */
-interface EncodedOrder {
-  id: string;
-  failed: boolean;
-  /** Its JSON. */
-  text: string;
+interface NumberedOrder {
+  order: OrderPlaced;
+  /** Its JSON, when it was read. */
+  json?: Uint8Array;
   /** Which line of the file, or which of the generated orders it is, from 1. */
   number: number;
 }
 
-type Source = Generator<EncodedOrder> | AsyncGenerator<EncodedOrder>;
+type Source = Generator<NumberedOrder> | AsyncGenerator<NumberedOrder>;
 
 /** The orders so far. */
 class Tally {
@@ -209,8 +208,9 @@ async function publishAll(
   try {
     for (;;) {
       // Due by the clock since the start, not since the last order: so the rate cannot drift.
-      const dueMs = rate === undefined ? 0 : startedMs + tally.handedOver / rate * 1_000;
-      const waitMs = dueMs - performance.now();
+      const waitMs = rate === undefined
+        ? 0
+        : startedMs + tally.handedOver / rate * 1_000 - performance.now();
       if (waitMs > 0) {
         publisher.nudge();
         await delayOrAbort(waitMs, signal);
@@ -225,8 +225,12 @@ async function publishAll(
       tally.handedOver++;
       // A number, negative for a failed order: it is kept until the acknowledgement, and an object
       // for each order would cost a quarter of the producer's time.
-      const about = value.failed ? -value.number : value.number;
-      const room = publisher.publish(value.id, value.text, about);
+      const { order, json, number } = value;
+      const about = order.status === "failed" ? -number : number;
+      const room = publisher.publish(order.order_id, (to) => {
+        if (json === undefined) writeOrder(order, to);
+        else to.raw(json);
+      }, about);
       if (room !== undefined) await unlessAborted(room, signal);
     }
   } finally {
@@ -287,13 +291,9 @@ async function generatedOrders(options: Options<typeof flags>): Promise<OpenOrde
 
   return function* () {
     for (let number = 1; number <= count; number++) {
-      yield encoded(nextOrder(), number);
+      yield { order: nextOrder(), number };
     }
   };
-}
-
-function encoded(order: OrderPlaced, number: number, text = encodeOrder(order)): EncodedOrder {
-  return { id: order.order_id, failed: order.status === "failed", text, number };
 }
 
 async function readMenu(path: string): Promise<MenuItem[]> {
@@ -321,6 +321,7 @@ async function ordersOfFile(
   return (maxBytes) => readOrders(chunks, Math.min(maxBytes, MAX_LINE_BYTES), tally);
 }
 
+const OPENING_BRACKET = 0x5b;
 /** The longest line that is read when the topic's limit is not known or higher, in bytes. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
@@ -328,19 +329,19 @@ async function* readOrders(
   chunks: AsyncIterable<Uint8Array>,
   maxBytes: number,
   tally: Tally,
-): AsyncGenerator<EncodedOrder> {
-  for await (const { number, text, problem = "" } of readLines(chunks, maxBytes)) {
-    if (text?.trim() === "") continue;
-    const parsed = text === undefined ? undefined : parseOrderText(text);
+): AsyncGenerator<NumberedOrder> {
+  for await (const { number, bytes, problem = "" } of readLines(chunks, maxBytes)) {
+    if (bytes?.length === 0) continue;
+    const parsed = bytes && parseOrder(bytes);
     if (parsed?.kind === "order") {
-      yield encoded(parsed.order, number, text!.trim());
+      yield { order: parsed.order, json: bytes!, number };
       continue;
     }
     const reason = parsed?.kind === "other"
       ? `event_type: expected "OrderPlaced", got "${parsed.eventType}"`
       : parsed?.reason ?? problem;
     tally.reject(`line ${number}`, reason);
-    if (number === 1 && text?.trimStart().startsWith("[")) {
+    if (number === 1 && bytes?.[0] === OPENING_BRACKET) {
       printNote("a JSON array becomes one order a line with: jq -c '.[]' FILE");
     }
   }

@@ -226,6 +226,11 @@ export async function unlessAborted<T>(
   }
 }
 
+/** Resolves after timers and the network had their turn. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 /**
  * A repeatable event. Call {@linkcode Pulse.next} before checking the state that it is about, or you
  * may miss a {@linkcode Pulse.fire}.

@@ -8,23 +8,25 @@
 export interface Line {
   /** Its number, from 1. */
   number: number;
-  /** Its text without the line end; `undefined` when it is not UTF-8 or too long. */
-  text: string | undefined;
-  /** Why there is no text. */
+  /** What stands in it, without the white space around; `undefined` when it is too long. */
+  bytes: Uint8Array | undefined;
+  /** Why there is nothing. */
   problem?: string;
 }
 
 const LINE_FEED = 10;
+/** Tab, carriage return and blank: beside line ends they are all the white space of JSON. */
+const WHITE_SPACE = [9, 13, 32];
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /**
- * Splits bytes into lines at `\n` or `\r\n`; the last line may lack its end. A byte order mark is
- * passed over. At most one line is held in memory, and nothing of a line of more than `maxBytes`.
+ * Splits bytes into lines at `\n` or `\r\n`; the last line may lack its end. White space around a line
+ * and a byte order mark before it are left out. At most one line is held in memory, and nothing of a line of more than `maxBytes`.
  */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): AsyncGenerator<Line> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
   let parts: Uint8Array[] = [];
   let size = 0;
   let number = 0;
@@ -32,18 +34,12 @@ export async function* readLines(
   const take = (): Line => {
     number++;
     const lineBytes = size;
-    const bytes = size > maxBytes ? undefined : joined(parts, size);
+    const bytes = size > maxBytes ? undefined : trimmed(joined(parts, size));
     parts = [];
     size = 0;
-    if (bytes === undefined) {
-      const problem = `too large: ${lineBytes} bytes, and at most ${maxBytes} are accepted`;
-      return { number, text: undefined, problem };
-    }
-    try {
-      return { number, text: decoder.decode(bytes).replace(/\r$/, "") };
-    } catch {
-      return { number, text: undefined, problem: "not UTF-8" };
-    }
+    if (bytes !== undefined) return { number, bytes };
+    const problem = `too large: ${lineBytes} bytes, and at most ${maxBytes} are accepted`;
+    return { number, bytes, problem };
   };
   const keep = (part: Uint8Array) => {
     size += part.length;
@@ -61,6 +57,14 @@ export async function* readLines(
     if (from < chunk.length) keep(chunk.subarray(from));
   }
   if (size > 0) yield take();
+}
+
+function trimmed(line: Uint8Array): Uint8Array {
+  let start = BYTE_ORDER_MARK.every((byte, index) => line[index] === byte) ? 3 : 0;
+  let end = line.length;
+  while (start < end && WHITE_SPACE.includes(line[start]!)) start++;
+  while (end > start && WHITE_SPACE.includes(line[end - 1]!)) end--;
+  return line.subarray(start, end);
 }
 
 function joined(parts: Uint8Array[], size: number): Uint8Array {

@@ -16,7 +16,6 @@ import {
   decodeUtf8,
   expected,
   id,
-  jsonText,
   MAX_ITEMS,
   oneOf,
   parseObject,
@@ -24,6 +23,7 @@ import {
   timestamp,
   wholeNumber,
 } from "./event_fields.ts";
+import { jsonOf, type JsonWriter } from "./json_writer.ts";
 import { scanOrder } from "./order_scan.ts";
 import { parseTimestampMs } from "./timestamp.ts";
 
@@ -130,16 +130,47 @@ export function eachOrder<R extends { value: Uint8Array | null }>(
   return rest;
 }
 
+const encoder = new TextEncoder();
+const BEFORE_ORDER_ID = encoder.encode('{"event_type":"OrderPlaced","order_id":');
+const BEFORE_USER_ID = encoder.encode(',"user_id":');
+const BEFORE_ITEMS = encoder.encode(',"items":[');
+const BEFORE_ITEM_ID = encoder.encode('{"item_id":');
+const BEFORE_NEXT_ITEM_ID = encoder.encode(',{"item_id":');
+const BEFORE_QUANTITY = encoder.encode(',"quantity":');
+const BEFORE_PRICE = encoder.encode(',"price":');
+const AFTER = encoder.encode("}");
+const BEFORE_TOTAL = encoder.encode('],"total_amount":');
+const BEFORE_STATUS = encoder.encode(',"status":');
+const BEFORE_TIMESTAMP = encoder.encode(',"timestamp":');
+
 /** Writes an order as JSON, the known fields in the documented order. */
-export function encodeOrder(order: OrderPlaced): string {
-  // By hand it is faster than JSON.stringify, and the fields come in the documented order, whatever their order in the object.
-  let items = "";
+export function writeOrder(order: OrderPlaced, to: JsonWriter): void {
+  to.raw(BEFORE_ORDER_ID);
+  to.string(order.order_id);
+  to.raw(BEFORE_USER_ID);
+  to.string(order.user_id);
+  to.raw(BEFORE_ITEMS);
+  let beforeItemId = BEFORE_ITEM_ID;
   for (const { item_id, quantity, price } of order.items) {
-    const item = `{"item_id":${jsonText(item_id)},"quantity":${quantity},"price":${price}}`;
-    items = items === "" ? item : `${items},${item}`;
+    to.raw(beforeItemId);
+    to.string(item_id);
+    to.raw(BEFORE_QUANTITY);
+    to.number(quantity);
+    to.raw(BEFORE_PRICE);
+    to.number(price);
+    to.raw(AFTER);
+    beforeItemId = BEFORE_NEXT_ITEM_ID;
   }
-  return `{"event_type":"OrderPlaced","order_id":${jsonText(order.order_id)}` +
-    `,"user_id":${jsonText(order.user_id)},"items":[${items}]` +
-    `,"total_amount":${order.total_amount},"status":"${order.status}"` +
-    `,"timestamp":${jsonText(order.timestamp)}}`;
+  to.raw(BEFORE_TOTAL);
+  to.number(order.total_amount);
+  to.raw(BEFORE_STATUS);
+  to.string(order.status);
+  to.raw(BEFORE_TIMESTAMP);
+  to.string(order.timestamp);
+  to.raw(AFTER);
+}
+
+/** An order as {@linkcode writeOrder} writes it, as text. */
+export function encodeOrder(order: OrderPlaced): string {
+  return jsonOf(order, writeOrder);
 }

@@ -10,12 +10,11 @@ const MULTIPLIER = 0x5bd1e995;
 const SEED = 0x9747b28c;
 
 /**
- * MurmurHash2, 32 bit, with the seed of Kafka's Java client.
+ * MurmurHash2, 32 bit, with the seed of Kafka's Java client, of the first `length` bytes.
  *
  * Source of the rule: `org.apache.kafka.common.utils.Utils.murmur2`.
  */
-export function murmur2(bytes: Uint8Array): number {
-  const length = bytes.length;
+export function murmur2(bytes: Uint8Array, length: number = bytes.length): number {
   let hash = SEED ^ length;
   let at = 0;
   for (; at + 4 <= length; at += 4) {
@@ -39,9 +38,19 @@ const scratch = new Uint8Array(512);
 
 /** The partition of a key: `toPositive(murmur2(key)) % partitions`. */
 export function partitionOf(key: string, partitions: number): number {
-  const { read, written } = encoder.encodeInto(key, scratch);
-  const bytes = read === key.length ? scratch.subarray(0, written) : encoder.encode(key);
-  return (murmur2(bytes) & 0x7fffffff) % partitions;
+  const hash = putAscii(key) ? murmur2(scratch, key.length) : murmur2(encoder.encode(key));
+  return (hash & 0x7fffffff) % partitions;
+}
+
+/** Puts a text into the scratch buffer; `false` when it is too long, or not ASCII. */
+function putAscii(text: string): boolean {
+  if (text.length > scratch.length) return false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return false;
+    scratch[i] = code;
+  }
+  return true;
 }
 
 /** How many keys a {@linkcode cachingPartitioner} keeps. */

@@ -17,9 +17,9 @@ Deno.test("murmur2 gives the published values of Kafka's Java client", () => {
 });
 
 Deno.test("partitionOf handles keys of any length and script", () => {
-  const long = "ä".repeat(400);
-  assertEquals(partitionOf(long, 6), (murmur2(encoder.encode(long)) & 0x7fffffff) % 6);
-  assertEquals(partitionOf("", 6), (murmur2(new Uint8Array()) & 0x7fffffff) % 6);
+  for (const key of ["", "order_ä", "ä".repeat(400), "x".repeat(512), "x".repeat(513), "🍕"]) {
+    assertEquals(partitionOf(key, 6), (murmur2(encoder.encode(key)) & 0x7fffffff) % 6);
+  }
 });
 
 Deno.test("cachingPartitioner says what partitionOf says, however many keys there are", () => {

@@ -7,14 +7,15 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
-import type { Message, Producer } from "kafkajs";
-import { awakeMs, delayOrAbort, Pulse } from "../async.ts";
+import type { Producer } from "kafkajs";
+import { awakeMs, delayOrAbort, nextTurn, Pulse } from "../async.ts";
+import type { JsonWriter } from "../json_writer.ts";
 import { AdaptiveSize } from "./adaptive_size.ts";
 import { connect, disconnect } from "./client.ts";
 import { adminPool } from "./client_pool.ts";
 import { explain, isTooLarge, retryWhileRetriable, trouble } from "./errors.ts";
-import { BATCH_OVERHEAD_BYTES, recordBytes } from "./kafkajs/encode_records.ts";
+import { BATCH_OVERHEAD_BYTES } from "./kafkajs/encode_records.ts";
+import { batchMessage, RecordBatch } from "./kafkajs/record_batch.ts";
 import { watchOutage } from "./outage.ts";
 import { partitionOf } from "./partitioner.ts";
 import { idempotentProducer, requireAcknowledged } from "./producers.ts";
@@ -56,8 +57,8 @@ const SENT_BYTES = {
 const PARTITIONS_INTERVAL_MS = 2_000;
 /** How long closing may take, in milliseconds. */
 const CLOSE_LIMIT_MS = 1_000;
-/** What the position in a batch can add to a record of less than a million others, in bytes. */
-const MAX_POSITION_BYTES = 4;
+/** After this much the network gets a turn: sends go out and acknowledgements come in, in bytes. */
+const TURN_BYTES = 131_072;
 /** The most that may be waiting or unacknowledged, in bytes: bounds the memory. */
 const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
 /** The failed attempt from which on the user is told, from 0: a leader moves within one or two. */
@@ -96,10 +97,12 @@ export class Publisher<T> {
   #settings: KafkaSettings;
   #options: PublisherOptions<T>;
   #buffers: PartitionBuffer<T>[];
+  #spare: Uint8Array[] = [];
   #closed = new AbortController();
   #outage;
   #sendSize;
   #unacknowledgedBytes = 0;
+  #sinceTurnBytes = 0;
   #maxBatchBytes: number;
   #failure: Error | undefined;
   #sent = new Pulse();
@@ -109,7 +112,10 @@ export class Publisher<T> {
     this.#producer = producer;
     this.#settings = settings;
     this.#options = options;
-    this.#buffers = Array.from({ length: options.partitions }, () => new PartitionBuffer<T>());
+    this.#buffers = Array.from(
+      { length: options.partitions },
+      () => new PartitionBuffer<T>(this.#spare),
+    );
     this.#outage = watchOutage(settings);
     this.#maxBatchBytes = options.maxBatchBytes;
     const fastMs = Math.min(SENT_BYTES.fastMs, settings.timeoutMs / 4);
@@ -118,26 +124,32 @@ export class Publisher<T> {
   }
 
   /**
-   * Hands a record over. Returns a promise when too much is waiting for acknowledgement: wait for
-   * it before handing over more. A record that is too large is rejected instead.
+   * Hands a record over. Returns a promise when too much is waiting for acknowledgement, or when it is
+   * time for the network: wait for it before handing over more. A record that is too large is rejected
+   * instead.
    *
+   * @param write Writes the value.
    * @param about Comes back with the acknowledgement.
    */
-  publish(key: string, value: string, about: T): Promise<void> | undefined {
+  publish(key: string, write: (to: JsonWriter) => void, about: T): Promise<void> | undefined {
     const { maxBatchBytes, onTooLarge } = this.#options;
     const partition = partitionOf(key, this.#buffers.length);
-    const message = { partition, key, value };
-    const bytes = messageBytes(message);
+    const buffer = this.#buffers[partition]!;
+    const bytes = buffer.add({ key, write, about }, this.#limit);
     if (BATCH_OVERHEAD_BYTES + bytes > maxBatchBytes) {
+      buffer.dropLast();
       onTooLarge(about, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
       return undefined;
     }
     this.#unacknowledgedBytes += bytes;
-    this.#buffers[partition]!.add(message, about, bytes);
+    this.#sinceTurnBytes += bytes;
     this.#sendIfLarge(partition);
-    const hasRoom = this.#unacknowledgedBytes <= MAX_UNACKNOWLEDGED_BYTES &&
-      this.#failure === undefined;
-    return hasRoom ? undefined : this.#drainTo(MAX_UNACKNOWLEDGED_BYTES);
+    if (this.#unacknowledgedBytes > MAX_UNACKNOWLEDGED_BYTES || this.#failure !== undefined) {
+      return this.#drainTo(MAX_UNACKNOWLEDGED_BYTES);
+    }
+    if (this.#sinceTurnBytes < TURN_BYTES) return undefined;
+    this.#sinceTurnBytes = 0;
+    return nextTurn();
   }
 
   /** Sends what is waiting instead of waiting for more. */
@@ -172,7 +184,7 @@ export class Publisher<T> {
       const { topics } = await admin.use((client) => client.fetchTopicMetadata({ topics: [topic] }))
         .catch(() => ({ topics: [] }));
       const count = topics[0]?.partitions.length ?? 0;
-      while (this.#buffers.length < count) this.#buffers.push(new PartitionBuffer());
+      while (this.#buffers.length < count) this.#buffers.push(new PartitionBuffer(this.#spare));
     }
   }
 
@@ -185,20 +197,25 @@ export class Publisher<T> {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /** The largest batch that is sent now, in bytes. */
+  get #limit(): number {
+    return Math.min(this.#sendSize.value, this.#maxBatchBytes);
+  }
+
   #sendIfIdle(partition: number): void {
-    const { isSending, isEmpty } = this.#buffers[partition]!;
-    if (!isSending && !isEmpty && this.#failure === undefined) this.#send(partition);
+    const { isSending, bytes } = this.#buffers[partition]!;
+    if (!isSending && bytes > 0 && this.#failure === undefined) this.#send(partition);
   }
 
   #sendIfLarge(partition: number): void {
-    const sendBytes = Math.min(SEND_BYTES, this.#maxBatchBytes);
+    const sendBytes = Math.min(SEND_BYTES, this.#limit);
     if (this.#buffers[partition]!.bytes >= sendBytes) this.#sendIfIdle(partition);
   }
 
   async #send(partition: number): Promise<void> {
     const buffer = this.#buffers[partition]!;
     const limit = this.#sendSize.value;
-    const batch = buffer.take(Math.min(limit, this.#maxBatchBytes));
+    const batch = buffer.take(this.#limit);
     const { bytes } = batch;
     buffer.isSending = true;
     const startedMs = awakeMs();
@@ -216,24 +233,25 @@ export class Publisher<T> {
 
   /** Sends a batch, and its halves when it is too large for the brokers. */
   async #store(partition: number, batch: PendingBatch<T>): Promise<void> {
-    const { messages, bytes, about, addedAtMs } = batch;
+    const { records, bytes, about, addedAtMs } = batch;
     try {
-      await this.#sendUntilAcknowledged(partition, messages);
+      await this.#sendUntilAcknowledged(partition, records);
     } catch (error) {
       if (!isTooLarge(error)) throw error;
-      if (messages.length === 1) {
-        const [{ key }] = messages as [PendingMessage];
-        this.#options.onTooLarge(about[0]!, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
+      if (records.count === 1) {
+        this.#options.onTooLarge(about[0]!, { key: records.keyAt(0), bytes: records.bytes });
         return;
       }
       this.#maxBatchBytes = Math.min(this.#maxBatchBytes, Math.ceil(bytes / 2));
-      await this.#store(partition, takeFirst(batch, messages.length >> 1));
-      return await this.#store(partition, batch);
+      const secondHalf = splitAt(batch, records.count >> 1);
+      await this.#store(partition, batch);
+      return await this.#store(partition, secondHalf);
     }
     this.#outage.over();
     const nowMs = performance.now();
     const latenciesMs = addedAtMs.map((atMs) => nowMs - atMs);
     this.#options.onAcknowledged({ about, bytes, latenciesMs });
+    if (this.#spare.length < this.#buffers.length) this.#spare.push(records.buf);
   }
 
   /**
@@ -241,8 +259,9 @@ export class Publisher<T> {
    * attempts, so that the reason is known; sending the same messages again is safe, because they get
    * the same sequence numbers, by which a broker recognises what it has already.
    */
-  async #sendUntilAcknowledged(partition: number, messages: Message[]): Promise<void> {
+  async #sendUntilAcknowledged(partition: number, records: RecordBatch): Promise<void> {
     const { topic } = this.#options;
+    const messages = [batchMessage(partition, records)];
     await retryWhileRetriable(
       async () => {
         const result = await this.#producer.send({ topic, acks: -1, messages });
@@ -260,73 +279,88 @@ export class Publisher<T> {
   }
 }
 
-type PendingMessage = Message & { key: string; value: string };
-
-/** Records that wait for their partition's next send, in the order in which they were added. */
+/** Records of one partition in the order in which they were added. */
 interface PendingBatch<T> {
-  messages: PendingMessage[];
-  /** The size of the records. */
+  records: RecordBatch;
+  /** The size of the records, each as the first of a batch. */
   bytes: number;
   about: T[];
   addedAtMs: number[];
 }
 
+/** A record that is handed over. */
+interface NewRecord<T> {
+  key: string;
+  /** Writes the value. */
+  write: (to: JsonWriter) => void;
+  about: T;
+}
+
 /** What waits for one partition, and whether a send is outstanding. */
 class PartitionBuffer<T> {
-  #waiting: PendingBatch<T> = emptyBatch();
+  /** The oldest first; the last one grows. */
+  #batches: PendingBatch<T>[] = [];
+  /** Buffers of batches that are stored. */
+  #spare: Uint8Array[];
   isSending = false;
+  /** The size of the records. */
+  bytes = 0;
 
-  get bytes(): number {
-    return this.#waiting.bytes;
+  constructor(spare: Uint8Array[]) {
+    this.#spare = spare;
   }
 
-  get isEmpty(): boolean {
-    return this.#waiting.messages.length === 0;
-  }
-
-  /** Adds a record of this size. */
-  add(message: PendingMessage, about: T, bytes: number): void {
-    const waiting = this.#waiting;
-    waiting.messages.push(message);
-    waiting.about.push(about);
-    waiting.addedAtMs.push(performance.now());
-    waiting.bytes += bytes;
-  }
-
-  /** Takes what fits into one batch; at least one record. */
-  take(maxBytes: number): PendingBatch<T> {
-    const waiting = this.#waiting;
-    const { messages } = waiting;
-    if (BATCH_OVERHEAD_BYTES + waiting.bytes + messages.length * MAX_POSITION_BYTES <= maxBytes) {
-      this.#waiting = emptyBatch();
-      return waiting;
+  /** Adds a record to a batch of up to `limit` bytes; returns the size of the record. */
+  add({ key, write, about }: NewRecord<T>, limit: number): number {
+    let batch = this.#batches.at(-1);
+    if (batch === undefined) this.#batches.push(batch = emptyBatch(this.#spare.pop()));
+    const { records } = batch;
+    records.appendWritten(key, write);
+    const bytes = recordBytes(records, records.count - 1);
+    batch.about.push(about);
+    batch.addedAtMs.push(performance.now());
+    batch.bytes += bytes;
+    this.bytes += bytes;
+    if (records.bytes > limit && records.count > 1) {
+      this.#batches.push(splitAt(batch, records.count - 1));
     }
-    let bytes = BATCH_OVERHEAD_BYTES;
-    const fitting = messages.findIndex((message) => {
-      bytes += messageBytes(message) + MAX_POSITION_BYTES;
-      return bytes > maxBytes;
-    });
-    return takeFirst(waiting, Math.max(1, fitting));
+    return bytes;
+  }
+
+  /** Removes the record that was added last. */
+  dropLast(): void {
+    const batch = this.#batches.at(-1)!;
+    this.bytes -= splitAt(batch, batch.records.count - 1).bytes;
+    if (batch.records.count === 0) this.#batches.pop();
+  }
+
+  /** Takes a batch of at most so many bytes; at least one record. */
+  take(maxBytes: number): PendingBatch<T> {
+    const batch = this.#batches.shift()!;
+    const count = batch.records.countWithin(maxBytes);
+    if (count < batch.records.count) this.#batches.unshift(splitAt(batch, count));
+    this.bytes -= batch.bytes;
+    return batch;
   }
 }
 
-function emptyBatch<T>(): PendingBatch<T> {
-  return { messages: [], bytes: 0, about: [], addedAtMs: [] };
+function emptyBatch<T>(buf?: Uint8Array): PendingBatch<T> {
+  return { records: new RecordBatch(buf), bytes: 0, about: [], addedAtMs: [] };
 }
 
-/** Takes the first records out of a batch. */
-function takeFirst<T>(batch: PendingBatch<T>, count: number): PendingBatch<T> {
-  const messages = batch.messages.splice(0, count);
-  const bytes = messages.reduce((sum, message) => sum + messageBytes(message), 0);
+/** Takes the records from an index on out of a batch. */
+function splitAt<T>(batch: PendingBatch<T>, index: number): PendingBatch<T> {
+  let bytes = 0;
+  for (let i = index; i < batch.records.count; i++) bytes += recordBytes(batch.records, i);
   batch.bytes -= bytes;
   return {
-    messages,
+    records: batch.records.splitAt(index),
     bytes,
-    about: batch.about.splice(0, count),
-    addedAtMs: batch.addedAtMs.splice(0, count),
+    about: batch.about.splice(index),
+    addedAtMs: batch.addedAtMs.splice(index),
   };
 }
 
-function messageBytes({ key, value }: PendingMessage): number {
-  return recordBytes(Buffer.byteLength(key), Buffer.byteLength(value));
+function recordBytes(records: RecordBatch, index: number): number {
+  return records.bytesAlone(index) - BATCH_OVERHEAD_BYTES;
 }

@@ -106,7 +106,7 @@ Deno.test("Publisher that does not know the limit learns it from the broker, and
   const large = [limit - 1, limit, limit + 1, 20 * limit].map(orderOf);
   const orders = [...large, ...Array.from({ length: 1_000 }, smallOrder), ...large];
   for (const [index, { key, value }] of orders.entries()) {
-    await publisher.publish(key, value, index);
+    await publisher.publish(key, (to) => to.raw(new TextEncoder().encode(value)), index);
   }
   await publisher.flush();
   await publisher.close();

@@ -28,12 +28,14 @@ function makeTables(): Int32Array {
 /**
  * Computes the checksum of bytes, as an unsigned number.
  *
+ * @param before The checksum of the bytes before these, if there are any.
+ *
  * The original processes one byte at a time. This is "slicing by 16", measured at 1.6 GB/s instead of
  * 0.4: the sixteen lookups of a step do not depend on each other.
  */
-export function crc32c(bytes: Uint8Array): number {
+export function crc32c(bytes: Uint8Array, before = 0): number {
   const t = TABLES;
-  let crc = -1;
+  let crc = ~before;
   let at = 0;
   for (const end = bytes.length - STRIDE; at <= end; at += STRIDE) {
     crc ^= bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24;

@@ -15,3 +15,10 @@ Deno.test("crc32c gives what the original gives, for every length up to 100 and 
   // The check value that catalogues of CRCs give for CRC-32C.
   assertEquals(crc32c(Buffer.from("123456789")), 0xe3069283);
 });
+
+Deno.test("crc32c goes on from the checksum of the bytes before", () => {
+  const bytes = randomBytes(xoroshiro128plus(3), 1_000);
+  for (const cut of [0, 1, 16, 17, 999, 1_000]) {
+    assertEquals(crc32c(bytes.subarray(cut), crc32c(bytes.subarray(0, cut))), crc32c(bytes));
+  }
+});

@@ -19,7 +19,7 @@ export interface Encoder {
 }
 
 /** A key, a value, or the value of a header. */
-type Field = string | Uint8Array | null | undefined;
+export type Field = string | Uint8Array | null | undefined;
 
 /** A message as users of kafkajs write it. */
 export interface Message {
@@ -37,6 +37,8 @@ export interface Message {
 const MAX_VARINT_BYTES = 5;
 /** The most that attributes, offset, timestamp and the lengths of key, value and headers can take. */
 const MAX_OVERHEAD_BYTES = 32;
+/** The size of the length of most records, and of most values that are events. */
+const USUAL_PREFIX_BYTES = 2;
 /** What a record usually takes beside its key and value. */
 const USUAL_OVERHEAD_BYTES = 8;
 /** Up to this length a loop is faster than calling `TextEncoder`. */
@@ -62,6 +64,30 @@ export function appendRecord(
   putField(to, value);
   if (headers === undefined) to.buf[to.offset++] = 0;
   else putHeaders(to, headers);
+  putLength(to, prefixAt, bodyAt);
+}
+
+/** Appends a record whose value a function writes, without headers and with the time of its batch. */
+export function appendWritten<E extends Encoder>(
+  to: E,
+  key: Field,
+  { write, offsetDelta }: { write: (to: E) => void; offsetDelta: number },
+): void {
+  reserve(to, key);
+  const prefixAt = to.offset;
+  const bodyAt = prefixAt + USUAL_PREFIX_BYTES;
+  to.offset = bodyAt;
+  to.buf[to.offset++] = 0; // attributes
+  to.buf[to.offset++] = 0; // time
+  putVarInt(to, offsetDelta);
+  putField(to, key);
+  const valuePrefixAt = to.offset;
+  const valueAt = valuePrefixAt + USUAL_PREFIX_BYTES;
+  to.offset = valueAt;
+  write(to);
+  reserve(to);
+  putLength(to, valuePrefixAt, valueAt);
+  to.buf[to.offset++] = 0; // headers
   putLength(to, prefixAt, bodyAt);
 }
 
@@ -136,20 +162,13 @@ function putLength(to: Encoder, prefixAt: number, bodyAt: number): void {
 /** The size of a batch without records, with its offset and length, in bytes. */
 export const BATCH_OVERHEAD_BYTES = 61;
 
-/** The size of a record without headers that is the first of its batch, in bytes. */
-export function recordBytes(keyBytes: number, valueBytes: number): number {
-  // Attributes, time, offset and the number of headers take a byte each.
-  const bytes = 4 + varIntSize(keyBytes) + keyBytes + varIntSize(valueBytes) + valueBytes;
-  return varIntSize(bytes) + bytes;
-}
-
 /** The size of a number of at least 0 as a varint. */
-function varIntSize(value: number): number {
+export function varIntSize(value: number): number {
   return value < 0x40 ? 1 : value < 0x2000 ? 2 : value < 0x100000 ? 3 : value < 0x8000000 ? 4 : 5;
 }
 
 /** Writes a 32-bit number. */
-function putVarInt(to: Encoder, value: number): void {
+export function putVarInt(to: Encoder, value: number): void {
   const { buf } = to;
   let at = to.offset;
   let rest = ((value << 1) ^ (value >> 31)) >>> 0;

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { crc32c } from "./crc32c.ts";
 import { appendRecord, type Encoder, type Message } from "./encode_records.ts";
+import { Pieces } from "./frame_request.ts";
+import { batchOf, recordCount } from "./record_batch.ts";
 
 /** kafkajs's `Encoder`, with what is used here beyond {@linkcode Encoder}. */
 interface RequestEncoder extends Encoder {
@@ -16,6 +18,8 @@ interface RequestEncoder extends Encoder {
   writeInt64(value: unknown): this;
   /** Appends the length of the text and the text. */
   writeString(value: string | null): this;
+  /** The bytes written. */
+  readonly buffer: Buffer;
   /** Appends bytes without their length. */
   writeBuffer(value: Buffer): this;
 }
@@ -52,15 +56,23 @@ interface PartitionData {
 /** The function of kafkajs's produce/v3/request.js, which later versions also call. */
 export type ProduceRequest = (options: ProduceOptions) => {
   /** Encodes the request. */
-  encode: () => Promise<RequestEncoder>;
+  encode: () => Promise<RequestEncoder | Pieces>;
 };
 
 const MAGIC_BYTE = 2;
 const COMPRESSION_MASK = 0x07;
 const TRANSACTIONAL_FLAG = 0x10;
 
+/** Records that stand in a request, but not in the buffer of its other bytes. */
+interface Insertion {
+  /** Where in that buffer. */
+  at: number;
+  records: Uint8Array;
+}
+
 /**
- * Creates requests that are encoded into a single buffer, which grows.
+ * Creates requests that are encoded into a single buffer, which grows; records that are encoded or
+ * compressed already are only referred to.
  *
  * The original allocates a zeroed buffer of at least 512 bytes for each record, batch, partition, topic
  * and request and copies it into the buffer of the next level. It computes lengths with BigInt and
@@ -76,18 +88,32 @@ export function encodingIntoOneBuffer(
 async function encode(
   options: ProduceOptions,
   internals: EncodeInternals,
-): Promise<RequestEncoder> {
+): Promise<RequestEncoder | Pieces> {
   const { acks, timeout, transactionalId = null, topicData } = options;
   const to = new internals.Encoder(likelySize(topicData))
     .writeString(transactionalId)
     .writeInt16(acks)
     .writeInt32(timeout)
     .writeInt32(topicData.length);
+  const insertions: Insertion[] = [];
   for (const { topic, partitions } of topicData) {
     to.writeString(topic).writeInt32(partitions.length);
-    for (const data of partitions) await appendPartition(to, data, options, internals);
+    for (const data of partitions) {
+      const insertion = await appendPartition(to, data, options, internals);
+      if (insertion !== undefined) insertions.push(insertion);
+    }
   }
-  return to;
+  return insertions.length === 0 ? to : pieces(to, insertions);
+}
+
+function pieces({ buf, offset }: Encoder, insertions: Insertion[]): Pieces {
+  let start = 0;
+  const list = insertions.flatMap(({ at, records }) => {
+    const before = buf.subarray(start, at);
+    start = at;
+    return [before, records];
+  });
+  return new Pieces([...list, buf.subarray(start, offset)]);
 }
 
 /** A little more than the size of an uncompressed request of ASCII texts without headers. */
@@ -96,20 +122,27 @@ function likelySize(topicData: ProduceOptions["topicData"]): number {
   for (const { partitions } of topicData) {
     for (const { messages } of partitions) {
       size += 128;
-      for (const { key, value } of messages) size += 16 + (key?.length ?? 0) + (value?.length ?? 0);
+      const batch = batchOf(messages);
+      if (batch !== undefined) size += batch.bytes;
+      else {for (const { key, value } of messages) {
+          size += 16 + (key?.length ?? 0) + (value?.length ?? 0);
+        }}
     }
   }
   return size;
 }
 
+/** Appends what belongs to a partition, and returns its records when they are to be inserted. */
 async function appendPartition(
   to: RequestEncoder,
-  { partition, messages, firstSequence = 0 }: PartitionData,
+  data: PartitionData,
   options: ProduceOptions,
   internals: EncodeInternals,
-): Promise<void> {
+): Promise<Insertion | undefined> {
+  const { partition, messages, firstSequence = 0 } = data;
   const { transactionalId, producerId = -1, producerEpoch = 0, compression = 0 } = options;
   const now = Date.now();
+  const count = recordCount(messages);
   const { first, max } = timestampRange(messages) ?? { first: now, max: now };
 
   to.writeInt32(partition);
@@ -121,26 +154,51 @@ async function appendPartition(
   to.writeInt32(0); // the checksum of all that follows
   const checkedAt = to.offset;
   to.writeInt16((compression & COMPRESSION_MASK) | (transactionalId ? TRANSACTIONAL_FLAG : 0))
-    .writeInt32(messages.length - 1)
+    .writeInt32(count - 1)
     .writeInt64(first)
     .writeInt64(max)
     .writeInt64(producerId)
     .writeInt16(producerEpoch)
     .writeInt32(firstSequence)
-    .writeInt32(messages.length);
+    .writeInt32(count);
 
-  const records = compression === 0 ? to : new internals.Encoder(likelySize([]));
-  for (let index = 0; index < messages.length; index++) {
-    const message = messages[index]!;
-    const timestampDelta = Number(message.timestamp || now) - Number(first);
-    appendRecord(records, message, { offsetDelta: index, timestampDelta });
-  }
-  if (records !== to) to.writeBuffer(await internals.lookupCodec(compression).compress(records));
+  const inserted = await insertedRecords(data, { first, now, compression }, internals);
+  if (inserted === undefined) appendMessages(to, messages, { first, now });
 
   const { buf, offset } = to;
-  buf.writeInt32BE(offset - sizeAt - 4, sizeAt);
-  buf.writeInt32BE(offset - lengthAt - 4, lengthAt);
-  buf.writeUInt32BE(crc32c(buf.subarray(checkedAt, offset)), crcAt);
+  const checked = crc32c(buf.subarray(checkedAt, offset));
+  const insertedBytes = inserted?.length ?? 0;
+  buf.writeInt32BE(offset - sizeAt - 4 + insertedBytes, sizeAt);
+  buf.writeInt32BE(offset - lengthAt - 4 + insertedBytes, lengthAt);
+  buf.writeUInt32BE(inserted === undefined ? checked : crc32c(inserted, checked), crcAt);
+  return inserted && { at: offset, records: inserted };
+}
+
+/** What messages without a timestamp get, and what the timestamps are relative to. */
+interface Times {
+  first: string | number;
+  now: number;
+}
+
+/** Records that need not be written into the request's buffer; `undefined` when they are to be. */
+async function insertedRecords(
+  { messages }: PartitionData,
+  { compression, ...times }: Times & { compression: number },
+  { Encoder, lookupCodec }: EncodeInternals,
+): Promise<Uint8Array | undefined> {
+  const records = batchOf(messages)?.records;
+  if (compression === 0) return records;
+  const to = new Encoder(records?.length ?? likelySize([]));
+  if (records === undefined) appendMessages(to, messages, times);
+  else to.writeBuffer(Buffer.from(records.buffer, records.byteOffset, records.length));
+  return await lookupCodec(compression).compress(to);
+}
+
+function appendMessages(to: Encoder, messages: Message[], { first, now }: Times): void {
+  for (const [index, message] of messages.entries()) {
+    const timestampDelta = Number(message.timestamp || now) - Number(first);
+    appendRecord(to, message, { offsetDelta: index, timestampDelta });
+  }
 }
 
 /** The first and the last timestamp when sorted as text, as the original does. */

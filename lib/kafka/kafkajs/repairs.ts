@@ -23,6 +23,7 @@ import {
   encodingIntoOneBuffer,
   type ProduceRequest,
 } from "./produce_request.ts";
+import { type FrameRequest, framingOnce } from "./frame_request.ts";
 import { type FetchLoop, fetchLoop, setDefaultOffset } from "./fetch_loop.ts";
 import {
   knowingLeaderless,
@@ -100,6 +101,13 @@ function repairRequestQueue(require: Require): void {
       require("kafkajs/src/errors") as Parameters<typeof waitingForAllButFetches>[1],
     ),
   });
+  const encoder = requireFunction(require, "protocol/encoder");
+  // Before the connection, which keeps a reference to the function.
+  replaceExport<FrameRequest>(
+    require,
+    "protocol/request",
+    () => framingOnce(encoder as Parameters<typeof framingOnce>[0]),
+  );
   const { connect } = requireMethods(require, "network/connection", ["connect"]);
   replaceMethods(require, "network/connection", { connect: countingReceived(connect as Connect) });
 }

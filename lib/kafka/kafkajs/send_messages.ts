@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { recordCount } from "./record_batch.ts";
 
 interface TopicMessages {
   topic: string;
-  messages: unknown[];
+  messages: { value?: unknown }[];
 }
 
 /** What a broker confirms for a partition. */
@@ -79,7 +80,7 @@ type SendMessages = (request: SendRequest) => Promise<Confirmation[]>;
 /** The functions of kafkajs that are used here. */
 export interface SendInternals {
   /** Groups messages by the partition that the partitioner chooses. */
-  groupMessagesPerPartition(options: object): Record<string, unknown[]>;
+  groupMessagesPerPartition(options: object): Record<string, { value?: unknown }[]>;
   /** Reads the confirmations from a produce response. */
   responseSerializer(response: unknown): Confirmation[];
   /** Whether an error means that another broker leads the partition now. */
@@ -94,7 +95,7 @@ const CONCURRENT_TRANSACTIONS_DELAY_MS = 2;
 interface PartitionSend {
   topic: string;
   partition: number;
-  messages: unknown[];
+  messages: { value?: unknown }[];
   /** The sequence number of the first message; set by the first try. */
   firstSequence: number | undefined;
   confirmation: Confirmation | undefined;
@@ -149,7 +150,7 @@ class Send {
       // The same messages, sent again by the caller, get the same sequence numbers.
       for (const { topic, partition, messages, firstSequence, done } of this.#partitions ?? []) {
         if (firstSequence !== undefined && !done) {
-          eosManager.updateSequence(topic, partition, -messages.length);
+          eosManager.updateSequence(topic, partition, -recordCount(messages));
         }
       }
       throw error;
@@ -259,7 +260,7 @@ class Send {
         if (send.firstSequence !== undefined) continue;
         const { topic, partition, messages } = send;
         send.firstSequence = eosManager.getSequence(topic, partition);
-        eosManager.updateSequence(topic, partition, messages.length);
+        eosManager.updateSequence(topic, partition, recordCount(messages));
       }
       const response = await broker.produce({
         transactionalId: eosManager.isTransactional() ? eosManager.getTransactionalId() : undefined,

@@ -1,0 +1,148 @@
+/**
+ * A record batch under construction: records are encoded as they come, and a send only adds the header
+ * and the checksum.
+ *
+ * kafkajs takes messages as objects, which live until their batch is confirmed; thousands of them with
+ * their texts cost more than the encoding itself. A {@linkcode RecordBatch} is handed to kafkajs as the
+ * only message of its partition ({@linkcode batchMessage}); the repairs of sending and encoding know it.
+ *
+ * @module
+ */
+import type { Message as KafkaMessage } from "kafkajs";
+import { JsonWriter } from "../../json_writer.ts";
+import {
+  appendRecord,
+  appendWritten,
+  BATCH_OVERHEAD_BYTES,
+  type Field,
+  type Message,
+  putVarInt,
+  varIntSize,
+} from "./encode_records.ts";
+
+/** The first size of a buffer, in bytes. */
+const FIRST_SIZE = 65_536;
+/** The attributes and the time of a record: a byte each, as they are always 0. */
+const BEFORE_OFFSET_BYTES = 2;
+
+/** The encoded records of one partition. */
+export class RecordBatch {
+  #to: JsonWriter;
+  /** Where each record begins. */
+  #starts: number[] = [];
+
+  /** @param buf The buffer to write to; replaced when it is full. */
+  constructor(buf: Uint8Array = new Uint8Array(FIRST_SIZE)) {
+    this.#to = new JsonWriter(buf);
+  }
+
+  /** How many records there are. */
+  get count(): number {
+    return this.#starts.length;
+  }
+
+  /** The size of the batch with its header, in bytes. */
+  get bytes(): number {
+    return BATCH_OVERHEAD_BYTES + this.#to.offset;
+  }
+
+  /** The encoded records; valid until another is appended. */
+  get records(): Uint8Array {
+    return this.#to.bytes;
+  }
+
+  /** The buffer; whoever takes it for another batch must be done with this one. */
+  get buf(): Uint8Array {
+    return this.#to.buf;
+  }
+
+  /** Appends a record. */
+  append(message: Message): void {
+    this.#starts.push(this.#to.offset);
+    appendRecord(this.#to, message, { offsetDelta: this.count - 1, timestampDelta: 0 });
+  }
+
+  /** Appends a record whose value the function writes. */
+  appendWritten(key: Field, write: (to: JsonWriter) => void): void {
+    this.#starts.push(this.#to.offset);
+    appendWritten(this.#to, key, { write, offsetDelta: this.count - 1 });
+  }
+
+  /** The size that a batch of the record at this index alone has, in bytes. */
+  bytesAlone(index: number): number {
+    const tailBytes = this.#end(index) - this.#tailAt(index);
+    const length = BEFORE_OFFSET_BYTES + varIntSize(0) + tailBytes;
+    return BATCH_OVERHEAD_BYTES + varIntSize(length) + length;
+  }
+
+  /** How many of the first records fit into a batch of this size; at least one. */
+  countWithin(bytes: number): number {
+    if (this.bytes <= bytes) return this.count;
+    const over = this.#starts.findIndex((_, index) =>
+      BATCH_OVERHEAD_BYTES + this.#end(index) > bytes
+    );
+    return Math.max(1, over);
+  }
+
+  /** The key of the record at this index, as text. */
+  keyAt(index: number): string {
+    let at = this.#tailAt(index);
+    let length = 0;
+    for (let shift = 0, byte = 0x80; byte > 0x7f; shift += 7) {
+      byte = this.#to.buf[at++]!;
+      length |= (byte & 0x7f) << shift;
+    }
+    return new TextDecoder().decode(this.#to.buf.subarray(at, at + (length >>> 1)));
+  }
+
+  /** Takes the records from this index on out of the batch, into one of their own. */
+  splitAt(index: number): RecordBatch {
+    const rest = new RecordBatch();
+    for (let from = index; from < this.count; from++) {
+      rest.#appendTail(this.#to.buf.subarray(this.#tailAt(from), this.#end(from)));
+    }
+    this.#to.offset = this.#starts[index] ?? this.#to.offset;
+    this.#starts.length = Math.min(index, this.count);
+    return rest;
+  }
+
+  #end(index: number): number {
+    return this.#starts[index + 1] ?? this.#to.offset;
+  }
+
+  /** Where key, value and headers of a record begin: they do not depend on its position. */
+  #tailAt(index: number): number {
+    const { buf } = this.#to;
+    let at = this.#starts[index]!;
+    while (buf[at]! > 0x7f) at++; // its length, a varint
+    return at + 1 + BEFORE_OFFSET_BYTES + varIntSize(index);
+  }
+
+  #appendTail(tail: Uint8Array): void {
+    const to = this.#to;
+    const offsetDelta = this.count;
+    this.#starts.push(to.offset);
+    const length = BEFORE_OFFSET_BYTES + varIntSize(offsetDelta) + tail.length;
+    to.ensureAvailable(varIntSize(length) + length);
+    putVarInt(to, length);
+    to.buf.fill(0, to.offset, to.offset += BEFORE_OFFSET_BYTES);
+    putVarInt(to, offsetDelta);
+    to.raw(tail);
+  }
+}
+
+/** The message that stands for a batch; kafkajs's types know no such value. */
+export function batchMessage(partition: number, batch: RecordBatch): KafkaMessage {
+  return { partition, value: batch as unknown as Buffer };
+}
+
+/** The batch that stands among messages; `undefined` when they are messages themselves. */
+export function batchOf(messages: readonly { value?: unknown }[]): RecordBatch | undefined {
+  const value = messages[0]?.value;
+  return messages.length === 1 && value instanceof RecordBatch ? value : undefined;
+}
+
+/** How many records messages are. */
+export function recordCount(messages: readonly { value?: unknown }[]): number {
+  return batchOf(messages)?.count ?? messages.length;
+}
