@@ -124,17 +124,19 @@ function countOrders(
   { tally, reportEvery }: { tally: OrderTally; reportEvery: number },
 ): Processed<Minute, MinuteCount> {
   const counts: MinuteCounts = new Map();
-  const counted: { timestampMs: number; failed: boolean }[] = [];
+  const timesMs: number[] = [];
+  const failures: boolean[] = [];
   const { skipped, malformed } = eachOrder(records, ({ status }, timestampMs) => {
     const failed = status === "failed";
     countOrder(counts, timestampMs, failed);
-    counted.push({ timestampMs, failed });
+    timesMs.push(timestampMs);
+    failures.push(failed);
   });
   return {
-    ...{ counts, skipped, malformed, outputs: [] },
+    ...{ counts, skipped, malformed },
     committed() {
-      for (const { timestampMs, failed } of counted) {
-        tally.add(timestampMs, failed);
+      for (const [index, timestampMs] of timesMs.entries()) {
+        tally.add(timestampMs, failures[index]!);
         if (tally.total % reportEvery === 0) printNote(String(tally), tally.figures());
       }
     },

@@ -24,9 +24,10 @@ import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { grouped, table } from "./lib/cli/text.ts";
 import { userPath } from "./lib/cli/user_path.ts";
-import { inventoryEventEncoder } from "./lib/inventory_event.ts";
+import { writeInventoryEvent } from "./lib/inventory_event.ts";
 import { cachingPartitioner } from "./lib/kafka/partitioner.ts";
-import type { SourceRecord, TargetRecord } from "./lib/kafka/records.ts";
+import type { Outputs } from "./lib/kafka/outputs.ts";
+import type { SourceRecord } from "./lib/kafka/records.ts";
 import { GroupConflictError, prepareServiceTopics } from "./lib/kafka/service_topics.ts";
 import { kafkaSettings } from "./lib/kafka/settings.ts";
 import { type Processed, runService } from "./lib/kafka/stateful_service.ts";
@@ -123,30 +124,26 @@ interface Target {
 /** Returns a function that turns records of orders into movements. */
 function movementsOf(
   { movements, partitions, totals }: Target,
-): (records: readonly SourceRecord[]) => Processed<string, StockCounts> {
-  const encode = inventoryEventEncoder();
+): (records: readonly SourceRecord[], outputs?: Outputs) => Processed<string, StockCounts> {
   const partitionOf = cachingPartitioner(partitions);
-  return (records) => {
-    const outputs: TargetRecord[] = [];
+  return (records, outputs) => {
+    const out = outputs?.to(movements);
     const counts = new Map<string, StockCounts>();
-    let orders = 0;
-    let released = 0;
+    const added = { orders: 0, reserved: 0, released: 0 };
     const { skipped, malformed } = eachOrder(records, (order, timestampMs) => {
-      orders++;
-      for (const event of stockMovements(order, timestampMs)) {
-        if (event.action === "release") released++;
+      added.orders++;
+      const events = stockMovements(order, timestampMs);
+      added[order.status === "placed" ? "reserved" : "released"] += events.length;
+      for (const event of events) {
+        const { item_id } = event;
         countMovement(counts, event);
-        outputs.push({
-          topic: movements,
-          partition: partitionOf(event.item_id),
-          key: event.item_id,
-          value: encode(event),
-        });
+        out?.addWritten(partitionOf(item_id), item_id, (to) => writeInventoryEvent(event, to));
       }
     });
-    const reserved = outputs.length - released;
-    const added = { orders, reserved, released, skipped, malformed: malformed.length };
-    return { counts, skipped, malformed, outputs, committed: () => totals.add(added) };
+    return {
+      ...{ counts, skipped, malformed },
+      committed: () => totals.add({ ...added, skipped, malformed: malformed.length }),
+    };
   };
 }
 

@@ -5,8 +5,9 @@
  */
 import { consume } from "../lib/kafka/consume.ts";
 import { logRanges } from "../lib/kafka/offsets.ts";
-import { encodeInventoryEvent } from "../lib/inventory_event.ts";
-import { encodeOrder, type OrderPlaced, parseOrder } from "../lib/order.ts";
+import { writeInventoryEvent } from "../lib/inventory_event.ts";
+import { JsonWriter } from "../lib/json_writer.ts";
+import { encodeOrder, parseOrder, writeOrder } from "../lib/order.ts";
 import { orderGenerator } from "../lib/order_generator.ts";
 import { stockMovements } from "../lib/stock_movements.ts";
 import { orderEvents } from "../lib/topics.ts";
@@ -20,7 +21,7 @@ export interface Limits {
   generate: number;
   /** `JSON.stringify`, to compare with `encode`. */
   stringify: number;
-  /** `encodeOrder`, as the producer encodes. */
+  /** `writeOrder`, as the producer encodes. */
   encode: number;
   /** Decoding bytes and `JSON.parse`, to compare with `parse`. */
   jsonParse: number;
@@ -42,20 +43,27 @@ export async function measureLimits(context: BenchContext, orders: Orders): Prom
   const events = Array.from({ length: SAMPLE }, nextOrder);
   const bytes = events.map((event) => Buffer.from(encodeOrder(event)));
   const decoder = new TextDecoder();
+  const to = new JsonWriter();
   const timestampMs = Date.now();
   return {
     generate: perSecond(nextOrder),
     stringify: perSecond((index) => JSON.stringify(events[index])),
-    encode: perSecond((index) => encodeOrder(events[index]!)),
+    encode: perSecond((index) => writeOrder(events[index]!, emptied(to))),
     jsonParse: perSecond((index) => JSON.parse(decoder.decode(bytes[index]))),
     parse: perSecond((index) => parseOrder(bytes[index]!)),
-    movements: perSecond((index) => movementsOf(events[index]!, timestampMs)),
+    movements: perSecond((index) => {
+      emptied(to);
+      for (const event of stockMovements(events[index]!, timestampMs)) {
+        writeInventoryEvent(event, to);
+      }
+    }),
     fetch: await fetchPerSecond(context, orders),
   };
 }
 
-function movementsOf(order: OrderPlaced, timestampMs: number): string[] {
-  return stockMovements(order, timestampMs).map(encodeInventoryEvent);
+function emptied(to: JsonWriter): JsonWriter {
+  to.offset = 0;
+  return to;
 }
 
 function perSecond(step: (index: number) => unknown): number {

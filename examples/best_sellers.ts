@@ -89,7 +89,7 @@ function process(records: readonly SourceRecord[]): Processed<string, Sold> {
       counts.set(item_id, { sold: quantity + (counts.get(item_id)?.sold ?? 0) });
     }
   });
-  return { counts, ...notOrders, outputs: [], committed: () => {} };
+  return { counts, ...notOrders, committed: () => {} };
 }
 
 function totals(rows: StateRows<string, Sold>): Map<string, number> {

@@ -7,20 +7,19 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import * as v from "valibot";
 import {
   conform,
   decodeUtf8,
   expected,
   id,
-  jsonText,
   oneOf,
   parseObject,
   reasonOf,
   timestamp,
   wholeNumber,
 } from "./event_fields.ts";
+import { JsonWriter } from "./json_writer.ts";
 
 const schema = v.object({
   event_type: oneOf(["InventoryEvent"], "The kind of event."),
@@ -47,72 +46,47 @@ export type ParsedInventoryEvent =
   /** Anything else. */
   | { kind: "malformed"; reason: string };
 
+const encoder = new TextEncoder();
+const BEFORE_ORDER_ID = encoder.encode('{"event_type":"InventoryEvent","order_id":');
+const BEFORE_ITEM_ID = encoder.encode(',"item_id":');
+const BEFORE_QUANTITY = encoder.encode(',"quantity":');
+const BEFORE_ACTION = encoder.encode(',"action":');
+const BEFORE_TIMESTAMP = encoder.encode(',"timestamp":');
+const END = encoder.encode("}");
+
+/** The last event's bytes before its item and after its quantity: those of one order are the same. */
+const shared = new JsonWriter();
+let sharedBy: Pick<InventoryEvent, "order_id" | "action" | "timestamp"> | undefined;
+let beforeItem = shared.bytes;
+let afterQuantity = shared.bytes;
+
 /** Writes an event as JSON, the fields in the documented order. */
-export function encodeInventoryEvent(event: InventoryEvent): string {
-  return `{"event_type":"InventoryEvent","order_id":${jsonText(event.order_id)}` +
-    `,"item_id":${jsonText(event.item_id)},"quantity":${event.quantity}` +
-    `,"action":"${event.action}","timestamp":${jsonText(event.timestamp)}}`;
+export function writeInventoryEvent(event: InventoryEvent, to: JsonWriter): void {
+  const { order_id, action, timestamp } = event;
+  const isShared = sharedBy !== undefined && order_id === sharedBy.order_id &&
+    action === sharedBy.action && timestamp === sharedBy.timestamp;
+  if (!isShared) writeShared(event);
+  to.raw(beforeItem);
+  to.string(event.item_id);
+  to.raw(BEFORE_QUANTITY);
+  to.number(event.quantity);
+  to.raw(afterQuantity);
 }
 
-const textEncoder = new TextEncoder();
-const BEFORE_ORDER_ID = textEncoder.encode('{"event_type":"InventoryEvent","order_id":"');
-const BEFORE_ITEM_ID = textEncoder.encode('","item_id":"');
-const BEFORE_QUANTITY = textEncoder.encode('","quantity":');
-const BEFORE_ACTION = textEncoder.encode(',"action":"');
-const BEFORE_TIMESTAMP = textEncoder.encode('","timestamp":"');
-const END = textEncoder.encode('"}');
-/** The length of all constant parts, and of the longest quantity and action, in bytes. */
-const FIXED_BYTES = BEFORE_ORDER_ID.length + BEFORE_ITEM_ID.length + BEFORE_QUANTITY.length +
-  BEFORE_ACTION.length + BEFORE_TIMESTAMP.length + END.length + 16 + 7;
-const PAGE_BYTES = 65_536;
-
-/**
- * Makes a function that writes events as {@linkcode encodeInventoryEvent} does, but as bytes.
- *
- * A transaction writes thousands of events: as strings, each of a dozen parts, they would take four
- * times the memory until they are sent. The bytes of many events share a page.
- */
-export function inventoryEventEncoder(): (event: InventoryEvent) => Buffer {
-  let page = Buffer.alloc(0);
-  let at = 0;
-
-  function putBytes(bytes: Uint8Array): void {
-    for (let i = 0; i < bytes.length; i++) page[at++] = bytes[i]!;
-  }
-
-  /** Writes a text that needs no escapes; `false` when it does, or is not ASCII. */
-  function putText(text: string): boolean {
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return false;
-      page[at++] = code;
-    }
-    return true;
-  }
-
-  return (event) => {
-    const { order_id, item_id, timestamp } = event;
-    const mostBytes = FIXED_BYTES + order_id.length + item_id.length + timestamp.length;
-    if (at + mostBytes > page.length) {
-      page = Buffer.allocUnsafeSlow(Math.max(PAGE_BYTES, mostBytes));
-      at = 0;
-    }
-    const start = at;
-    putBytes(BEFORE_ORDER_ID);
-    let isPlain = putText(order_id);
-    putBytes(BEFORE_ITEM_ID);
-    isPlain = isPlain && putText(item_id);
-    putBytes(BEFORE_QUANTITY);
-    putText(String(event.quantity));
-    putBytes(BEFORE_ACTION);
-    putText(event.action);
-    putBytes(BEFORE_TIMESTAMP);
-    isPlain = isPlain && putText(timestamp);
-    putBytes(END);
-    if (isPlain) return page.subarray(start, at);
-    at = start;
-    return Buffer.from(encodeInventoryEvent(event));
-  };
+function writeShared(event: InventoryEvent): void {
+  shared.offset = 0;
+  shared.raw(BEFORE_ORDER_ID);
+  shared.string(event.order_id);
+  shared.raw(BEFORE_ITEM_ID);
+  const end = shared.offset;
+  shared.raw(BEFORE_ACTION);
+  shared.string(event.action);
+  shared.raw(BEFORE_TIMESTAMP);
+  shared.string(event.timestamp);
+  shared.raw(END);
+  beforeItem = shared.bytes.subarray(0, end);
+  afterQuantity = shared.bytes.subarray(end);
+  sharedBy = event;
 }
 
 /** Reads the bytes of a record; never throws, whatever they are. */

@@ -56,10 +56,12 @@ export function countMovement(
   counts: Map<string, StockCounts>,
   { item_id, action, quantity }: Pick<InventoryEvent, "item_id" | "action" | "quantity">,
 ): void {
-  // As it will be read back: UTF-8 has no lone surrogates.
-  const item = item_id.toWellFormed();
-  let count = counts.get(item);
-  if (count === undefined) counts.set(item, count = { reserved: 0, released: 0 });
+  let count = counts.get(item_id);
+  if (count === undefined) {
+    // As it will be read back: UTF-8 has no lone surrogates.
+    const item = item_id.toWellFormed();
+    counts.set(item, count = counts.get(item) ?? { reserved: 0, released: 0 });
+  }
   if (action === "reserve") count.reserved = addUnits(count.reserved, quantity);
   else count.released = addUnits(count.released, quantity);
 }

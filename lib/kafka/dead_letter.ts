@@ -8,7 +8,6 @@ import { gzipSync } from "node:zlib";
 import type { IHeaders } from "kafkajs";
 import { visible } from "../visible_text.ts";
 import type { MessageLimit } from "./message_limits.ts";
-import { headersBytes, roomIn, sizeLimit } from "./produce_batches.ts";
 import type { SourceRecord, TargetRecord } from "./records.ts";
 
 /** The header that counts how often a record was sent back. */
@@ -21,6 +20,12 @@ const ORIGINAL_BYTES = "dlq.original-bytes";
 const MAX_HEADERS = 10_000;
 /** What compression takes beside the value, at the most. */
 const COMPRESSION_MARGIN_BYTES = 2_048;
+
+/** No less than the header of a record batch, in bytes. */
+const BATCH_HEADER_BYTES = 100;
+/** No less than what a record takes beside its fields, and a header beside its name and value. */
+const RECORD_OVERHEAD_BYTES = 32;
+const HEADER_OVERHEAD_BYTES = 10;
 
 /** Where a record came from and why it could not be read. */
 export interface DeadLetterOrigin {
@@ -204,4 +209,30 @@ export class DeadLetterNotes {
     if (more > 0) this.#note(`… ${more} more dead letter${more === 1 ? "" : "s"}`);
     this.#count = 0;
   }
+}
+
+/** How many bytes of a record a topic takes, by its setting `max.message.bytes`. */
+export function roomIn(maxMessageBytes: number): number {
+  return maxMessageBytes - BATCH_HEADER_BYTES;
+}
+
+/** No less than the size of a record on the wire, in bytes, without encoding its text. */
+export function sizeLimit(
+  { key, value, headers }: Pick<TargetRecord, "key" | "value" | "headers">,
+): number {
+  const bytes = (part: string | Buffer | null) =>
+    part === null ? 0 : typeof part === "string" ? part.length * 3 : part.length;
+  return RECORD_OVERHEAD_BYTES + bytes(key) + bytes(value) +
+    (headers === undefined ? 0 : headersBytes(headers));
+}
+
+/** No less than the size of headers on the wire, in bytes. */
+function headersBytes(headers: IHeaders): number {
+  let sum = 0;
+  for (const [name, content] of Object.entries(headers)) {
+    for (const value of Array.isArray(content) ? content : [content]) {
+      sum += HEADER_OVERHEAD_BYTES + Buffer.byteLength(name) + Buffer.byteLength(value ?? "");
+    }
+  }
+  return sum;
 }

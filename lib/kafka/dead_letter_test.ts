@@ -1,9 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { deadLetter, isTruncated } from "./dead_letter.ts";
+import { deadLetter, isTruncated, roomIn, sizeLimit } from "./dead_letter.ts";
 import { DEFAULT_LIMIT, type MessageLimit } from "./message_limits.ts";
-import { roomIn, sizeLimit } from "./produce_batches.ts";
 import type { SourceRecord } from "./records.ts";
 
 const origin = { topic: "orders", partition: 1, group: "g", reason: "not JSON" };

@@ -5,8 +5,10 @@
  */
 import type { Admin } from "kafkajs";
 import type { AdminPool } from "./client_pool.ts";
-import { DEFAULT_MAX_MESSAGE_BYTES } from "./produce_batches.ts";
 import { configValues } from "./config_values.ts";
+
+/** The setting `max.message.bytes` of a topic for which nothing else is set. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 
 /** A limit of a topic. */
 export interface MessageLimit {

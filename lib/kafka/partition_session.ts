@@ -22,7 +22,7 @@
  */
 import type { Consumer, Producer, Transaction } from "kafkajs";
 import type { CommittedOffset } from "../resumption.ts";
-import { aborted, awakeMs, deadline, delayOrAbort, type Pulse, retry } from "../async.ts";
+import { aborted, awakeMs, deadline, delayOrAbort, nextTurn, type Pulse, retry } from "../async.ts";
 import type { AdaptiveSize } from "./adaptive_size.ts";
 import { disconnect } from "./client.ts";
 import type { AdminPool } from "./client_pool.ts";
@@ -42,16 +42,14 @@ import type { ClusterReader } from "./kafkajs/cluster.ts";
 import { brokerError } from "./kafkajs/named_errors.ts";
 import { readMaxMessageBytes } from "./message_limits.ts";
 import { type LogRange, partitionRanges, resolveOffset } from "./offsets.ts";
-import { packBatches, type ProduceBatch } from "./produce_batches.ts";
+import { Outputs, type ProduceBatch } from "./outputs.ts";
 import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
-import type { SourceRecord, TargetRecord } from "./records.ts";
+import type { SourceRecord } from "./records.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { commitSlices } from "./throttle.ts";
 
 /** What one transaction does. */
 export interface Step {
-  /** What is written. */
-  outputs: TargetRecord[];
   /** Called once the transaction is committed: now the state may change. */
   committed(): void;
 }
@@ -75,9 +73,10 @@ export interface PartitionWork {
   /**
    * Turns records into a step. Must not change any state: a step that fails is dropped.
    *
-   * @param nextOffset The offset that is committed with the step.
+   * @param to.outputs Takes what is written.
+   * @param to.nextOffset The offset that is committed with the step.
    */
-  step(records: readonly SourceRecord[], nextOffset: bigint): Step;
+  step(records: readonly SourceRecord[], to: { outputs: Outputs; nextOffset: bigint }): Step;
 }
 
 /** A partition that this instance has just fenced. */
@@ -327,8 +326,11 @@ export class PartitionSession {
   }
 
   #startCommit(records: readonly SourceRecord[], nextOffset: bigint): void {
+    // A turn later: the request for the next records goes out first, and the broker answers it while
+    // these are processed.
+    const committed = nextTurn().then(() => this.#commit(records, nextOffset));
     // #recover is not awaited, but pauses synchronously: whoever awaits #committing then sees it.
-    this.#committing = this.#commit(records, nextOffset).catch((error) => {
+    this.#committing = committed.catch((error) => {
       this.#recover(error instanceof OutputTooLargeError ? this.#tooLarge(error, records) : error);
     });
   }
@@ -351,16 +353,34 @@ export class PartitionSession {
     );
   }
 
-  /** One transaction: outputs, offset, commit; the state changes last. */
+  /** One transaction: outputs and offset, commit; the state changes last. */
   async #commit(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
+    const outputs = new Outputs(this.#context.maxMessageBytes);
+    const step = this.#work!.step(records, { outputs, nextOffset });
+    const transaction = await this.#producer!.transaction();
+    // Either of them may come first: both belong to the transaction, and the commit follows both.
+    const [sent, offsetSent] = await Promise.allSettled([
+      this.#sendOutputs(transaction, { outputs, recordCount: records.length }),
+      this.#sendOffset(transaction, nextOffset),
+    ]);
+    if (sent.status === "rejected") throw sent.reason;
+    if (offsetSent.status === "rejected") throw offsetSent.reason;
+    await transaction.commit();
+    outputs.release();
+    this.#nextOffset = nextOffset;
+    this.#failing = undefined;
+    step.committed();
+    this.#context.advanced.fire();
+  }
+
+  async #sendOutputs(
+    transaction: Transaction,
+    { outputs, recordCount }: { outputs: Outputs; recordCount: number },
+  ): Promise<void> {
     const { commitRecords } = this.#context;
     const limit = commitRecords.value;
-    const step = this.#work!.step(records, nextOffset);
-    const transaction = await this.#producer!.transaction();
-    const { maxMessageBytes } = this.#context;
-    const batches = packBatches(step.outputs, maxMessageBytes);
     const startedMs = awakeMs();
-    for (const { topicMessages, targets, isOversized } of batches) {
+    for (const { topicMessages, targets, isOversized } of outputs.requests()) {
       // A single record may exceed the limit uncompressed, if it arrived compressed: compress it.
       const compression = isOversized ? GZIP : NO_COMPRESSION;
       const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages })
@@ -369,13 +389,7 @@ export class PartitionSession {
         });
       requireAcknowledged(sent, targets);
     }
-    commitRecords.took(records.length, awakeMs() - startedMs, limit);
-    await this.#sendOffset(transaction, nextOffset);
-    await transaction.commit();
-    this.#nextOffset = nextOffset;
-    this.#failing = undefined;
-    step.committed();
-    this.#context.advanced.fire();
+    commitRecords.took(recordCount, awakeMs() - startedMs, limit);
   }
 
   /**
@@ -398,7 +412,7 @@ export class PartitionSession {
         ? "the topic takes less"
         : `max.message.bytes is ${limit}`;
       return new OutputTooLargeError(
-        `a record for partition ${partition} of ${topic} does not fit: it has up to ${bytes} bytes, ` +
+        `a record for partition ${partition} of ${topic} does not fit: it has ${bytes} bytes, ` +
           `and ${allowed}`,
       );
     }
@@ -412,10 +426,10 @@ export class PartitionSession {
     const metadata = this.#work!.offsetMetadata ?? "";
     const partitions = [{ partition: this.partition, offset: nextOffset.toString(), metadata }];
     const offsets = { consumerGroupId: group, topics: [{ topic, partitions }] };
-    // Without outputs this is the first request of the transaction, and the one before may still be
-    // settling; kafkajs does not retry it.
+    // This may be the first request of the transaction, and the one before may still be settling;
+    // kafkajs does not retry it.
     await retry(() => transaction.sendOffsets(offsets), {
-      minTimeout: 20,
+      minTimeout: 5,
       multiplier: 1,
       jitter: 0,
       limitMs: SETTLING_LIMIT_MS,

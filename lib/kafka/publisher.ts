@@ -97,7 +97,6 @@ export class Publisher<T> {
   #settings: KafkaSettings;
   #options: PublisherOptions<T>;
   #buffers: PartitionBuffer<T>[];
-  #spare: Uint8Array[] = [];
   #closed = new AbortController();
   #outage;
   #sendSize;
@@ -114,7 +113,7 @@ export class Publisher<T> {
     this.#options = options;
     this.#buffers = Array.from(
       { length: options.partitions },
-      () => new PartitionBuffer<T>(this.#spare),
+      () => new PartitionBuffer<T>(),
     );
     this.#outage = watchOutage(settings);
     this.#maxBatchBytes = options.maxBatchBytes;
@@ -184,7 +183,7 @@ export class Publisher<T> {
       const { topics } = await admin.use((client) => client.fetchTopicMetadata({ topics: [topic] }))
         .catch(() => ({ topics: [] }));
       const count = topics[0]?.partitions.length ?? 0;
-      while (this.#buffers.length < count) this.#buffers.push(new PartitionBuffer(this.#spare));
+      while (this.#buffers.length < count) this.#buffers.push(new PartitionBuffer());
     }
   }
 
@@ -251,7 +250,7 @@ export class Publisher<T> {
     const nowMs = performance.now();
     const latenciesMs = addedAtMs.map((atMs) => nowMs - atMs);
     this.#options.onAcknowledged({ about, bytes, latenciesMs });
-    if (this.#spare.length < this.#buffers.length) this.#spare.push(records.buf);
+    records.release();
   }
 
   /**
@@ -300,20 +299,14 @@ interface NewRecord<T> {
 class PartitionBuffer<T> {
   /** The oldest first; the last one grows. */
   #batches: PendingBatch<T>[] = [];
-  /** Buffers of batches that are stored. */
-  #spare: Uint8Array[];
   isSending = false;
   /** The size of the records. */
   bytes = 0;
 
-  constructor(spare: Uint8Array[]) {
-    this.#spare = spare;
-  }
-
   /** Adds a record to a batch of up to `limit` bytes; returns the size of the record. */
   add({ key, write, about }: NewRecord<T>, limit: number): number {
     let batch = this.#batches.at(-1);
-    if (batch === undefined) this.#batches.push(batch = emptyBatch(this.#spare.pop()));
+    if (batch === undefined) this.#batches.push(batch = emptyBatch());
     const { records } = batch;
     records.appendWritten(key, write);
     const bytes = recordBytes(records, records.count - 1);
@@ -344,8 +337,8 @@ class PartitionBuffer<T> {
   }
 }
 
-function emptyBatch<T>(buf?: Uint8Array): PendingBatch<T> {
-  return { records: new RecordBatch(buf), bytes: 0, about: [], addedAtMs: [] };
+function emptyBatch<T>(): PendingBatch<T> {
+  return { records: new RecordBatch(), bytes: 0, about: [], addedAtMs: [] };
 }
 
 /** Takes the records from an index on out of a batch. */

@@ -176,16 +176,15 @@ export async function resendDeadLetters(
           get pending() {
             return pending;
           },
-          step(records, nextOffset) {
+          step(records, { outputs, nextOffset }) {
             const resender = new Resender(ordersTopic, seen);
-            const outputs = records.flatMap((record) => {
+            for (const record of records) {
               const origin = resender.take(record);
-              return origin === undefined ? [] : [resent(record, origin)];
-            });
+              if (origin !== undefined) outputs.add(resent(record, origin));
+            }
             const row = progressRow(PARTITION, { ...progress, nextOffset });
-            outputs.push({ ...row, topic: progressTopic.name, partition: PARTITION });
+            outputs.add({ ...row, topic: progressTopic.name, partition: PARTITION });
             return {
-              outputs,
               committed() {
                 pending = false;
                 seen = resender.seen;

@@ -22,7 +22,8 @@ import { DEFAULT_LIMIT, type MessageLimit, messageLimits } from "./message_limit
 import type { Assignment, PartitionWork, Step } from "./partition_session.ts";
 import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
-import type { SourceRecord, TargetRecord } from "./records.ts";
+import type { Outputs } from "./outputs.ts";
+import type { SourceRecord } from "./records.ts";
 import { ReportKeeper } from "./report_keeper.ts";
 import { addStatePartitions, type ServiceTopics } from "./service_topics.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -32,8 +33,6 @@ import { StateView } from "./state_view.ts";
 export interface Processed<K, C> extends NotOrders<SourceRecord> {
   /** What they add to the state. */
   counts: Map<K, C>;
-  /** What is written, apart from the state and the dead letters. */
-  outputs: TargetRecord[];
   /** Called once all of it is committed. */
   committed(): void;
 }
@@ -51,8 +50,13 @@ export interface StatefulService<K, C extends object> {
   untilEnd: boolean;
   /** The kind of state. */
   table: StateTable<K, C>;
-  /** Must not change anything: what comes of it may be dropped. */
-  process(records: readonly SourceRecord[]): Processed<K, C>;
+  /**
+   * Must not change anything but the outputs: what comes of it may be dropped.
+   *
+   * @param outputs Takes what is written, apart from the state and the dead letters; `undefined` when
+   * the records are only counted.
+   */
+  process(records: readonly SourceRecord[], outputs?: Outputs): Processed<K, C>;
   /**
    * Keeps the report of the whole group up to date; called with each change, once a second at most.
    * Returns whether it is written; if not, it is called again.
@@ -192,9 +196,9 @@ async function openPartition<K, C extends object>(
     get pending() {
       return stateOfPartition.pending;
     },
-    step: (records, nextOffset) =>
-      stepOf(service, service.process(records), {
-        ...{ partition, state: stateOfPartition, nextOffset, deadLetters, notes },
+    step: (records, { outputs, nextOffset }) =>
+      stepOf(service, service.process(records, outputs), {
+        ...{ partition, state: stateOfPartition, outputs, nextOffset, deadLetters, notes },
       }),
   };
 }
@@ -202,10 +206,11 @@ async function openPartition<K, C extends object>(
 /** One transaction: what the service writes, its dead letters, and the rows that change. */
 function stepOf<K, C extends object>(
   { group, topics }: StatefulService<K, C>,
-  { counts, skipped, malformed, outputs, committed }: Processed<K, C>,
-  { partition, state, nextOffset, deadLetters, notes }: {
+  { counts, skipped, malformed, committed }: Processed<K, C>,
+  { partition, state, outputs, nextOffset, deadLetters, notes }: {
     partition: number;
     state: PartitionState<K, C>;
+    outputs: Outputs;
     nextOffset: bigint;
     deadLetters: DeadLetterTopic;
     notes: DeadLetterNotes;
@@ -216,10 +221,9 @@ function stepOf<K, C extends object>(
     record,
     origin: { topic: topics.orders, partition, group, reason },
   }));
-  for (const { record, origin } of letters) outputs.push(deadLetter(record, deadLetters, origin));
-  for (const row of change.rows) outputs.push({ ...row, topic: topics.state, partition });
+  for (const { record, origin } of letters) outputs.add(deadLetter(record, deadLetters, origin));
+  for (const row of change.rows) outputs.add({ ...row, topic: topics.state, partition });
   return {
-    outputs,
     committed() {
       change.committed();
       committed();

@@ -139,5 +139,6 @@ export async function decodeFetched(module: Modules, bytes: Uint8Array) {
 // deno-lint-ignore no-explicit-any -- kafkajs has no types for its records
 export function plainRecord(record: any) {
   const { isCut: _, size: __, ...fields } = record;
-  return { ...fields, headers: record.headers };
+  const { key, offset, headers } = record;
+  return { ...fields, key, offset, headers };
 }

@@ -207,9 +207,11 @@ async function appendBatch(
   }
 }
 
-/** Where the headers of a record are. */
-interface EncodedHeaders extends Reader {
-  count: number;
+/** Where a part of a record is. */
+interface Span {
+  at: number;
+  /** The number of bytes; for headers, how many there are. */
+  length: number;
 }
 
 /** The error for a record whose size is wrong. */
@@ -217,32 +219,52 @@ export function invalidRecord(): Error {
   return new RangeError("a record is longer than its batch");
 }
 
-/** A record as it was fetched. Its headers are decoded when they are needed, which is rare. */
+/** A record as it was fetched. What services rarely need is decoded when it is asked for. */
 export class FetchedRecord implements DecodedRecord {
   readonly magicByte = MAGIC_BYTE;
   readonly isControlRecord: boolean;
-  #headers: EncodedHeaders | undefined;
+  #bytes: Buffer;
+  #offsetDelta: number;
+  #keyAt: number;
+  #keyLength: number;
+  #headersAt: number;
+  #headerCount: number;
 
   constructor(
+    bytes: Buffer,
+    readonly batchContext: BatchContext,
     readonly attributes: number,
     readonly timestamp: string,
-    readonly offset: string,
-    readonly key: Buffer | null,
     readonly value: Buffer | null,
-    headers: EncodedHeaders | undefined,
-    readonly batchContext: BatchContext,
+    parts: { offsetDelta: number; key: Span; headers: Span },
     /** The size of the record as it is stored, in bytes. */
     readonly size: number,
     /** Whether only its beginning was kept, or not all of its headers are shown. */
     readonly isCut: boolean,
   ) {
     this.isControlRecord = batchContext.isControlBatch;
-    this.#headers = headers;
+    this.#bytes = bytes;
+    this.#offsetDelta = parts.offsetDelta;
+    this.#keyAt = parts.key.at;
+    this.#keyLength = parts.key.length;
+    this.#headersAt = parts.headers.at;
+    this.#headerCount = parts.headers.length;
+  }
+
+  get offset(): string {
+    return String(BigInt(this.batchContext.firstOffset) + BigInt(this.#offsetDelta));
+  }
+
+  get key(): Buffer | null {
+    return this.#keyLength === -1
+      ? null
+      : this.#bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength);
   }
 
   /** The headers by name; a name that is repeated has a list. */
   get headers(): Record<string, unknown> {
-    return this.#headers === undefined ? {} : readHeaders({ ...this.#headers });
+    if (this.#headerCount === 0) return {};
+    return readHeaders({ bytes: this.#bytes, at: this.#headersAt }, this.#headerCount);
   }
 }
 
@@ -253,7 +275,6 @@ export class FetchedRecord implements DecodedRecord {
 export function recordDecoder(
   context: BatchContext,
 ): (from: Reader, size: number) => FetchedRecord {
-  const offsetOf = textOfSum(context.firstOffset);
   const timestampOf = context.timestampType === 1
     ? () => context.maxTimestamp
     : textOfSum(context.firstTimestamp);
@@ -262,22 +283,25 @@ export function recordDecoder(
     const isShort = from.at + size > bytes.length;
     const attributes = bytes.readInt8(from.at++);
     const timestamp = timestampOf(readVarLong(from));
-    const offset = offsetOf(readVarInt(from));
-    const key = readBytes(from);
+    const offsetDelta = readVarInt(from);
+    const keyLength = readVarInt(from);
+    const keyAt = from.at;
+    if (keyLength !== -1) from.at += keyLength;
     const value = readBytes(from);
-    const count = readVarInt(from);
-    const headers = count === 0 ? undefined : { bytes, at: from.at, count };
-    const isCut = isShort || count > MAX_HEADERS;
+    const headerCount = readVarInt(from);
     return new FetchedRecord(
+      bytes,
+      context,
       attributes,
       timestamp,
-      offset,
-      key,
       value,
-      headers,
-      context,
+      {
+        offsetDelta,
+        key: { at: keyAt, length: keyLength },
+        headers: { at: from.at, length: headerCount },
+      },
       size,
-      isCut,
+      isShort || headerCount > MAX_HEADERS,
     );
   };
 }
@@ -315,10 +339,10 @@ function readBytes(from: Reader): Buffer | null {
   return from.bytes.subarray(start, from.at);
 }
 
-function readHeaders(from: EncodedHeaders): Record<string, unknown> {
+function readHeaders(from: Reader, count: number): Record<string, unknown> {
   const headers = new Map<string, unknown>();
-  const count = Math.min(from.count, MAX_HEADERS);
-  for (let index = 0; index < count && from.at < from.bytes.length; index++) {
+  const shown = Math.min(count, MAX_HEADERS);
+  for (let index = 0; index < shown && from.at < from.bytes.length; index++) {
     const name = String(readBytes(from));
     const value = readBytes(from);
     const known = headers.get(name);

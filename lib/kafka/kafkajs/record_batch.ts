@@ -22,19 +22,27 @@ import {
 
 /** The first size of a buffer, in bytes. */
 const FIRST_SIZE = 65_536;
+/** No more than this is kept for batches to come, in bytes: a second's worth at the highest rates. */
+const MAX_SPARE_BYTES = 8 * 1024 * 1024;
+
+/** Buffers of batches that are stored. New ones would have to be zeroed, grown and collected. */
+const spare: Uint8Array[] = [];
+let spareBytes = 0;
+
+function takeBuffer(): Uint8Array {
+  const buf = spare.pop();
+  spareBytes -= buf?.length ?? 0;
+  return buf ?? new Uint8Array(FIRST_SIZE);
+}
+
 /** The attributes and the time of a record: a byte each, as they are always 0. */
 const BEFORE_OFFSET_BYTES = 2;
 
 /** The encoded records of one partition. */
 export class RecordBatch {
-  #to: JsonWriter;
+  #to = new JsonWriter(takeBuffer());
   /** Where each record begins. */
   #starts: number[] = [];
-
-  /** @param buf The buffer to write to; replaced when it is full. */
-  constructor(buf: Uint8Array = new Uint8Array(FIRST_SIZE)) {
-    this.#to = new JsonWriter(buf);
-  }
 
   /** How many records there are. */
   get count(): number {
@@ -51,9 +59,14 @@ export class RecordBatch {
     return this.#to.bytes;
   }
 
-  /** The buffer; whoever takes it for another batch must be done with this one. */
-  get buf(): Uint8Array {
-    return this.#to.buf;
+  /** Gives the memory away to other batches; this one is empty then. Call it when the batch is stored. */
+  release(): void {
+    const { buf } = this.#to;
+    this.#to = new JsonWriter(new Uint8Array(0));
+    this.#starts = [];
+    if (spareBytes + buf.length > MAX_SPARE_BYTES) return;
+    spare.push(buf);
+    spareBytes += buf.length;
   }
 
   /** Appends a record. */

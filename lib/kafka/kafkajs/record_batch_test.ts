@@ -15,7 +15,7 @@ import { batchMessage, RecordBatch } from "./record_batch.ts";
 
 /** A batch of messages; those with a value of bytes and no headers are written by a function. */
 function batchOfAll(messages: readonly Message[]): RecordBatch {
-  const batch = new RecordBatch(new Uint8Array(16));
+  const batch = new RecordBatch();
   for (const message of messages) {
     const { key, value, headers } = message;
     if (value instanceof Uint8Array && headers === undefined) {
