@@ -66,23 +66,18 @@ export function writeInventoryEvent(event: InventoryEvent, to: JsonWriter): void
   const isShared = sharedBy !== undefined && order_id === sharedBy.order_id &&
     action === sharedBy.action && timestamp === sharedBy.timestamp;
   if (!isShared) writeShared(event);
-  to.raw(beforeItem);
-  to.string(event.item_id);
-  to.raw(BEFORE_QUANTITY);
-  to.number(event.quantity);
+  to.string(beforeItem, event.item_id);
+  to.number(BEFORE_QUANTITY, event.quantity);
   to.raw(afterQuantity);
 }
 
 function writeShared(event: InventoryEvent): void {
   shared.offset = 0;
-  shared.raw(BEFORE_ORDER_ID);
-  shared.string(event.order_id);
+  shared.string(BEFORE_ORDER_ID, event.order_id);
   shared.raw(BEFORE_ITEM_ID);
   const end = shared.offset;
-  shared.raw(BEFORE_ACTION);
-  shared.string(event.action);
-  shared.raw(BEFORE_TIMESTAMP);
-  shared.string(event.timestamp);
+  shared.string(BEFORE_ACTION, event.action);
+  shared.string(BEFORE_TIMESTAMP, event.timestamp);
   shared.raw(END);
   beforeItem = shared.bytes.subarray(0, end);
   afterQuantity = shared.bytes.subarray(end);

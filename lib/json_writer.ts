@@ -17,8 +17,8 @@ const PLAIN = Uint8Array.from(
 const QUOTE = 0x22;
 const POINT = 0x2e;
 const ZERO = 0x30;
-/** Numbers with at most two decimals below this are written digit by digit. */
-const MAX_CENTS = 1e9;
+/** Numbers below this, with at most two decimals, are written digit by digit. */
+const MAX_WHOLE = 1e7;
 /** No number has more characters. */
 const MAX_NUMBER_BYTES = 32;
 const FIRST_SIZE = 4_096;
@@ -57,20 +57,19 @@ export class JsonWriter {
   raw(bytes: Uint8Array): void {
     const { length } = bytes;
     this.ensureAvailable(length);
-    const { buf } = this;
-    let at = this.offset;
     // A loop is faster for the few bytes between two values.
-    if (length > 64) buf.set(bytes, at);
-    else for (let i = 0; i < length; i++) buf[at++] = bytes[i]!;
+    if (length > 64) this.buf.set(bytes, this.offset);
+    else putBytes(this.buf, this.offset, bytes);
     this.offset += length;
   }
 
-  /** Appends a text in quotes, as `JSON.stringify` gives it. */
-  string(text: string): void {
+  /** Appends bytes as they are, and a text in quotes as `JSON.stringify` gives it. */
+  string(before: Uint8Array, text: string): void {
     const { length } = text;
-    this.ensureAvailable(length + 2);
+    this.ensureAvailable(before.length + length + 2);
     const { buf } = this;
-    let at = this.offset;
+    let at = putBytes(buf, this.offset, before);
+    this.offset = at;
     buf[at++] = QUOTE;
     for (let i = 0; i < length; i++) {
       const code = text.charCodeAt(i);
@@ -81,41 +80,50 @@ export class JsonWriter {
     this.offset = at;
   }
 
-  /** Appends a number, as `JSON.stringify` gives it. */
-  number(value: number): void {
-    this.ensureAvailable(MAX_NUMBER_BYTES);
-    const cents = Math.round(value * 100);
-    // Two numbers of two decimals are further apart than a double is exact: these are the digits.
-    if (!(cents >= 0 && cents < MAX_CENTS && cents / 100 === value)) {
-      return this.#text(JSON.stringify(value));
-    }
-    const whole = Math.floor(cents / 100);
-    this.#digits(whole);
-    const decimals = cents - whole * 100;
-    if (decimals === 0) return;
-    const tenths = Math.floor(decimals / 10);
+  /** Appends bytes as they are, and a number as `JSON.stringify` gives it. */
+  number(before: Uint8Array, value: number): void {
+    this.ensureAvailable(before.length + MAX_NUMBER_BYTES);
     const { buf } = this;
-    buf[this.offset++] = POINT;
-    buf[this.offset++] = ZERO + tenths;
-    if (decimals !== tenths * 10) buf[this.offset++] = ZERO + decimals - tenths * 10;
-  }
-
-  #digits(value: number): void {
-    let end = this.offset + 1;
-    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) end++;
-    this.offset = end;
-    let rest = value;
-    do {
-      const tens = Math.floor(rest / 10);
-      this.buf[--end] = ZERO + rest - tens * 10;
-      rest = tens;
-    } while (rest > 0);
+    let at = this.offset = putBytes(buf, this.offset, before);
+    // Whole numbers of 32 bits are divided several times faster than others.
+    const cents = value < MAX_WHOLE ? value * 100 + 0.5 | 0 : -1;
+    // Two numbers of two decimals are further apart than a double is exact: these are the digits.
+    if (cents < 0 || cents / 100 !== value) return this.#text(JSON.stringify(value));
+    const whole = cents / 100 | 0;
+    at = putDigits(buf, at, whole);
+    const decimals = cents - whole * 100;
+    if (decimals !== 0) {
+      const tenths = decimals / 10 | 0;
+      buf[at++] = POINT;
+      buf[at++] = ZERO + tenths;
+      if (decimals !== tenths * 10) buf[at++] = ZERO + decimals - tenths * 10;
+    }
+    this.offset = at;
   }
 
   #text(text: string): void {
     this.ensureAvailable(3 * text.length);
     this.offset += utf8.encodeInto(text, this.buf.subarray(this.offset)).written;
   }
+}
+
+function putBytes(buf: Uint8Array, at: number, bytes: Uint8Array): number {
+  const { length } = bytes;
+  for (let i = 0; i < length; i++) buf[at + i] = bytes[i]!;
+  return at + length;
+}
+
+/** Writes a whole number of 32 bits, at least 0, and returns the index behind it. */
+function putDigits(buf: Uint8Array, at: number, value: number): number {
+  let end = at + 1;
+  for (let rest = value; rest >= 10; rest = rest / 10 | 0) end++;
+  let left = value;
+  for (let digit = end - 1; digit >= at; digit--) {
+    const tens = left / 10 | 0;
+    buf[digit] = ZERO + left - tens * 10;
+    left = tens;
+  }
+  return end;
 }
 
 /** What a function writes, as text. */

@@ -4,6 +4,9 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { jsonOf, JsonWriter } from "./json_writer.ts";
 
+const encoder = new TextEncoder();
+const NOTHING = new Uint8Array();
+
 Deno.test("JsonWriter.number writes what JSON.stringify gives", () => {
   const random = xoroshiro128plus(3);
   const numbers = [0, -0, -1, -0.5, 0.1 + 0.2, 1.005, 9_999_999.99, 10_000_000, 1e21, 1e-7, 5e-324];
@@ -18,7 +21,7 @@ Deno.test("JsonWriter.number writes what JSON.stringify gives", () => {
     );
   }
   for (const number of numbers) {
-    assertEquals(jsonOf(number, (value, to) => to.number(value)), JSON.stringify(number));
+    assertEquals(jsonOf(number, (value, to) => to.number(NOTHING, value)), JSON.stringify(number));
   }
 });
 
@@ -30,17 +33,16 @@ Deno.test("JsonWriter.string writes what JSON.stringify gives", () => {
       { length: uniformInt(random, 0, 12) },
       () => letters[uniformInt(random, 0, i % 2 === 0 ? 1 : letters.length - 1)]!,
     ).join("");
-    assertEquals(jsonOf(text, (value, to) => to.string(value)), JSON.stringify(text));
+    assertEquals(jsonOf(text, (value, to) => to.string(NOTHING, value)), JSON.stringify(text));
   }
 });
 
 Deno.test("JsonWriter keeps what it has when its buffer grows", () => {
   const to = new JsonWriter(new Uint8Array(1));
   const long = "x".repeat(10_000);
-  to.string("a");
-  to.raw(new TextEncoder().encode(","));
-  to.number(12.5);
-  to.raw(new TextEncoder().encode(`,"${long}",`));
-  to.string("ü".repeat(5_000));
+  to.string(NOTHING, "a");
+  to.number(encoder.encode(","), 12.5);
+  to.raw(encoder.encode(`,"${long}"`));
+  to.string(encoder.encode(","), "ü".repeat(5_000));
   assertEquals(new TextDecoder().decode(to.bytes), `"a",12.5,"${long}","${"ü".repeat(5_000)}"`);
 });

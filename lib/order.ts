@@ -145,28 +145,20 @@ const BEFORE_TIMESTAMP = encoder.encode(',"timestamp":');
 
 /** Writes an order as JSON, the known fields in the documented order. */
 export function writeOrder(order: OrderPlaced, to: JsonWriter): void {
-  to.raw(BEFORE_ORDER_ID);
-  to.string(order.order_id);
-  to.raw(BEFORE_USER_ID);
-  to.string(order.user_id);
+  to.string(BEFORE_ORDER_ID, order.order_id);
+  to.string(BEFORE_USER_ID, order.user_id);
   to.raw(BEFORE_ITEMS);
   let beforeItemId = BEFORE_ITEM_ID;
   for (const { item_id, quantity, price } of order.items) {
-    to.raw(beforeItemId);
-    to.string(item_id);
-    to.raw(BEFORE_QUANTITY);
-    to.number(quantity);
-    to.raw(BEFORE_PRICE);
-    to.number(price);
+    to.string(beforeItemId, item_id);
+    to.number(BEFORE_QUANTITY, quantity);
+    to.number(BEFORE_PRICE, price);
     to.raw(AFTER);
     beforeItemId = BEFORE_NEXT_ITEM_ID;
   }
-  to.raw(BEFORE_TOTAL);
-  to.number(order.total_amount);
-  to.raw(BEFORE_STATUS);
-  to.string(order.status);
-  to.raw(BEFORE_TIMESTAMP);
-  to.string(order.timestamp);
+  to.number(BEFORE_TOTAL, order.total_amount);
+  to.string(BEFORE_STATUS, order.status);
+  to.string(BEFORE_TIMESTAMP, order.timestamp);
   to.raw(AFTER);
 }
 

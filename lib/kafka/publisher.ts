@@ -102,6 +102,7 @@ export class Publisher<T> {
   #sendSize;
   #unacknowledgedBytes = 0;
   #sinceTurnBytes = 0;
+  #turnMs: number | undefined;
   #maxBatchBytes: number;
   #failure: Error | undefined;
   #sent = new Pulse();
@@ -134,7 +135,7 @@ export class Publisher<T> {
     const { maxBatchBytes, onTooLarge } = this.#options;
     const partition = partitionOf(key, this.#buffers.length);
     const buffer = this.#buffers[partition]!;
-    const bytes = buffer.add({ key, write, about }, this.#limit);
+    const bytes = buffer.add({ key, write, about, atMs: this.#nowMs() }, this.#limit);
     if (BATCH_OVERHEAD_BYTES + bytes > maxBatchBytes) {
       buffer.dropLast();
       onTooLarge(about, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
@@ -194,6 +195,15 @@ export class Publisher<T> {
       await this.#sent.next();
     }
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** The time, read once a turn: a turn takes a millisecond, and thousands of readings take longer. */
+  #nowMs(): number {
+    if (this.#turnMs === undefined) {
+      this.#turnMs = performance.now();
+      nextTurn().then(() => this.#turnMs = undefined);
+    }
+    return this.#turnMs;
   }
 
   /** The largest batch that is sent now, in bytes. */
@@ -293,6 +303,8 @@ interface NewRecord<T> {
   /** Writes the value. */
   write: (to: JsonWriter) => void;
   about: T;
+  /** When, by `performance.now()`. */
+  atMs: number;
 }
 
 /** What waits for one partition, and whether a send is outstanding. */
@@ -304,14 +316,14 @@ class PartitionBuffer<T> {
   bytes = 0;
 
   /** Adds a record to a batch of up to `limit` bytes; returns the size of the record. */
-  add({ key, write, about }: NewRecord<T>, limit: number): number {
+  add({ key, write, about, atMs }: NewRecord<T>, limit: number): number {
     let batch = this.#batches.at(-1);
     if (batch === undefined) this.#batches.push(batch = emptyBatch());
     const { records } = batch;
     records.appendWritten(key, write);
     const bytes = recordBytes(records, records.count - 1);
     batch.about.push(about);
-    batch.addedAtMs.push(performance.now());
+    batch.addedAtMs.push(atMs);
     batch.bytes += bytes;
     this.bytes += bytes;
     if (records.bytes > limit && records.count > 1) {
