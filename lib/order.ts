@@ -24,6 +24,7 @@ import {
   wholeNumber,
 } from "./event_fields.ts";
 import { jsonOf, type JsonWriter } from "./json_writer.ts";
+import { scanLooseOrder } from "./loose_order_scan.ts";
 import { scanOrder } from "./order_scan.ts";
 import { parseTimestampMs } from "./timestamp.ts";
 
@@ -75,8 +76,8 @@ export function parseOrder(value: Uint8Array): ParsedOrder {
   if (value.length > MAX_ORDER_BYTES) {
     return { kind: "malformed", reason: `more than ${MAX_ORDER_BYTES} bytes` };
   }
-  // Most orders are written as encodeOrder writes them, and these are read in a tenth of the time.
-  return scanOrder(value) ?? readOrder(value);
+  // Most orders are written as writeOrder writes them, and these are read in a tenth of the time.
+  return scanOrder(value) ?? scanLooseOrder(value) ?? readOrder(value);
 }
 
 /** As {@linkcode parseOrder}, for text such as a line of a file. */

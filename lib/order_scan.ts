@@ -4,7 +4,8 @@
  * The services spend most of their time on reading orders, and most orders have their fields in the
  * documented order, without white space or escapes. {@linkcode scanOrder} takes these from the bytes
  * in one pass, with every check of the schema, and makes strings and items only when they are
- * asked for. An order that it does not take may still be valid: the JSON parser decides.
+ * asked for. An order that it does not take may still be valid: loose_order_scan.ts and the JSON parser
+ * decide.
  *
  * @module
  */
@@ -27,23 +28,27 @@ const FAILED = encoder.encode("failed");
 const BEFORE_TIMESTAMP = encoder.encode('","timestamp":"');
 const END = encoder.encode('"}');
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
+/** The ASCII code of `"`. */
+export const QUOTE = 0x22;
+/** The ASCII code of `,`. */
+export const COMMA = 0x2c;
 const POINT = 0x2e;
 const ZERO = 0x30;
 const BACKSLASH = 0x5c;
-const CLOSING_BRACE = 0x7d;
+/** The ASCII code of `}`. */
+export const CLOSING_BRACE = 0x7d;
 
 /** With this many digits a number and the power of ten that it is divided by are exact doubles. */
 const MAX_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: MAX_DIGITS + 1 }, (_, power) => 10 ** power);
 
-/** The length of `2024-01-15T10:30`, and of `2024-01-15T10:30:00.000Z`. */
+/** The length of `2024-01-15T10:30`. */
 const MINUTE_LENGTH = 16;
-const TIMESTAMP_LENGTH = 24;
+/** The length of `2024-01-15T10:30:00.000Z`. */
+export const TIMESTAMP_LENGTH = 24;
 
 /** Where the last {@linkcode scanNumber} ended. */
-let numberEnd = 0;
+export let numberEnd = 0;
 /** What the last {@linkcode scanItem} found. */
 let itemIdAt = 0;
 let itemIdEnd = 0;
@@ -129,14 +134,14 @@ function scanItem(bytes: Uint8Array, at: number): number {
 }
 
 /** The index behind the expected bytes; −1 when they do not stand there, or `at` is −1. */
-function after(bytes: Uint8Array, at: number, expected: Uint8Array): number {
+export function after(bytes: Uint8Array, at: number, expected: Uint8Array): number {
   if (at < 0) return -1;
   for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return -1;
   return at + expected.length;
 }
 
 /** The index of the quote that ends an id without escapes; −1 when there is something else. */
-function idEnd(bytes: Uint8Array, at: number): number {
+export function idEnd(bytes: Uint8Array, at: number): number {
   if (at < 0) return -1;
   const limit = Math.min(bytes.length, at + MAX_ID_CHARACTERS + 1);
   for (let end = at; end < limit; end++) {
@@ -152,7 +157,7 @@ function idEnd(bytes: Uint8Array, at: number): number {
  * Reads digits, or digits with a point between; sets {@linkcode numberEnd}, −1 when there is
  * something else.
  */
-function scanNumber(bytes: Uint8Array, at: number): number {
+export function scanNumber(bytes: Uint8Array, at: number): number {
   numberEnd = -1;
   if (at < 0) return NaN;
   let value = 0;
@@ -179,7 +184,7 @@ const lastMinute = new Uint8Array(MINUTE_LENGTH);
 let lastMinuteMs = NaN;
 
 /** Reads a time such as `2024-01-15T10:30:00.000Z`; `NaN` when there is something else. */
-function scanTimestamp(bytes: Uint8Array, at: number): number {
+export function scanTimestamp(bytes: Uint8Array, at: number): number {
   if (at < 0 || at + TIMESTAMP_LENGTH > bytes.length) return NaN;
   if (after(bytes, at, lastMinute) < 0) {
     lastMinuteMs = parseTimestampMs(ascii(bytes, at, at + MINUTE_LENGTH));
@@ -197,7 +202,7 @@ function scanTimestamp(bytes: Uint8Array, at: number): number {
 }
 
 /** The text that these bytes are, which are ASCII. */
-function ascii(bytes: Uint8Array, start: number, end: number): string {
+export function ascii(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.prototype.latin1Slice.call(bytes, start, end);
 }
 
@@ -206,7 +211,7 @@ const KNOWN_ITEMS = 1_024;
 const knownItems = new Array<{ bytes: Uint8Array; text: string } | undefined>(KNOWN_ITEMS);
 
 /** As {@linkcode ascii}, for texts that come again and again. */
-function itemId(bytes: Uint8Array, start: number, end: number): string {
+export function itemId(bytes: Uint8Array, start: number, end: number): string {
   let hash = 0;
   for (let i = start; i < end; i++) hash = Math.imul(hash, 31) + bytes[i]! | 0;
   const slot = hash & (KNOWN_ITEMS - 1);

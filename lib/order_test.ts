@@ -33,19 +33,10 @@ function orderOf(text: string): OrderPlaced {
 }
 
 Deno.test("parseOrder reads the documented order", () => {
-  assertEquals(parseOrder(encoder.encode(DOCUMENTED)), {
-    kind: "order",
-    order: {
-      "event_type": "OrderPlaced",
-      "order_id": "order_000001",
-      "user_id": "user_123",
-      items: [{ "item_id": "burger", quantity: 2, price: 10 }],
-      "total_amount": 20,
-      status: "placed",
-      timestamp: "2024-01-15T10:30:00",
-    },
-    timestampMs: Date.UTC(2024, 0, 15, 10, 30),
-  });
+  const parsed = parseOrder(encoder.encode(DOCUMENTED));
+  assert(parsed.kind === "order");
+  assertEquals(JSON.parse(encodeOrder(parsed.order)), JSON.parse(DOCUMENTED));
+  assertEquals(parsed.timestampMs, Date.UTC(2024, 0, 15, 10, 30));
 });
 
 Deno.test("parseOrder reads part of a larger buffer, and any script", () => {
