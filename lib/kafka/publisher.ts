@@ -10,6 +10,7 @@
 import { Buffer } from "node:buffer";
 import type { Message, Producer } from "kafkajs";
 import { awakeMs, delayOrAbort, Pulse } from "../async.ts";
+import { type Compression, compressionType } from "../compression.ts";
 import { AdaptiveSize } from "./adaptive_size.ts";
 import { connect, disconnect } from "./client.ts";
 import { adminPool } from "./client_pool.ts";
@@ -38,6 +39,12 @@ export interface PublisherOptions<T> {
   partitions: number;
   /** The largest batch that it accepts, in bytes; Infinity when unknown. */
   maxBatchBytes: number;
+  /**
+   * How the records are compressed.
+   *
+   * @default "none"
+   */
+  compression?: Compression;
   /** Called for a record that is too large to be stored, with its key and the size of a batch of it alone. */
   onTooLarge: (about: T, record: { key: string; bytes: number }) => void;
   /** Called for each send that the brokers have confirmed. */
@@ -243,9 +250,10 @@ export class Publisher<T> {
    */
   async #sendUntilAcknowledged(partition: number, messages: Message[]): Promise<void> {
     const { topic } = this.#options;
+    const compression = compressionType(this.#options.compression);
     await retryWhileRetriable(
       async () => {
-        const result = await this.#producer.send({ topic, acks: -1, messages });
+        const result = await this.#producer.send({ topic, acks: -1, compression, messages });
         requireAcknowledged(result, [{ topic, partition }]);
       },
       this.#settings,

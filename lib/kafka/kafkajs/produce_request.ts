@@ -18,6 +18,8 @@ interface RequestEncoder extends Encoder {
   writeString(value: string | null): this;
   /** Appends bytes without their length. */
   writeBuffer(value: Buffer): this;
+  /** The bytes written. */
+  readonly buffer: Buffer;
 }
 
 /** The parts of kafkajs that are used here. */
@@ -25,7 +27,10 @@ export interface EncodeInternals {
   /** The class of all request encoders. */
   Encoder: new (initialSize?: number) => RequestEncoder;
   /** Finds the codec of a compression type. */
-  lookupCodec: (type: number) => { compress(encoder: RequestEncoder): Promise<Buffer> };
+  lookupCodec: (type: number) => {
+    /** Compresses; `undefined` when the content would not become smaller. */
+    compress(encoder: RequestEncoder): Promise<Buffer | undefined>;
+  };
 }
 
 interface ProduceOptions {
@@ -120,7 +125,8 @@ async function appendPartition(
   const crcAt = to.offset;
   to.writeInt32(0); // the checksum of all that follows
   const checkedAt = to.offset;
-  to.writeInt16((compression & COMPRESSION_MASK) | (transactionalId ? TRANSACTIONAL_FLAG : 0))
+  const flags = transactionalId ? TRANSACTIONAL_FLAG : 0;
+  to.writeInt16(flags | (compression & COMPRESSION_MASK))
     .writeInt32(messages.length - 1)
     .writeInt64(first)
     .writeInt64(max)
@@ -135,7 +141,11 @@ async function appendPartition(
     const timestampDelta = Number(message.timestamp || now) - Number(first);
     appendRecord(records, message, { offsetDelta: index, timestampDelta });
   }
-  if (records !== to) to.writeBuffer(await internals.lookupCodec(compression).compress(records));
+  if (records !== to) {
+    const compressed = await internals.lookupCodec(compression).compress(records);
+    to.writeBuffer(compressed ?? records.buffer);
+    if (compressed === undefined) to.buf.writeInt16BE(flags, checkedAt);
+  }
 
   const { buf, offset } = to;
   buf.writeInt32BE(offset - sizeAt - 4, sizeAt);

@@ -13,7 +13,7 @@
  * @module
  */
 import { createRequire } from "node:module";
-import { readingCodecs } from "./compression.ts";
+import { codecs } from "./compression.ts";
 import { type CoordinatorLookup, rememberingCoordinators } from "./coordinators.ts";
 import { movingPastEmptyBatches } from "./fetched_batch.ts";
 import { decodingInPlace } from "./fetched_records.ts";
@@ -167,7 +167,7 @@ function repairProducer(require: Require): void {
 
 function repairEncoding(require: Require): void {
   const compression = require("kafkajs/src/protocol/message/compression") as { Codecs: object };
-  Object.assign(compression.Codecs, readingCodecs);
+  Object.assign(compression.Codecs, codecs);
   const internals = {
     Encoder: requireFunction(require, "protocol/encoder"),
     ...compression as object,
