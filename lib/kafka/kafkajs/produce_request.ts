@@ -82,8 +82,8 @@ async function encode(
   options: ProduceOptions,
   internals: EncodeInternals,
 ): Promise<RequestEncoder> {
-  const { acks, timeout, transactionalId = null, topicData } = options;
-  const to = new internals.Encoder(likelySize(topicData))
+  const { acks, timeout, transactionalId = null, compression = 0, topicData } = options;
+  const to = new internals.Encoder(likelySize(compression === 0 ? topicData : []))
     .writeString(transactionalId)
     .writeInt16(acks)
     .writeInt32(timeout)
@@ -96,7 +96,7 @@ async function encode(
 }
 
 /** A little more than the size of an uncompressed request of ASCII texts without headers. */
-function likelySize(topicData: ProduceOptions["topicData"]): number {
+function likelySize(topicData: { partitions: { messages: Message[] }[] }[]): number {
   let size = 512;
   for (const { partitions } of topicData) {
     for (const { messages } of partitions) {
@@ -135,7 +135,9 @@ async function appendPartition(
     .writeInt32(firstSequence)
     .writeInt32(messages.length);
 
-  const records = compression === 0 ? to : new internals.Encoder(likelySize([]));
+  const records = compression === 0
+    ? to
+    : new internals.Encoder(likelySize([{ partitions: [{ messages }] }]));
   for (let index = 0; index < messages.length; index++) {
     const message = messages[index]!;
     const timestampDelta = Number(message.timestamp || now) - Number(first);
