@@ -93,6 +93,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     topics,
     throttleMs: options.throttle,
     untilEnd: options.untilEnd,
+    compression: options.compression,
     table: minuteTable,
     process: (records) => countOrders(records, { tally, reportEvery: options.reportEvery }),
     report: (rows) =>

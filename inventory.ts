@@ -84,6 +84,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     topics,
     throttleMs: options.throttle,
     untilEnd: options.untilEnd,
+    compression: options.compression,
     table: stockTable,
     process: movementsOf({
       movements: movements.name,

@@ -43,7 +43,7 @@ import { type OrderPlaced, parseOrder, writeOrder } from "./lib/order.ts";
 import { parseTypedTimeMs } from "./lib/timestamp.ts";
 import { orderGenerator } from "./lib/order_generator.ts";
 import { RecentRate } from "./lib/recent_rate.ts";
-import { atEach } from "./lib/cli/service_flags.ts";
+import { atEach, COMPRESSION_FLAG } from "./lib/cli/service_flags.ts";
 import { orderEvents } from "./lib/topics.ts";
 
 /** The flags of the program. */
@@ -88,6 +88,7 @@ export const flags = {
     help: "publish these orders, one JSON object a line, instead of generated ones",
     example: "orders.ndjson",
   }, nonEmpty("a file, or - for stdin")),
+  compression: COMPRESSION_FLAG,
   ...COMMON_FLAGS,
 };
 
@@ -157,6 +158,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     topic: topic.name,
     partitions,
     maxBatchBytes,
+    compression: options.compression,
     onTooLarge(about: number, { key, bytes }) {
       const number = Math.abs(about);
       const what = options.from === undefined ? `order ${number} (${key})` : `line ${number}`;

@@ -27,7 +27,15 @@ import {
   spreadOf,
   start,
 } from "./measure.ts";
-import { type Client, type Job, ORDER_STREAM, program, type Report, type Work } from "./peers.ts";
+import {
+  type Client,
+  type Job,
+  ORDER_STREAM,
+  PLAIN,
+  program,
+  type Report,
+  type Work,
+} from "./peers.ts";
 
 /** The context that all measurements share. */
 export interface BenchContext {
@@ -168,7 +176,7 @@ export async function produce(
   { prefix, count, span = "1h" }: { prefix: string; count: number; span?: string },
 ): Promise<void> {
   const flags = ["--topic-prefix", prefix, "--count", String(count), "--span", span];
-  const { exitCode, stderr } = await context.run(program("producer.ts", context, flags));
+  const { exitCode, stderr } = await context.run(program("producer.ts", context, flags, PLAIN));
   if (exitCode !== 0) throw new Error(`producing ${count} orders failed: ${lastLine(stderr)}`);
 }
 

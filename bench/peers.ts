@@ -68,13 +68,16 @@ export interface Client {
   report(job: Job, written: { stdout: string; stderr: string }): Report;
 }
 
+/** No client compresses: all of them send, and read, the same bytes. */
+export const PLAIN = ["--compression", "none"];
+
 /** Our own programs, with the permissions of their tasks. */
 export const ORDER_STREAM: Client = {
   name: "Order Stream",
   jobs: JOBS,
   remarks: {},
   command(work) {
-    const common = ["--topic-prefix", work.prefix, "--json"];
+    const common = ["--topic-prefix", work.prefix, "--json", ...PLAIN];
     switch (work.job) {
       case "produce":
         return program(

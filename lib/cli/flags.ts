@@ -115,7 +115,9 @@ export function decimal(
 export function oneOf<const W extends string>(...choices: W[]): Parser<W> {
   const parse = (text: string) => {
     const choice = choices.find((candidate) => candidate === text);
-    if (choice === undefined) throw new Error(`expected ${choices.join(" or ")}`);
+    if (choice === undefined) {
+      throw new Error(`expected ${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`);
+    }
     return choice;
   };
   return Object.assign(parse, { choices });

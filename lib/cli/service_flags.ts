@@ -1,13 +1,22 @@
 /**
- * What the two services, inventory and analytics, have in common outside of Kafka.
+ * What the two services, inventory and analytics, have in common outside of Kafka, with each other and
+ * in part with the producer.
  *
  * @module
  */
+import { COMPRESSIONS, DEFAULT_COMPRESSION } from "../compression.ts";
 import { durationMs } from "../duration.ts";
-import { flag, toggle } from "./flags.ts";
+import { flag, oneOf, toggle } from "./flags.ts";
 
 /** A consumer that waits longer for one order would be taken for dead. */
 const MAX_THROTTLE_MS = 60_000;
+
+/** The flag of the programs that write to Kafka. */
+export const COMPRESSION_FLAG = flag({
+  value: "KIND",
+  default: DEFAULT_COMPRESSION,
+  help: "how what is written is compressed: none, gzip, snappy, lz4 or zstd",
+}, oneOf(...COMPRESSIONS));
 
 /** The flags of both services. */
 export function serviceFlags(defaultGroup: string) {
@@ -19,6 +28,7 @@ export function serviceFlags(defaultGroup: string) {
       default: "0",
       help: "pause per order, e.g. 10ms, to see lag build up; at most 60s",
     }, throttleMs),
+    compression: COMPRESSION_FLAG,
   };
 }
 

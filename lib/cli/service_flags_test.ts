@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { COMPRESSIONS, DEFAULT_COMPRESSION } from "../compression.ts";
 import { parseFlags, UsageError } from "./flags.ts";
 import { atEach, serviceFlags } from "./service_flags.ts";
 
@@ -13,6 +14,15 @@ Deno.test("--throttle takes a duration, or milliseconds, of at most a minute", (
   ]);
   assertThrows(() => throttle("61s"), UsageError, "at most 60s");
   assertThrows(() => throttle("ten"), UsageError, "expected a duration");
+});
+
+Deno.test("--compression takes the compressions of Kafka", () => {
+  const compression = (...args: string[]) =>
+    parseFlags(serviceFlags("analytics"), args).options.compression;
+  assertEquals(COMPRESSIONS.map((each) => compression("--compression", each)), [...COMPRESSIONS]);
+  assertEquals(compression(), DEFAULT_COMPRESSION);
+  const expected = "expected none, gzip, snappy, lz4 or zstd";
+  assertThrows(() => compression("--compression", "brotli"), UsageError, expected);
 });
 
 Deno.test("--group takes what can stand in the name of a topic", () => {

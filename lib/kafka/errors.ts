@@ -361,6 +361,10 @@ function answerMeaning(
     case "MESSAGE_TOO_LARGE":
     case "RECORD_LIST_TOO_LARGE":
       return `${where} does not take a batch of this size: see its max.message.bytes`;
+    case "UNSUPPORTED_COMPRESSION_TYPE":
+      return api === "Produce"
+        ? "the brokers are too old for this compression: choose another with --compression"
+        : undefined;
     case "INVALID_TIMESTAMP":
       return `${where} does not take records with the time ${
         new Date().toISOString()

@@ -179,6 +179,7 @@ const ANSWERS: Record<string, string[]> = {
   GROUP_COORDINATOR_NOT_AVAILABLE: ["coordinates", "__consumer_offsets", "no leader"],
   MESSAGE_TOO_LARGE: ["partition 2 of orders", "max.message.bytes"],
   RECORD_LIST_TOO_LARGE: ["partition 2 of orders", "max.message.bytes"],
+  UNSUPPORTED_COMPRESSION_TYPE: ["brokers are too old", "another with --compression"],
   INVALID_TIMESTAMP: ["partition 2 of orders", "clocks", "message.timestamp.after.max.ms"],
   TOPIC_AUTHORIZATION_FAILED: ["partition 2 of orders", "not permitted", "right Write"],
   GROUP_AUTHORIZATION_FAILED: ["not permitted", "right Read", "group"],

@@ -21,6 +21,7 @@
  * @module
  */
 import type { Consumer, Producer, Transaction } from "kafkajs";
+import { type Compression, compressionType } from "../compression.ts";
 import type { CommittedOffset } from "../resumption.ts";
 import { aborted, awakeMs, deadline, delayOrAbort, nextTurn, type Pulse, retry } from "../async.ts";
 import type { AdaptiveSize } from "./adaptive_size.ts";
@@ -102,6 +103,12 @@ export interface SessionContext {
   throttleMs: number;
   /** The setting `max.message.bytes` of topics that are written to, where it is known. */
   maxMessageBytes: Map<string, number>;
+  /**
+   * How the outputs are compressed.
+   *
+   * @default "none"
+   */
+  compression?: Compression;
   /** Prepares the work on a partition: restores its state. */
   open(assignment: Assignment): Promise<PartitionWork>;
   /** For the ends of the partitions. */
@@ -122,9 +129,6 @@ export interface SessionContext {
   done: AbortSignal;
 }
 
-/** Compression codec ids. */
-const NO_COMPRESSION = 0;
-const GZIP = 1;
 /** After this many failed transactions in a row the user is told why. */
 const REPORTED_FAILURES = 3;
 /** Gives up only after this many failures in a row and after `timeoutMs`: brokers may fail one by one. */
@@ -379,10 +383,11 @@ export class PartitionSession {
   ): Promise<void> {
     const { commitRecords } = this.#context;
     const limit = commitRecords.value;
+    const usual = compressionType(this.#context.compression);
     const startedMs = awakeMs();
     for (const { topicMessages, targets, isOversized } of outputs.requests()) {
-      // A single record may exceed the limit uncompressed, if it arrived compressed: compress it.
-      const compression = isOversized ? GZIP : NO_COMPRESSION;
+      // A single record may exceed the limit uncompressed, if it arrived compressed: it fits with gzip.
+      const compression = isOversized ? compressionType("gzip") : usual;
       const sent = await transaction.sendBatch({ acks: -1, compression, topicMessages })
         .catch(async (error) => {
           throw isTooLarge(error) ? await this.#learnLimit(error, targets) : error;

@@ -25,7 +25,8 @@ const COMMIT_RECORDS = {
 
 /** What to process. */
 export interface ProcessorOptions
-  extends Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "open"> {
+  extends
+    Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "compression" | "open"> {
   /** The setting `max.message.bytes` of topics that are written to, where it is known. */
   maxMessageBytes?: ReadonlyMap<string, number>;
   /** The topic of the state, if there is one: when it is deleted and created again, the processing ends. */

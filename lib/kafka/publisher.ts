@@ -9,6 +9,7 @@
  */
 import type { Producer } from "kafkajs";
 import { awakeMs, delayOrAbort, nextTurn, Pulse } from "../async.ts";
+import { type Compression, compressionType } from "../compression.ts";
 import type { JsonWriter } from "../json_writer.ts";
 import { AdaptiveSize } from "./adaptive_size.ts";
 import { connect, disconnect } from "./client.ts";
@@ -39,6 +40,12 @@ export interface PublisherOptions<T> {
   partitions: number;
   /** The largest batch that it accepts, in bytes; Infinity when unknown. */
   maxBatchBytes: number;
+  /**
+   * How the records are compressed.
+   *
+   * @default "none"
+   */
+  compression?: Compression;
   /** Called for a record that is too large to be stored, with its key and the size of a batch of it alone. */
   onTooLarge: (about: T, record: { key: string; bytes: number }) => void;
   /** Called for each send that the brokers have confirmed. */
@@ -270,10 +277,11 @@ export class Publisher<T> {
    */
   async #sendUntilAcknowledged(partition: number, records: RecordBatch): Promise<void> {
     const { topic } = this.#options;
+    const compression = compressionType(this.#options.compression);
     const messages = [batchMessage(partition, records)];
     await retryWhileRetriable(
       async () => {
-        const result = await this.#producer.send({ topic, acks: -1, messages });
+        const result = await this.#producer.send({ topic, acks: -1, compression, messages });
         requireAcknowledged(result, [{ topic, partition }]);
       },
       this.#settings,

@@ -10,6 +10,7 @@
  * @module
  */
 import { aborted, deadline, retry } from "../async.ts";
+import type { Compression } from "../compression.ts";
 import type { NotOrders } from "../order.ts";
 import { type PartitionState, partitionState } from "../partition_state.ts";
 import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
@@ -48,6 +49,12 @@ export interface StatefulService<K, C extends object> {
   throttleMs: number;
   /** Stop once everything that is in the topic now is processed and committed by the group. */
   untilEnd: boolean;
+  /**
+   * How everything that is written is compressed.
+   *
+   * @default "none"
+   */
+  compression?: Compression;
   /** The kind of state. */
   table: StateTable<K, C>;
   /**
@@ -121,6 +128,7 @@ export async function runService<K, C extends object>(
       partitions: topics.partitions,
       throttleMs: service.throttleMs,
       untilEnd: service.untilEnd,
+      compression: service.compression ?? "none",
       maxMessageBytes: new Map(
         [...limits].map(([topic, { maxMessageBytes }]) => [topic, maxMessageBytes]),
       ),

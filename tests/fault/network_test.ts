@@ -21,9 +21,11 @@ Deno.test("programs over a slow link, and over one that has become silent", asyn
   await t.step(
     "the producer sends no more at once than is acknowledged within --timeout",
     async () => {
-      await run.json("producer.ts", ["--count", "1"]);
+      const plain = ["--compression", "none"];
+      await run.json("producer.ts", ["--count", "1", ...plain]);
       proxy.bytesPerSecond.up = SLOW;
-      const produced = await run.json("producer.ts", ["--count", "3999", "--timeout", "5s"]);
+      const flags = ["--count", "3999", "--timeout", "5s", ...plain];
+      const produced = await run.json("producer.ts", flags);
       const { total_orders: orders } = produced;
       assertEquals(orders, 3_999);
       proxy.bytesPerSecond.up = Infinity;

@@ -4,6 +4,7 @@
  * @module
  */
 import { kafkaClasspath } from "../../dev_broker/java.ts";
+import type { Compression } from "../../lib/compression.ts";
 
 /** A line of `kafka-consumer-groups --describe`. */
 export interface DescribedPartition {
@@ -47,16 +48,13 @@ export async function consoleConsumer(
   });
 }
 
-/** The compressions of Kafka. */
-export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
-
 /** Publishes records with `kafka-console-producer`. */
 export async function consoleProducer(
   brokers: string,
   { topic, records, compression }: {
     topic: string;
     records: { key: string; value: string }[];
-    compression: typeof COMPRESSIONS[number];
+    compression: Compression;
   },
 ): Promise<void> {
   await runTool("ConsoleProducer", brokers, {

@@ -1,22 +1,26 @@
 /**
- * Reading what other clients have compressed. kafkajs supports only gzip and fails on the rest.
+ * Compressing records, and reading what any client has compressed. kafkajs supports only gzip and
+ * fails on the rest.
  *
  * A small batch can expand to gigabytes: what is read is bounded, or comes in pieces.
  *
- * The decompressors of snappy and LZ4 are loaded with the first batch that needs them.
+ * The code for snappy and LZ4 is loaded with the first batch that needs it.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
-import { promisify } from "node:util";
 import type { Transform } from "node:stream";
 import {
+  constants,
   createUnzip,
   createZstdDecompress,
-  unzip,
+  gzipSync,
+  unzipSync,
   type ZlibOptions,
-  zstdDecompress,
+  zstdCompressSync,
+  zstdDecompressSync,
 } from "node:zlib";
+import { compressionType } from "../../compression.ts";
 import { lz4MaxBytes, lz4Pieces } from "./lz4.ts";
 
 /** Reads one kind of compression. */
@@ -29,17 +33,18 @@ export interface Decompressor {
 
 /** A codec of kafkajs. */
 interface Codec {
-  compress(encoder: unknown): Promise<Buffer>;
+  /** Compresses what the encoder holds; `undefined` when it would not become smaller. */
+  compress(encoder: { buffer: Buffer }): Promise<Buffer | undefined>;
   decompress(compressed: Buffer): Promise<Buffer>;
 }
 
 /** Compression types in the attributes of a record batch; https://kafka.apache.org/documentation/#recordbatch. */
 const TYPE_MASK = 0x07;
-const NONE = 0;
-const GZIP = 1;
-const SNAPPY = 2;
-const LZ4 = 3;
-const ZSTD = 4;
+const NONE = compressionType("none");
+const GZIP = compressionType("gzip");
+const SNAPPY = compressionType("snappy");
+const LZ4 = compressionType("lz4");
+const ZSTD = compressionType("zstd");
 
 /** How much a stream expands at a time, in bytes. */
 const CHUNK_BYTES = 262_144;
@@ -61,12 +66,12 @@ const uncompressed: Decompressor = {
 };
 
 const gzip: Decompressor = {
-  within: (compressed, maxBytes) => inflate(unzip as Unpack, compressed, maxBytes),
+  within: (...compressed) => Promise.resolve(inflate(unzipSync as Unpack, ...compressed)),
   pieces: (compressed) => through(createUnzip({ chunkSize: CHUNK_BYTES }), compressed),
 };
 
 const zstd: Decompressor = {
-  within: (compressed, maxBytes) => inflate(zstdDecompress as Unpack, compressed, maxBytes),
+  within: (...compressed) => Promise.resolve(inflate(zstdDecompressSync as Unpack, ...compressed)),
   pieces: (compressed) => through(createZstdDecompress({ chunkSize: CHUNK_BYTES }), compressed),
 };
 
@@ -98,38 +103,59 @@ export function decompressorFor(attributes: number): Decompressor {
   return found;
 }
 
-/** Codecs for kafkajs that read snappy, LZ4 and Zstandard, by compression type. */
-export const readingCodecs: Record<number, () => Codec> = {
-  [SNAPPY]: () => reading(snappy),
-  [LZ4]: () => reading(lz4),
-  [ZSTD]: () => reading(zstd),
-};
+/** Level 1 is faster than the usual level 3, and makes orders and movements smaller. */
+const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-function reading({ within }: Decompressor): Codec {
-  return {
-    compress: () => Promise.reject(new Error("this compression is supported for reading only")),
-    async decompress(compressed) {
-      return (await within(compressed, Infinity))!;
-    },
-  };
+/**
+ * What compresses, by compression type. All of it runs on this thread, as the asynchronous functions of
+ * the runtime also do.
+ *
+ * Java's client writes snappy with a header and in blocks; one block without them is what librdkafka
+ * and franz-go write, and every client reads it.
+ */
+const compressors = new Map<number, (records: Buffer) => Buffer | Promise<Buffer>>([
+  // The usual level: dead_letter.ts relies on it.
+  [GZIP, (records) => gzipSync(records)],
+  [SNAPPY, async (records) => (await wasmUtils()).snappyCompress(records)],
+  [LZ4, async (records) => (await wasmUtils()).lz4Compress(records)],
+  [ZSTD, (records) => zstdCompressSync(records, ZSTD_OPTIONS)],
+]);
+
+function wasmUtils() {
+  return import("@platformatic/wasm-utils/bundled");
 }
 
-/** `unzip` and `zstdDecompress` of node:zlib. */
-type Unpack = (
-  compressed: Buffer,
-  options: ZlibOptions,
-  callback: (error: Error | null, bytes: Buffer) => void,
-) => void;
+/**
+ * Compresses the records of a batch. Returns `undefined` when they would not become smaller: then
+ * they must be sent as they are, so that a batch is never larger than it was thought to be.
+ *
+ * @param type The compression type, not 0.
+ */
+export async function compressRecords(type: number, records: Buffer): Promise<Buffer | undefined> {
+  // The code for snappy and LZ4 fails on nothing.
+  if (records.length === 0) return undefined;
+  const compressed = await compressors.get(type)!(records);
+  return compressed.length < records.length ? compressed : undefined;
+}
 
-async function inflate(
-  unpack: Unpack,
-  compressed: Buffer,
-  maxBytes: number,
-): Promise<Buffer | undefined> {
+/** Codecs for kafkajs, by compression type. */
+export const codecs: Record<number, () => Codec> = Object.fromEntries(
+  [...compressors.keys()].map((type) => [type, () => ({
+    compress: ({ buffer }) => compressRecords(type, buffer),
+    async decompress(compressed) {
+      return (await decompressorFor(type).within(compressed, Infinity))!;
+    },
+  })]),
+);
+
+/** `unzipSync` and `zstdDecompressSync` of node:zlib. */
+type Unpack = (compressed: Buffer, options: ZlibOptions) => Buffer;
+
+function inflate(unpack: Unpack, compressed: Buffer, maxBytes: number): Buffer | undefined {
   if (maxBytes < 1) return undefined;
   const options = maxBytes === Infinity ? {} : { maxOutputLength: maxBytes };
   try {
-    return await promisify(unpack)(compressed, options);
+    return unpack(compressed, options);
   } catch (error) {
     if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") return undefined;
     throw error;
@@ -143,19 +169,19 @@ async function* through(stream: Transform, compressed: Buffer): AsyncGenerator<B
 
 async function lz4Within(compressed: Buffer, maxBytes: number): Promise<Buffer | undefined> {
   if (lz4MaxBytes(compressed) > maxBytes) return undefined;
-  const { lz4Decompress } = await import("@platformatic/wasm-utils/bundled");
+  const { lz4Decompress } = await wasmUtils();
   return Buffer.from(lz4Decompress(compressed));
 }
 
 async function snappyWithin(compressed: Buffer, maxBytes: number): Promise<Buffer | undefined> {
   const blocks = [...snappyBlocks(compressed)];
   if (blocks.reduce((sum, block) => sum + snappySize(block), 0) > maxBytes) return undefined;
-  const { snappyDecompress } = await import("@platformatic/wasm-utils/bundled");
+  const { snappyDecompress } = await wasmUtils();
   return Buffer.concat(blocks.map((block) => snappyDecompress(block)));
 }
 
 async function* snappyPieces(compressed: Buffer): AsyncGenerator<Buffer> {
-  const { snappyDecompress } = await import("@platformatic/wasm-utils/bundled");
+  const { snappyDecompress } = await wasmUtils();
   for (const block of snappyBlocks(compressed)) {
     if (snappySize(block) > block.length * MAX_SNAPPY_RATIO) {
       throw new Error("a snappy block names a size that it cannot have");

@@ -7,7 +7,7 @@
  */
 import { AdaptiveSize } from "../adaptive_size.ts";
 import type { FetchedBatch } from "./fetched_batch.ts";
-import { fetchedBytesOf } from "./fetched_records.ts";
+import { type FetchedSize, fetchedSizeOf } from "./fetched_records.ts";
 import { LargeBatch } from "./large_batch.ts";
 
 interface TopicPartition {
@@ -30,6 +30,8 @@ interface ConsumerGroup {
   maxWaitTime: number;
   /** The most that a fetch brings of all partitions together, in bytes. */
   maxBytes: number;
+  /** The most that a fetch brings of a partition, in bytes. */
+  maxBytesPerPartition: number;
   /** Sends a heartbeat, unless the last one is less than this many milliseconds ago. */
   heartbeat(options: { interval: number }): Promise<void>;
   /** Whether the next fetch has to move the position first. */
@@ -86,7 +88,7 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
   const managers = new WeakMap<object, ConsumerGroup["offsetManager"]>();
   const interrupts = new WeakMap<ConsumerGroup, Interrupts>();
   const larges = new WeakMap<ConsumerGroup, LargeBatches>();
-  const sizes = new WeakMap<ConsumerGroup, AdaptiveSize>();
+  const sizes = new WeakMap<ConsumerGroup, FetchSize>();
 
   function interruptsOf(group: ConsumerGroup): Interrupts {
     let found = interrupts.get(group);
@@ -101,17 +103,13 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
         await interruptsOf(this).sleep(this.maxWaitTime);
         return [];
       }
-      const size = sizes.get(this) ?? new AdaptiveSize(FETCH_BYTES);
-      sizes.set(this, size);
-      const limit = size.value;
-      this.maxBytes = limit;
-      const startedMs = performance.now();
+      const size = sizes.getOrInsertComputed(this, () => new FetchSize(this));
+      const took = size.limit(this);
       const fetched = withHeartbeats(this, original.fetch.call(this, nodeId));
       fetched.catch(() => size.failed());
       const batches = await interruptsOf(this).unlessStopped(fetched);
       if (batches === undefined) return [];
-      const bytes = batches.reduce((sum, { rawMessages }) => sum + fetchedBytesOf(rawMessages), 0);
-      size.took(bytes, performance.now() - startedMs, limit);
+      took(batches);
       for (const batch of batches) {
         if (batch.large === undefined || !isCurrent(this, manager, batch)) continue;
         const large = larges.getOrInsertComputed(this, () => new LargeBatches(this));
@@ -142,6 +140,39 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
       return original.stop.call(this);
     },
   };
+}
+
+/**
+ * How much a consumer group fetches: as much as the link carries in time, and no more than should be in
+ * memory at once, where it has the size that it has without compression.
+ */
+class FetchSize {
+  readonly #bytes = new AdaptiveSize(FETCH_BYTES);
+  readonly #maxBytesPerPartition: number;
+  /** How many times larger the last fetch became when it was expanded. */
+  #ratio = 1;
+
+  constructor({ maxBytesPerPartition }: ConsumerGroup) {
+    this.#maxBytesPerPartition = maxBytesPerPartition;
+  }
+
+  /** Limits the next fetch; returns a function that takes what it has brought. */
+  limit(group: ConsumerGroup): (fetched: FetchedBatch[]) => void {
+    const limit = this.#bytes.value;
+    group.maxBytes = Math.min(limit, Math.ceil(FETCH_BYTES.max / this.#ratio));
+    group.maxBytesPerPartition = Math.ceil(this.#maxBytesPerPartition / this.#ratio);
+    const startedMs = performance.now();
+    return (fetched) => {
+      const sizes = fetched.map(({ rawMessages }) => fetchedSizeOf(rawMessages));
+      const sum = (of: keyof FetchedSize) => sizes.reduce((sum, size) => sum + size[of], 0);
+      this.#bytes.took(sum("bytes"), performance.now() - startedMs, limit);
+      if (sum("decodedBytes") > 0) this.#ratio = sum("expandedBytes") / sum("decodedBytes");
+    };
+  }
+
+  failed(): void {
+    this.#bytes.failed();
+  }
 }
 
 /** The result of a fetch, unless a heartbeat fails meanwhile: then its error. */

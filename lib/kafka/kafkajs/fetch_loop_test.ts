@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { type Modules, original, repaired } from "../../../tests/support/kafkajs.ts";
 import { decodeFetched, storedBatch } from "../../../tests/support/record_batches.ts";
 import { isRetriable } from "../errors.ts";
@@ -8,6 +9,11 @@ import { heldTimers } from "../../../tests/support/held_timers.ts";
 interface Fetched {
   topic: string;
   partition: number;
+}
+
+interface FetchRequest {
+  maxBytes: number;
+  topics: { partitions: { maxBytes: number }[] }[];
 }
 
 const logger = { namespace: () => logger, debug() {}, info() {}, warn() {}, error() {} };
@@ -39,7 +45,9 @@ function consumerGroup(
     committedOffsets: () => ({}),
     findBroker: () => Promise.resolve({ fetch }),
   };
-  async function fetch() {
+  const requests: FetchRequest[] = [];
+  async function fetch(request: FetchRequest) {
+    requests.push(request);
     await answer();
     const partitions = PARTITIONS.map((partition) => ({
       partition,
@@ -66,6 +74,8 @@ function consumerGroup(
   group.subscriptionState.assign([{ topic: TOPIC, partitions: PARTITIONS }]);
   return {
     group,
+    /** What was requested of the broker. */
+    requests,
     /** A new assignment, of the same partitions at the same offsets. */
     rejoin: () => group.offsetManager = offsetManager(),
   };
@@ -121,8 +131,31 @@ Deno.test("ConsumerGroup.fetch reads a large batch on, piece by piece", async ()
   assertEquals(offsets, Array.from({ length: 25 }, (_, index) => index + 5));
 });
 
+Deno.test("ConsumerGroup.fetch requests less of what is compressed: it takes the same memory", async () => {
+  const values = [{ value: "order ".repeat(60_000) }];
+  const plain = await storedBatch(values, { firstOffset: 5n });
+  const batch = await storedBatch(values, { firstOffset: 5n, compression: 4 });
+  const { source } = await decodeFetched(repaired, Buffer.concat([batch, batch]));
+  const { group, requests } = consumerGroup(repaired, { messages: source });
+  group.maxBytesPerPartition = 1_000_000;
+  await group.fetch(1);
+  await group.fetch(1);
+  const ratio = plain.length / batch.length;
+  const limits = requests.map(({ maxBytes, topics: [topic] }) => [
+    maxBytes,
+    topic!.partitions[0]!.maxBytes,
+  ]);
+  assertEquals(limits, [
+    [262_144, 1_000_000],
+    [Math.ceil(3_145_728 / ratio), Math.ceil(1_000_000 / ratio)],
+  ]);
+});
+
 Deno.test("ConsumerGroup.fetch names the records that cannot be read", async () => {
-  const batch = await storedBatch([{ value: "v" }], { firstOffset: 5n, compression: 1 });
+  const batch = await storedBatch([{ value: "v".repeat(99) }], {
+    firstOffset: 5n,
+    compression: 1,
+  });
   const { source } = await decodeFetched(repaired, batch.fill(0xff, RECORDS_AT));
   const { group } = consumerGroup(repaired, { messages: source });
   const error = await assertRejects(

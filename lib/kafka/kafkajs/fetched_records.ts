@@ -51,6 +51,16 @@ export interface FetchedLog {
   large: Buffer | undefined;
 }
 
+/** What a fetch response held of a partition, in bytes. */
+export interface FetchedSize {
+  /** All that came. */
+  bytes: number;
+  /** The batches that were decoded, as they came. */
+  decodedBytes: number;
+  /** The same batches without compression. */
+  expandedBytes: number;
+}
+
 /** The offsets of the fields of a record batch; https://kafka.apache.org/documentation/#recordbatch. */
 const LENGTH_AT = 8;
 const PARTITION_LEADER_EPOCH_AT = 12;
@@ -78,7 +88,7 @@ const RECORD_COST = 200;
 /** How many headers of a record are shown. */
 const MAX_HEADERS = 20_000;
 
-const fetchedBytes = new WeakMap<object, number>();
+const sizes = new WeakMap<object, FetchedSize>();
 
 const logs = new WeakMap<object, FetchedLog>();
 
@@ -97,9 +107,9 @@ export function costOf(bytes: number, count = 1): number {
   return bytes + count * RECORD_COST;
 }
 
-/** Returns how many bytes of a response held these records. */
-export function fetchedBytesOf(records: unknown[]): number {
-  return fetchedBytes.get(records) ?? 0;
+/** What held these records. */
+export function fetchedSizeOf(records: unknown[]): FetchedSize {
+  return sizes.get(records) ?? { bytes: 0, decodedBytes: 0, expandedBytes: 0 };
 }
 
 /**
@@ -121,6 +131,8 @@ export function decodingInPlace(original: DecodeMessages): DecodeMessages {
     }
     decoder.offset = end;
     const records: DecodedRecord[] = [];
+    const size = { bytes: end - start, decodedBytes: 0, expandedBytes: 0 };
+    sizes.set(records, size);
     let budget = PIECE_COST;
     let at = start;
     while (at + RECORDS_AT <= end) {
@@ -132,16 +144,17 @@ export function decodingInPlace(original: DecodeMessages): DecodeMessages {
       const log: FetchedLog = logs.get(records) ??
         { first: header.context, lastOffset: undefined, large: undefined };
       logs.set(records, log);
-      const cost = await appendBatch(records, batch, { ...header, budget });
-      if (cost === undefined) {
+      const expandedBytes = await appendBatch(records, batch, { ...header, budget });
+      if (expandedBytes === undefined) {
         log.large = batch;
         break;
       }
-      budget -= cost;
+      budget -= costOf(expandedBytes, header.count);
+      size.decodedBytes += batch.length;
+      size.expandedBytes += RECORDS_AT + expandedBytes;
       log.lastOffset = lastOffsetOf(header.context);
       at = next;
     }
-    fetchedBytes.set(records, end - start);
     return records;
   };
 }
@@ -173,7 +186,7 @@ export function lastOffsetOf({ firstOffset, lastOffsetDelta }: BatchContext): bi
   return BigInt(firstOffset) + BigInt(lastOffsetDelta);
 }
 
-/** Appends the records of a batch and returns their cost; `undefined` if they cannot be decoded within the budget. */
+/** Appends the records of a batch and returns their bytes; `undefined` if they cannot be decoded within the budget. */
 async function appendBatch(
   records: DecodedRecord[],
   batch: Buffer,
@@ -199,7 +212,7 @@ async function appendBatch(
       records.push(decode(from, length));
       from.at = next;
     }
-    return costOf(bytes.length, count);
+    return bytes.length;
   } catch {
     // Whoever reads it as a large batch says what is wrong, and where.
     records.length = before;

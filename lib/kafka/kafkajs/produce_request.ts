@@ -4,6 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { compressRecords } from "./compression.ts";
 import { crc32c } from "./crc32c.ts";
 import { appendRecord, type Encoder, type Message } from "./encode_records.ts";
 import { Pieces } from "./frame_request.ts";
@@ -20,16 +21,12 @@ interface RequestEncoder extends Encoder {
   writeString(value: string | null): this;
   /** The bytes written. */
   readonly buffer: Buffer;
-  /** Appends bytes without their length. */
-  writeBuffer(value: Buffer): this;
 }
 
 /** The parts of kafkajs that are used here. */
 export interface EncodeInternals {
   /** The class of all request encoders. */
   Encoder: new (initialSize?: number) => RequestEncoder;
-  /** Finds the codec of a compression type. */
-  lookupCodec: (type: number) => { compress(encoder: RequestEncoder): Promise<Buffer> };
 }
 
 interface ProduceOptions {
@@ -89,8 +86,8 @@ async function encode(
   options: ProduceOptions,
   internals: EncodeInternals,
 ): Promise<RequestEncoder | Pieces> {
-  const { acks, timeout, transactionalId = null, topicData } = options;
-  const to = new internals.Encoder(likelySize(topicData))
+  const { acks, timeout, transactionalId = null, compression = 0, topicData } = options;
+  const to = new internals.Encoder(likelySize(compression === 0 ? topicData : []))
     .writeString(transactionalId)
     .writeInt16(acks)
     .writeInt32(timeout)
@@ -117,7 +114,7 @@ function pieces({ buf, offset }: Encoder, insertions: Insertion[]): Pieces {
 }
 
 /** A little more than the size of an uncompressed request of ASCII texts without headers. */
-function likelySize(topicData: ProduceOptions["topicData"]): number {
+function likelySize(topicData: { partitions: { messages: Message[] }[] }[]): number {
   let size = 512;
   for (const { partitions } of topicData) {
     for (const { messages } of partitions) {
@@ -153,7 +150,8 @@ async function appendPartition(
   const crcAt = to.offset;
   to.writeInt32(0); // the checksum of all that follows
   const checkedAt = to.offset;
-  to.writeInt16((compression & COMPRESSION_MASK) | (transactionalId ? TRANSACTIONAL_FLAG : 0))
+  const flags = transactionalId ? TRANSACTIONAL_FLAG : 0;
+  to.writeInt16(flags | (compression & COMPRESSION_MASK))
     .writeInt32(count - 1)
     .writeInt64(first)
     .writeInt64(max)
@@ -162,16 +160,21 @@ async function appendPartition(
     .writeInt32(firstSequence)
     .writeInt32(count);
 
-  const inserted = await insertedRecords(data, { first, now, compression }, internals);
-  if (inserted === undefined) appendMessages(to, messages, { first, now });
+  let records = batchOf(messages)?.records;
+  if (compression !== 0) {
+    records ??= encodedMessages(messages, { first, now }, internals);
+    const compressed = await compressRecords(compression, bufferOf(records));
+    if (compressed === undefined) to.buf.writeInt16BE(flags, checkedAt);
+    records = compressed ?? records;
+  } else if (records === undefined) appendMessages(to, messages, { first, now });
 
   const { buf, offset } = to;
   const checked = crc32c(buf.subarray(checkedAt, offset));
-  const insertedBytes = inserted?.length ?? 0;
+  const insertedBytes = records?.length ?? 0;
   buf.writeInt32BE(offset - sizeAt - 4 + insertedBytes, sizeAt);
   buf.writeInt32BE(offset - lengthAt - 4 + insertedBytes, lengthAt);
-  buf.writeUInt32BE(inserted === undefined ? checked : crc32c(inserted, checked), crcAt);
-  return inserted && { at: offset, records: inserted };
+  buf.writeUInt32BE(records === undefined ? checked : crc32c(records, checked), crcAt);
+  return records && { at: offset, records };
 }
 
 /** What messages without a timestamp get, and what the timestamps are relative to. */
@@ -180,18 +183,14 @@ interface Times {
   now: number;
 }
 
-/** Records that need not be written into the request's buffer; `undefined` when they are to be. */
-async function insertedRecords(
-  { messages }: PartitionData,
-  { compression, ...times }: Times & { compression: number },
-  { Encoder, lookupCodec }: EncodeInternals,
-): Promise<Uint8Array | undefined> {
-  const records = batchOf(messages)?.records;
-  if (compression === 0) return records;
-  const to = new Encoder(records?.length ?? likelySize([]));
-  if (records === undefined) appendMessages(to, messages, times);
-  else to.writeBuffer(Buffer.from(records.buffer, records.byteOffset, records.length));
-  return await lookupCodec(compression).compress(to);
+function encodedMessages(
+  messages: Message[],
+  times: Times,
+  { Encoder }: EncodeInternals,
+): Buffer {
+  const to = new Encoder(likelySize([{ partitions: [{ messages }] }]));
+  appendMessages(to, messages, times);
+  return to.buffer;
 }
 
 function appendMessages(to: Encoder, messages: Message[], { first, now }: Times): void {
@@ -199,6 +198,10 @@ function appendMessages(to: Encoder, messages: Message[], { first, now }: Times)
     const timestampDelta = Number(message.timestamp || now) - Number(first);
     appendRecord(to, message, { offsetDelta: index, timestampDelta });
   }
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
 }
 
 /** The first and the last timestamp when sorted as text, as the original does. */

@@ -13,7 +13,7 @@
  * @module
  */
 import { createRequire } from "node:module";
-import { readingCodecs } from "./compression.ts";
+import { codecs } from "./compression.ts";
 import { type CoordinatorLookup, rememberingCoordinators } from "./coordinators.ts";
 import { movingPastEmptyBatches } from "./fetched_batch.ts";
 import { decodingInPlace } from "./fetched_records.ts";
@@ -175,11 +175,8 @@ function repairProducer(require: Require): void {
 
 function repairEncoding(require: Require): void {
   const compression = require("kafkajs/src/protocol/message/compression") as { Codecs: object };
-  Object.assign(compression.Codecs, readingCodecs);
-  const internals = {
-    Encoder: requireFunction(require, "protocol/encoder"),
-    ...compression as object,
-  } as EncodeInternals;
+  Object.assign(compression.Codecs, codecs);
+  const internals = { Encoder: requireFunction(require, "protocol/encoder") } as EncodeInternals;
   replaceExport(
     require,
     "protocol/requests/produce/v3/request",
