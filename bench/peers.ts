@@ -23,7 +23,13 @@ export const JOBS = ["produce", "analytics", "inventory"] as const;
 export type Job = typeof JOBS[number];
 
 /** The values of `--peers`. */
-export const PEERS = ["confluent-kafka", "kafka-python", "platformatic", "java"] as const;
+export const PEERS = [
+  "confluent-kafka",
+  "franz-go",
+  "kafka-python",
+  "platformatic",
+  "java",
+] as const;
 
 /** A peer, by the name that `--peers` takes. */
 export type PeerName = typeof PEERS[number];
@@ -139,6 +145,8 @@ export function preparePeer(
         script: "confluent.py",
         note,
       });
+    case "franz-go":
+      return goPeer(note);
     case "kafka-python":
       return pythonPeer("kafka-python", {
         distribution: "kafka-python",
@@ -156,6 +164,9 @@ const PEERS_DIR = `${ROOT}/bench/peers`;
 const VENV = `${ROOT}/bench/.venv`;
 const PYTHON = `${VENV}/bin/python`;
 const REQUIREMENTS = `${PEERS_DIR}/requirements.txt`;
+
+/** Compiled peers. */
+const BUILD = `${ROOT}/bench/.build`;
 
 /** The arguments that all peer programs take. */
 function peerFlags(work: Work): string[] {
@@ -204,6 +215,21 @@ async function installPython(note: (line: string) => void): Promise<void> {
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
   await output(PYTHON, [...pip, "--only-binary", ":all:", "--requirement", REQUIREMENTS]);
   await Deno.writeTextFile(installed, wanted);
+}
+
+async function goPeer(note: (line: string) => void): Promise<Client> {
+  const directory = `${PEERS_DIR}/franz_go`;
+  const binary = `${BUILD}/franz_go`;
+  note("building the Go client into bench/.build");
+  await output("go", ["build", "-C", directory, "-buildvcs=false", "-o", binary, "."]);
+  const module = /franz-go v(\S+)/.exec(await Deno.readTextFile(`${directory}/go.mod`));
+  return {
+    name: `franz-go ${module![1]}`,
+    jobs: JOBS,
+    remarks: { analytics: "counts in memory only" },
+    command: (work) => ({ program: binary, args: peerFlags(work) }),
+    report: peerReport,
+  };
 }
 
 async function platformaticPeer(): Promise<Client> {
@@ -275,6 +301,8 @@ async function javaPeer(payloadFile: string): Promise<Client> {
 async function output(program: string, args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await start({ program, args }).ended;
   if (exitCode === 0) return stdout.trim();
+  // The shell's code for a command that does not exist.
+  if (exitCode === 127) throw new Error(`the command ${program} is missing`);
   const problem = (stderr + stdout).trim().split("\n").slice(-3).join("\n");
   throw new Error(`\`${program.replace(`${ROOT}/`, "")} ${args[0]}\` failed: ${problem}`);
 }
