@@ -32,8 +32,6 @@ import { removeIfThere, ROOT } from "../dev_broker/files.ts";
 import { connectAdmin, disconnect } from "../lib/kafka/client.ts";
 import { kafkaSettings } from "../lib/kafka/settings.ts";
 import { answersKafka } from "../lib/kafka/probe.ts";
-import { encodeOrder } from "../lib/order.ts";
-import { orderGenerator } from "../lib/order_generator.ts";
 import { freeNodes } from "../dev_broker/free_ports.ts";
 import {
   type BenchContext,
@@ -100,8 +98,6 @@ export const flags = {
 const RESULTS_DIR = `${ROOT}/bench/results`;
 /** Heap of a broker started for the benchmark: large enough not to affect the results. */
 const BROKER_HEAP = "1g";
-/** Number of different orders that Kafka's `ProducerPerformance` chooses from. */
-const PAYLOADS = 10_000;
 /** Sizes for the jobs about our programs alone; 365 days have up to 525,600 minutes. */
 const FULL = {
   growth: [100_000, 500_000, 1_000_000, 5_000_000],
@@ -318,18 +314,14 @@ async function openBroker(
 
 async function preparePeers(
   names: readonly PeerName[],
-  { directory, signal }: BenchContext,
+  { signal }: BenchContext,
 ): Promise<{ clients: Client[]; missing: Results["missing"] }> {
-  const payloadFile = `${directory}/orders.ndjson`;
-  const nextOrder = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
-  const lines = Array.from({ length: PAYLOADS }, () => encodeOrder(nextOrder()));
-  await Deno.writeTextFile(payloadFile, lines.join("\n"));
   const clients: Client[] = [];
   const missing: Results["missing"] = [];
   for (const name of names) {
     signal.throwIfAborted();
     try {
-      clients.push(await preparePeer(name, { payloadFile, note: printNote }));
+      clients.push(await preparePeer(name, printNote));
     } catch (error) {
       missing.push({ peer: name, reason: describeError(error) });
     }

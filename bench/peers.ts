@@ -5,7 +5,7 @@
  * reported as missing, with the reason; the others are still measured.
  *
  * Permissions: `--allow-run=sh,java,mvn`, `--allow-net=127.0.0.1`, `--allow-env=JAVA_HOME`,
- * `--allow-read`, `--allow-write` for `bench/.venv` and `.kafka`.
+ * `--allow-read`, `--allow-write` for `bench/.venv` and `.kafka`; `sh` starts the compilers.
  *
  * @module
  */
@@ -131,13 +131,9 @@ export function program(
 /**
  * Installs a peer.
  *
- * @param payloadFile Orders, one per line, for Kafka's `ProducerPerformance`.
  * @throws {Error} When it cannot be installed here, with the reason.
  */
-export function preparePeer(
-  name: PeerName,
-  { payloadFile, note }: { payloadFile: string; note: (line: string) => void },
-): Promise<Client> {
+export function preparePeer(name: PeerName, note: (line: string) => void): Promise<Client> {
   switch (name) {
     case "confluent-kafka":
       return pythonPeer("confluent-kafka-python", {
@@ -156,7 +152,7 @@ export function preparePeer(
     case "platformatic":
       return platformaticPeer();
     case "java":
-      return javaPeer(payloadFile);
+      return javaPeer(note);
   }
 }
 
@@ -261,39 +257,29 @@ async function platformaticPeer(): Promise<Client> {
   };
 }
 
-/** Kafka's own performance tools: a yardstick, because they neither generate nor parse JSON. */
-async function javaPeer(payloadFile: string): Promise<Client> {
+/** The jars that a client needs; the others of the broker would only lengthen its start. */
+const CLIENT_JARS = /^(kafka-clients|jackson-(core|databind|annotations)|slf4j-api)-\d/;
+
+async function javaPeer(note: (line: string) => void): Promise<Client> {
   const { command: java } = await findJava();
-  const tool = (name: string, args: string[]): Command => ({
-    program: java,
-    args: ["-cp", classPath, `org.apache.kafka.tools.${name}`, ...args],
-  });
-  const classPath = await kafkaClasspath();
+  const libs = (await kafkaClasspath({ note })).replace(/\/\*$/, "");
+  const jars = await Array.fromAsync(Deno.readDir(libs), ({ name }) => name);
+  const classPath = jars.filter((name) => CLIENT_JARS.test(name)).map((name) => `${libs}/${name}`);
+  const directory = `${PEERS_DIR}/java`;
+  const sources = ["Peer.java", "Orders.java"].map((name) => `${directory}/${name}`);
+  const classes = `${BUILD}/java`;
+  note("compiling the Java client into bench/.build");
+  // The compiler stands beside the command `java`; a runtime alone does not contain it.
+  await output(`${java}c`, ["-cp", classPath.join(":"), "-d", classes, ...sources]);
   return {
-    name: `Kafka's Java tools ${KAFKA_VERSION}`,
-    jobs: ["produce", "analytics"],
-    remarks: {
-      produce: "yardstick: ready-made records, no JSON",
-      analytics: "yardstick: fetches only, no JSON, no counts",
-    },
-    command({ job, orders, brokers, prefix, group }) {
-      const topic = orderEvents(prefix).name;
-      if (job === "produce") {
-        return tool("ProducerPerformance", [
-          ...["--topic", topic, "--num-records", String(orders), "--throughput", "-1"],
-          ...["--payload-file", payloadFile, "--producer-props", `bootstrap.servers=${brokers}`],
-          ...["acks=all", "enable.idempotence=true", "linger.ms=50", "batch.size=262144"],
-        ]);
-      }
-      return tool("ConsumerPerformance", [
-        ...["--bootstrap-server", brokers, "--topic", topic, "--messages", String(orders)],
-        ...["--group", prefix + group, "--hide-header", "--timeout", "30000"],
-      ]);
-    },
-    report(job, { stdout }) {
-      const last = stdout.trim().split("\n").at(-1) ?? "";
-      return { orders: job === "produce" ? parseInt(last) : Number(last.split(", ")[4]) };
-    },
+    name: `Kafka's Java client ${KAFKA_VERSION}`,
+    jobs: JOBS,
+    remarks: { analytics: "counts in memory only" },
+    command: (work) => ({
+      program: java,
+      args: ["-cp", [...classPath, classes].join(":"), "Peer", ...peerFlags(work)],
+    }),
+    report: peerReport,
   };
 }
 
