@@ -37,13 +37,14 @@ import {
   type BenchContext,
   compare,
   fill,
+  fillForeign,
   type JobResult,
   openContext,
   type Orders,
 } from "./jobs.ts";
 import { type Limits, measureLimits, type Share, sharesOf } from "./limits.ts";
 import { describeMachine, type Machine } from "./machine.ts";
-import { type Client, JOBS, type PeerName, PEERS, preparePeer } from "./peers.ts";
+import { type Client, FOREIGN_JOBS, JOBS, type PeerName, PEERS, preparePeer } from "./peers.ts";
 import {
   type GrowthResult,
   type InstancesResult,
@@ -61,8 +62,10 @@ import * as tables from "./tables.ts";
 
 /** Measurements that create their own topics; `scale` also uses the one with the most orders. */
 const ALONE = ["startup", "scale", "memory"] as const;
+/** The jobs compared with peers; `foreign` is both services on orders of other writers. */
+const COMPARED = [...JOBS, "foreign"] as const;
 /** The values of `--jobs`: the jobs compared with peers, then those about our programs alone. */
-const ALL_JOBS = [...JOBS, "limits", ...ALONE] as const;
+const ALL_JOBS = [...COMPARED, "limits", ...ALONE] as const;
 
 /** The flags of the benchmark. */
 export const flags = {
@@ -78,7 +81,7 @@ export const flags = {
   }, wholeNumber({ min: 1 })),
   jobs: flag({
     value: "JOB,…",
-    default: JOBS.join(","),
+    default: COMPARED.join(","),
     help: `jobs to measure: ${ALL_JOBS.join(", ")}`,
   }, listOf(oneOf(...ALL_JOBS))),
   peers: flag({
@@ -120,6 +123,8 @@ interface Results {
   options: { orders: number[]; pairs: number; jobs: string[] };
   missing: { peer: PeerName; reason: string }[];
   jobs: JobResult[];
+  /** The services on orders of other writers, at the largest number of orders. */
+  foreign?: JobResult[];
   limits?: Limits;
   shares?: Share[];
   instances?: InstancesResult[];
@@ -177,7 +182,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       machine: await describeMachine(broker.kind),
     });
     await write(results);
-    const dropped = results.jobs.some(({ clients }) =>
+    const dropped = [...results.jobs, ...results.foreign ?? []].some(({ clients }) =>
       clients.some(({ dropped }) => dropped.length > 0)
     );
     return dropped || results.failed.length > 0 ? 1 : 0;
@@ -202,7 +207,7 @@ async function measure(
   const pairs = options.pairs ?? (quick ? 1 : 5);
   const compared = JOBS.filter((job) => jobs.includes(job));
   const { clients, missing } = await preparePeers(
-    compared.length === 0 ? [] : options.peers,
+    COMPARED.some((job) => jobs.includes(job)) ? options.peers : [],
     context,
   );
   const results: Results = {
@@ -226,10 +231,27 @@ async function measure(
         return tables.jobTable(result);
       });
     }
-    if (count === Math.max(...orders)) await measureOnLargest(bench, input);
+    if (count !== Math.max(...orders)) continue;
+    if (jobs.includes("foreign")) await compareForeign(bench, { count, pairs, peers: clients });
+    await measureOnLargest(bench, input);
   }
   for (const job of ALONE.filter((job) => jobs.includes(job))) await measureAlone(bench, job);
   return results;
+}
+
+/** The services on as many orders of other writers. */
+async function compareForeign(
+  { context, results, attempt }: BenchRun,
+  { count, pairs, peers }: { count: number; pairs: number; peers: Client[] },
+): Promise<void> {
+  const orders = await fillForeign(context, { name: `foreign-${count}`, count });
+  for (const job of FOREIGN_JOBS) {
+    await attempt(`${job}, ${count} orders of other writers`, async () => {
+      const result = await compare(context, { job, orders, pairs, peers });
+      (results.foreign ??= []).push(result);
+      return tables.jobTable(result, tables.FOREIGN_TITLES[job]);
+    });
+  }
 }
 
 /** Measurements on the topic with the most orders. */

@@ -22,6 +22,9 @@ export const JOBS = ["produce", "analytics", "inventory"] as const;
 /** A job that clients are compared in. */
 export type Job = typeof JOBS[number];
 
+/** The jobs that are also measured on orders of other writers. */
+export const FOREIGN_JOBS = ["analytics", "inventory"] as const;
+
 /** The values of `--peers`. */
 export const PEERS = [
   "confluent-kafka",

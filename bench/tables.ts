@@ -7,7 +7,7 @@ import { grouped, table as textTable } from "../lib/cli/text.ts";
 import type { JobResult } from "./jobs.ts";
 import type { Limits, Share } from "./limits.ts";
 import type { Spread } from "./measure.ts";
-import type { Job } from "./peers.ts";
+import type { FOREIGN_JOBS, Job } from "./peers.ts";
 import type {
   GrowthResult,
   InstancesResult,
@@ -40,8 +40,17 @@ export const TITLES: Record<Job, string> = {
   inventory: "Inventory, exactly once",
 };
 
+/** Headings of the jobs on orders of other writers. */
+export const FOREIGN_TITLES: Record<typeof FOREIGN_JOBS[number], string> = {
+  analytics: "Analytics, orders of other writers",
+  inventory: "Inventory, orders of other writers",
+};
+
 /** One job at one number of orders; each figure as median (min–max). */
-export function jobTable({ job, orders, clients }: JobResult): string {
+export function jobTable(
+  { job, orders, clients }: JobResult,
+  title: string = TITLES[job],
+): string {
   const rows = clients.map(({ client, ordersPerSecond, seconds, cpuSeconds, ratio }) => [
     client,
     range(ordersPerSecond, whole),
@@ -54,7 +63,7 @@ export function jobTable({ job, orders, clients }: JobResult): string {
     ...dropped.map((reason) => `  ${client}: a run gave no figure: ${reason}`),
   ]);
   const head = ["", "orders/s", "seconds", "CPU seconds", "its time ÷ ours"];
-  return [`${TITLES[job]}: ${whole(orders)} orders`, table(head, rows), ...remarks].join("\n");
+  return [`${title}: ${whole(orders)} orders`, table(head, rows), ...remarks].join("\n");
 }
 
 /** The resident memory of each program at each number of orders. */
