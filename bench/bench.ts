@@ -239,19 +239,19 @@ async function measure(
   return results;
 }
 
-/** The services on as many orders of other writers. */
+/** Compares the services on as many orders of other writers. */
 async function compareForeign(
   { context, results, attempt }: BenchRun,
   { count, pairs, peers }: { count: number; pairs: number; peers: Client[] },
 ): Promise<void> {
-  const orders = await fillForeign(context, { name: `foreign-${count}`, count });
-  for (const job of FOREIGN_JOBS) {
-    await attempt(`${job}, ${count} orders of other writers`, async () => {
-      const result = await compare(context, { job, orders, pairs, peers });
-      (results.foreign ??= []).push(result);
-      return tables.jobTable(result, tables.FOREIGN_TITLES[job]);
-    });
-  }
+  const foreign: JobResult[] = results.foreign = [];
+  await attempt("orders of other writers", async () => {
+    const orders = await fillForeign(context, { name: `foreign-${count}`, count });
+    for (const job of FOREIGN_JOBS) {
+      foreign.push(await compare(context, { job, orders, pairs, peers }));
+    }
+    return foreign.map(tables.foreignTable).join("\n\n");
+  });
 }
 
 /** Measurements on the topic with the most orders. */

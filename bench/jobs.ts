@@ -254,8 +254,7 @@ export async function compare(
   const clients: ClientResult[] = [];
   // Not counted: warms up the broker and the file cache.
   await runOnce(context, { client: ORDER_STREAM, job, orders });
-  const rivals = peers.filter((peer) => peer.jobs.includes(job));
-  for (const peer of rivals) {
+  for (const peer of peers) {
     const theirs = newFigures();
     const ratios: number[] = [];
     for (let pair = 1; pair <= pairs; pair++) {
@@ -266,7 +265,7 @@ export async function compare(
     }
     clients.push(resultOf(peer, { job, orders: orders.count, figures: theirs, ratios }));
   }
-  for (let run = 0; run < (rivals.length === 0 ? pairs : 0); run++) {
+  for (let run = 0; run < (peers.length === 0 ? pairs : 0); run++) {
     keep(ours, await runOnce(context, { client: ORDER_STREAM, job, orders }));
   }
   const first = resultOf(ORDER_STREAM, { job, orders: orders.count, figures: ours, ratios: [] });

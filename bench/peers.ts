@@ -69,8 +69,6 @@ export interface Client {
   name: string;
   /** Per job, why its figures are not directly comparable. */
   remarks: Partial<Record<Job, string>>;
-  /** The jobs it can do. */
-  jobs: readonly Job[];
   /** The command that does the work. */
   command(work: Work): Command;
   /** Reads its report from its output; throws if there is none. */
@@ -80,7 +78,6 @@ export interface Client {
 /** Our own programs, with the permissions of their tasks. */
 export const ORDER_STREAM: Client = {
   name: "Order Stream",
-  jobs: JOBS,
   remarks: {},
   command(work) {
     const common = ["--topic-prefix", work.prefix, "--json"];
@@ -178,8 +175,14 @@ function peerFlags(work: Work): string[] {
   return [...common, ...count, ...group, ...output];
 }
 
-function peerReport(_job: Job, { stdout }: { stdout: string }): Report {
-  return JSON.parse(stdout.trim().split("\n").at(-1)!);
+/** A program of `bench/peers/`. */
+function peer(name: string, command: (flags: string[]) => Command): Client {
+  return {
+    name,
+    remarks: { analytics: "counts in memory only" },
+    command: (work) => command(peerFlags(work)),
+    report: (_job, { stdout }) => JSON.parse(stdout.trim().split("\n").at(-1)!),
+  };
 }
 
 async function pythonPeer(
@@ -195,13 +198,10 @@ async function pythonPeer(
     "-c",
     `import importlib.metadata as m; print(m.version("${distribution}"))`,
   ]);
-  return {
-    name: `${name} ${version}`,
-    jobs: JOBS,
-    remarks: { analytics: "counts in memory only" },
-    command: (work) => ({ program: PYTHON, args: [`${PEERS_DIR}/${script}`, ...peerFlags(work)] }),
-    report: peerReport,
-  };
+  return peer(
+    `${name} ${version}`,
+    (flags) => ({ program: PYTHON, args: [`${PEERS_DIR}/${script}`, ...flags] }),
+  );
 }
 
 /** Creates the virtual environment with the pinned packages, unless it exists. */
@@ -222,13 +222,7 @@ async function goPeer(note: (line: string) => void): Promise<Client> {
   note("building the Go client into bench/.build");
   await output("go", ["build", "-C", directory, "-buildvcs=false", "-o", binary, "."]);
   const module = /franz-go v(\S+)/.exec(await Deno.readTextFile(`${directory}/go.mod`));
-  return {
-    name: `franz-go ${module![1]}`,
-    jobs: JOBS,
-    remarks: { analytics: "counts in memory only" },
-    command: (work) => ({ program: binary, args: peerFlags(work) }),
-    report: peerReport,
-  };
+  return peer(`franz-go ${module![1]}`, (flags) => ({ program: binary, args: flags }));
 }
 
 async function platformaticPeer(): Promise<Client> {
@@ -236,28 +230,20 @@ async function platformaticPeer(): Promise<Client> {
   const config = ["--config", `${PEERS_DIR}/deno.json`, "--frozen"];
   await output(Deno.execPath(), ["cache", ...config, script]);
   const { imports } = JSON.parse(await Deno.readTextFile(`${PEERS_DIR}/deno.json`));
-  return {
-    name: imports["@platformatic/kafka"].replace("npm:", "").replace(/(.)@/, "$1 "),
-    jobs: JOBS,
-    remarks: { analytics: "counts in memory only" },
-    command: (work) => ({
-      program: Deno.execPath(),
-      args: [
-        "run",
-        ...config,
-        "--no-prompt",
-        "--allow-net",
-        "--allow-env",
-        "--allow-read",
-        "--allow-sys",
-        // For its prebuilt native CRC32C; without this permission it uses WebAssembly.
-        "--allow-ffi",
-        script,
-        ...peerFlags(work),
-      ],
-    }),
-    report: peerReport,
-  };
+  const name = imports["@platformatic/kafka"].replace("npm:", "").replace(/(.)@/, "$1 ");
+  const args = [
+    "run",
+    ...config,
+    "--no-prompt",
+    "--allow-net",
+    "--allow-env",
+    "--allow-read",
+    "--allow-sys",
+    // For its prebuilt native CRC32C; without this permission it uses WebAssembly.
+    "--allow-ffi",
+    script,
+  ];
+  return peer(name, (flags) => ({ program: Deno.execPath(), args: [...args, ...flags] }));
 }
 
 /** The jars that a client needs; the others of the broker would only lengthen its start. */
@@ -266,24 +252,19 @@ const CLIENT_JARS = /^(kafka-clients|jackson-(core|databind|annotations)|slf4j-a
 async function javaPeer(note: (line: string) => void): Promise<Client> {
   const { command: java } = await findJava();
   const libs = (await kafkaClasspath({ note })).replace(/\/\*$/, "");
-  const jars = await Array.fromAsync(Deno.readDir(libs), ({ name }) => name);
-  const classPath = jars.filter((name) => CLIENT_JARS.test(name)).map((name) => `${libs}/${name}`);
+  const names = await Array.fromAsync(Deno.readDir(libs), ({ name }) => name);
+  const jars = names.filter((name) => CLIENT_JARS.test(name)).map((name) => `${libs}/${name}`);
   const directory = `${PEERS_DIR}/java`;
   const sources = ["Peer.java", "Orders.java"].map((name) => `${directory}/${name}`);
   const classes = `${BUILD}/java`;
   note("compiling the Java client into bench/.build");
   // The compiler stands beside the command `java`; a runtime alone does not contain it.
-  await output(`${java}c`, ["-cp", classPath.join(":"), "-d", classes, ...sources]);
-  return {
-    name: `Kafka's Java client ${KAFKA_VERSION}`,
-    jobs: JOBS,
-    remarks: { analytics: "counts in memory only" },
-    command: (work) => ({
-      program: java,
-      args: ["-cp", [...classPath, classes].join(":"), "Peer", ...peerFlags(work)],
-    }),
-    report: peerReport,
-  };
+  await output(`${java}c`, ["-cp", jars.join(":"), "-d", classes, ...sources]);
+  const args = ["-cp", [...jars, classes].join(":"), "Peer"];
+  return peer(
+    `Kafka's Java client ${KAFKA_VERSION}`,
+    (flags) => ({ program: java, args: [...args, ...flags] }),
+  );
 }
 
 /** Runs a command and returns its trimmed stdout; throws when it fails. */

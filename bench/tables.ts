@@ -7,7 +7,7 @@ import { grouped, table as textTable } from "../lib/cli/text.ts";
 import type { JobResult } from "./jobs.ts";
 import type { Limits, Share } from "./limits.ts";
 import type { Spread } from "./measure.ts";
-import type { FOREIGN_JOBS, Job } from "./peers.ts";
+import type { Job } from "./peers.ts";
 import type {
   GrowthResult,
   InstancesResult,
@@ -40,17 +40,17 @@ export const TITLES: Record<Job, string> = {
   inventory: "Inventory, exactly once",
 };
 
-/** Headings of the jobs on orders of other writers. */
-export const FOREIGN_TITLES: Record<typeof FOREIGN_JOBS[number], string> = {
-  analytics: "Analytics, orders of other writers",
-  inventory: "Inventory, orders of other writers",
-};
-
 /** One job at one number of orders; each figure as median (min–max). */
-export function jobTable(
-  { job, orders, clients }: JobResult,
-  title: string = TITLES[job],
-): string {
+export function jobTable(result: JobResult): string {
+  return comparison(result, TITLES[result.job]);
+}
+
+/** As {@linkcode jobTable}, for orders of other writers. */
+export function foreignTable(result: JobResult): string {
+  return comparison(result, `${TITLES[result.job]}, from other writers`);
+}
+
+function comparison({ orders, clients }: JobResult, title: string): string {
   const rows = clients.map(({ client, ordersPerSecond, seconds, cpuSeconds, ratio }) => [
     client,
     range(ordersPerSecond, whole),
