@@ -127,9 +127,8 @@ public final class Peer {
         settings.put(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, flags.get("--brokers"));
         settings.put(ProducerConfig.ACKS_CONFIG, "all");
         settings.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-        settings.put(ProducerConfig.LINGER_MS_CONFIG, 50);
+        settings.put(ProducerConfig.LINGER_MS_CONFIG, 10);
         settings.put(ProducerConfig.BATCH_SIZE_CONFIG, 262_144);
-        settings.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 64L * 1_024 * 1_024);
         return new KafkaProducer<>(settings, new StringSerializer(), new ByteArraySerializer());
     }
 
@@ -141,7 +140,6 @@ public final class Peer {
         settings.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
         settings.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
         settings.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, BATCH);
-        settings.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 4 * 1_024 * 1_024);
         KafkaConsumer<String, byte[]> consumer =
                 new KafkaConsumer<>(settings, new StringDeserializer(), new ByteArrayDeserializer());
         consumer.subscribe(List.of(flags.get("--topic")));
