@@ -86,9 +86,9 @@ export const flags = {
   }, listOf(oneOf(...ALL_JOBS))),
   peers: flag({
     value: "PEER,…",
-    default: PEERS.join(","),
-    help: "peers to compare with, or none",
-  }, (text) => text === "none" ? [] : listOf(oneOf(...PEERS))(text)),
+    default: "all",
+    help: `peers to compare with: all, none, or some of ${PEERS.join(", ")}`,
+  }, parsePeers),
   brokers: flag({
     value: "HOST:PORT,…",
     example: "127.0.0.1:9092",
@@ -372,6 +372,11 @@ async function write(results: Results): Promise<void> {
   if (svg === undefined) return;
   await Deno.writeTextFile(`${name}.svg`, svg);
   printNote(`chart in ${name}.svg`);
+}
+
+function parsePeers(text: string): readonly PeerName[] {
+  if (text === "all") return PEERS;
+  return text === "none" ? [] : listOf(oneOf(...PEERS))(text);
 }
 
 function listOf<T>(parse: Parser<T>): Parser<T[]> {
