@@ -32,20 +32,19 @@ import { removeIfThere, ROOT } from "../dev_broker/files.ts";
 import { connectAdmin, disconnect } from "../lib/kafka/client.ts";
 import { kafkaSettings } from "../lib/kafka/settings.ts";
 import { answersKafka } from "../lib/kafka/probe.ts";
-import { encodeOrder } from "../lib/order.ts";
-import { orderGenerator } from "../lib/order_generator.ts";
 import { freeNodes } from "../dev_broker/free_ports.ts";
 import {
   type BenchContext,
   compare,
   fill,
+  fillForeign,
   type JobResult,
   openContext,
   type Orders,
 } from "./jobs.ts";
 import { type Limits, measureLimits, type Share, sharesOf } from "./limits.ts";
 import { describeMachine, type Machine } from "./machine.ts";
-import { type Client, JOBS, type PeerName, PEERS, preparePeer } from "./peers.ts";
+import { type Client, FOREIGN_JOBS, JOBS, type PeerName, PEERS, preparePeer } from "./peers.ts";
 import {
   type GrowthResult,
   type InstancesResult,
@@ -63,8 +62,10 @@ import * as tables from "./tables.ts";
 
 /** Measurements that create their own topics; `scale` also uses the one with the most orders. */
 const ALONE = ["startup", "scale", "memory"] as const;
+/** The jobs compared with peers; `foreign` is both services on orders of other writers. */
+const COMPARED = [...JOBS, "foreign"] as const;
 /** The values of `--jobs`: the jobs compared with peers, then those about our programs alone. */
-const ALL_JOBS = [...JOBS, "limits", ...ALONE] as const;
+const ALL_JOBS = [...COMPARED, "limits", ...ALONE] as const;
 
 /** The flags of the benchmark. */
 export const flags = {
@@ -80,14 +81,14 @@ export const flags = {
   }, wholeNumber({ min: 1 })),
   jobs: flag({
     value: "JOB,…",
-    default: JOBS.join(","),
+    default: COMPARED.join(","),
     help: `jobs to measure: ${ALL_JOBS.join(", ")}`,
   }, listOf(oneOf(...ALL_JOBS))),
   peers: flag({
     value: "PEER,…",
-    default: PEERS.join(","),
-    help: "peers to compare with, or none",
-  }, (text) => text === "none" ? [] : listOf(oneOf(...PEERS))(text)),
+    default: "all",
+    help: `peers to compare with: all, none, or some of ${PEERS.join(", ")}`,
+  }, parsePeers),
   brokers: flag({
     value: "HOST:PORT,…",
     example: "127.0.0.1:9092",
@@ -100,8 +101,6 @@ export const flags = {
 const RESULTS_DIR = `${ROOT}/bench/results`;
 /** Heap of a broker started for the benchmark: large enough not to affect the results. */
 const BROKER_HEAP = "1g";
-/** Number of different orders that Kafka's `ProducerPerformance` chooses from. */
-const PAYLOADS = 10_000;
 /** Sizes for the jobs about our programs alone; 365 days have up to 525,600 minutes. */
 const FULL = {
   growth: [100_000, 500_000, 1_000_000, 5_000_000],
@@ -124,6 +123,8 @@ interface Results {
   options: { orders: number[]; pairs: number; jobs: string[] };
   missing: { peer: PeerName; reason: string }[];
   jobs: JobResult[];
+  /** The services on orders of other writers, at the largest number of orders. */
+  foreign?: JobResult[];
   limits?: Limits;
   shares?: Share[];
   instances?: InstancesResult[];
@@ -181,7 +182,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       machine: await describeMachine(broker.kind),
     });
     await write(results);
-    const dropped = results.jobs.some(({ clients }) =>
+    const dropped = [...results.jobs, ...results.foreign ?? []].some(({ clients }) =>
       clients.some(({ dropped }) => dropped.length > 0)
     );
     return dropped || results.failed.length > 0 ? 1 : 0;
@@ -206,7 +207,7 @@ async function measure(
   const pairs = options.pairs ?? (quick ? 1 : 5);
   const compared = JOBS.filter((job) => jobs.includes(job));
   const { clients, missing } = await preparePeers(
-    compared.length === 0 ? [] : options.peers,
+    COMPARED.some((job) => jobs.includes(job)) ? options.peers : [],
     context,
   );
   const results: Results = {
@@ -230,10 +231,27 @@ async function measure(
         return tables.jobTable(result);
       });
     }
-    if (count === Math.max(...orders)) await measureOnLargest(bench, input);
+    if (count !== Math.max(...orders)) continue;
+    if (jobs.includes("foreign")) await compareForeign(bench, { count, pairs, peers: clients });
+    await measureOnLargest(bench, input);
   }
   for (const job of ALONE.filter((job) => jobs.includes(job))) await measureAlone(bench, job);
   return results;
+}
+
+/** Compares the services on as many orders of other writers. */
+async function compareForeign(
+  { context, results, attempt }: BenchRun,
+  { count, pairs, peers }: { count: number; pairs: number; peers: Client[] },
+): Promise<void> {
+  const foreign: JobResult[] = results.foreign = [];
+  await attempt("orders of other writers", async () => {
+    const orders = await fillForeign(context, { name: `foreign-${count}`, count });
+    for (const job of FOREIGN_JOBS) {
+      foreign.push(await compare(context, { job, orders, pairs, peers }));
+    }
+    return foreign.map(tables.foreignTable).join("\n\n");
+  });
 }
 
 /** Measurements on the topic with the most orders. */
@@ -318,18 +336,14 @@ async function openBroker(
 
 async function preparePeers(
   names: readonly PeerName[],
-  { directory, signal }: BenchContext,
+  { signal }: BenchContext,
 ): Promise<{ clients: Client[]; missing: Results["missing"] }> {
-  const payloadFile = `${directory}/orders.ndjson`;
-  const nextOrder = orderGenerator({ seed: 1, failureRate: 0.05, eventTimeMs: Date.now });
-  const lines = Array.from({ length: PAYLOADS }, () => encodeOrder(nextOrder()));
-  await Deno.writeTextFile(payloadFile, lines.join("\n"));
   const clients: Client[] = [];
   const missing: Results["missing"] = [];
   for (const name of names) {
     signal.throwIfAborted();
     try {
-      clients.push(await preparePeer(name, { payloadFile, note: printNote }));
+      clients.push(await preparePeer(name, printNote));
     } catch (error) {
       missing.push({ peer: name, reason: describeError(error) });
     }
@@ -358,6 +372,11 @@ async function write(results: Results): Promise<void> {
   if (svg === undefined) return;
   await Deno.writeTextFile(`${name}.svg`, svg);
   printNote(`chart in ${name}.svg`);
+}
+
+function parsePeers(text: string): readonly PeerName[] {
+  if (text === "all") return PEERS;
+  return text === "none" ? [] : listOf(oneOf(...PEERS))(text);
 }
 
 function listOf<T>(parse: Parser<T>): Parser<T[]> {

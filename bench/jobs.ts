@@ -27,6 +27,7 @@ import {
   spreadOf,
   start,
 } from "./measure.ts";
+import { writeForeignOrders } from "./other_writers.ts";
 import {
   type Client,
   type Job,
@@ -170,14 +171,32 @@ export async function fill(
   return await readOrders(context, prefix);
 }
 
+/** As {@linkcode fill}, with orders of other writers. */
+export async function fillForeign(
+  context: BenchContext,
+  { name, count }: { name: string; count: number },
+): Promise<Orders> {
+  const prefix = `${context.prefix}${name}-`;
+  await createTopics(context, { prefix });
+  const path = `${context.directory}/${name}.ndjson`;
+  await writeForeignOrders(path, count);
+  await publish(context, prefix, ["--from", path]);
+  await Deno.remove(path);
+  return await readOrders(context, prefix);
+}
+
 /** Adds orders to a topic with producer.ts. */
 export async function produce(
   context: BenchContext,
   { prefix, count, span = "1h" }: { prefix: string; count: number; span?: string },
 ): Promise<void> {
-  const flags = ["--topic-prefix", prefix, "--count", String(count), "--span", span];
-  const { exitCode, stderr } = await context.run(program("producer.ts", context, flags, PLAIN));
-  if (exitCode !== 0) throw new Error(`producing ${count} orders failed: ${lastLine(stderr)}`);
+  await publish(context, prefix, ["--count", String(count), "--span", span]);
+}
+
+async function publish(context: BenchContext, prefix: string, flags: string[]): Promise<void> {
+  const command = program("producer.ts", context, ["--topic-prefix", prefix], flags, PLAIN);
+  const { exitCode, stderr } = await context.run(command);
+  if (exitCode !== 0) throw new Error(`\`produce ${flags.join(" ")}\` failed: ${lastLine(stderr)}`);
 }
 
 /** Reads all orders of a topic; throws when a record is not an order. */
@@ -243,8 +262,7 @@ export async function compare(
   const clients: ClientResult[] = [];
   // Not counted: warms up the broker and the file cache.
   await runOnce(context, { client: ORDER_STREAM, job, orders });
-  const rivals = peers.filter((peer) => peer.jobs.includes(job));
-  for (const peer of rivals) {
+  for (const peer of peers) {
     const theirs = newFigures();
     const ratios: number[] = [];
     for (let pair = 1; pair <= pairs; pair++) {
@@ -255,7 +273,7 @@ export async function compare(
     }
     clients.push(resultOf(peer, { job, orders: orders.count, figures: theirs, ratios }));
   }
-  for (let run = 0; run < (rivals.length === 0 ? pairs : 0); run++) {
+  for (let run = 0; run < (peers.length === 0 ? pairs : 0); run++) {
     keep(ours, await runOnce(context, { client: ORDER_STREAM, job, orders }));
   }
   const first = resultOf(ORDER_STREAM, { job, orders: orders.count, figures: ours, ratios: [] });

@@ -5,7 +5,7 @@
  * reported as missing, with the reason; the others are still measured.
  *
  * Permissions: `--allow-run=sh,java,mvn`, `--allow-net=127.0.0.1`, `--allow-env=JAVA_HOME`,
- * `--allow-read`, `--allow-write` for `bench/.venv` and `.kafka`.
+ * `--allow-read`, `--allow-write` for `bench/.venv` and `.kafka`; `sh` starts the compilers.
  *
  * @module
  */
@@ -22,8 +22,17 @@ export const JOBS = ["produce", "analytics", "inventory"] as const;
 /** A job that clients are compared in. */
 export type Job = typeof JOBS[number];
 
+/** The jobs that are also measured on orders of other writers. */
+export const FOREIGN_JOBS = ["analytics", "inventory"] as const;
+
 /** The values of `--peers`. */
-export const PEERS = ["confluent-kafka", "kafka-python", "platformatic", "java"] as const;
+export const PEERS = [
+  "confluent-kafka",
+  "franz-go",
+  "kafka-python",
+  "platformatic",
+  "java",
+] as const;
 
 /** A peer, by the name that `--peers` takes. */
 export type PeerName = typeof PEERS[number];
@@ -60,8 +69,6 @@ export interface Client {
   name: string;
   /** Per job, why its figures are not directly comparable. */
   remarks: Partial<Record<Job, string>>;
-  /** The jobs it can do. */
-  jobs: readonly Job[];
   /** The command that does the work. */
   command(work: Work): Command;
   /** Reads its report from its output; throws if there is none. */
@@ -74,7 +81,6 @@ export const PLAIN = ["--compression", "none"];
 /** Our own programs, with the permissions of their tasks. */
 export const ORDER_STREAM: Client = {
   name: "Order Stream",
-  jobs: JOBS,
   remarks: {},
   command(work) {
     const common = ["--topic-prefix", work.prefix, "--json", ...PLAIN];
@@ -128,13 +134,9 @@ export function program(
 /**
  * Installs a peer.
  *
- * @param payloadFile Orders, one per line, for Kafka's `ProducerPerformance`.
  * @throws {Error} When it cannot be installed here, with the reason.
  */
-export function preparePeer(
-  name: PeerName,
-  { payloadFile, note }: { payloadFile: string; note: (line: string) => void },
-): Promise<Client> {
+export function preparePeer(name: PeerName, note: (line: string) => void): Promise<Client> {
   switch (name) {
     case "confluent-kafka":
       return pythonPeer("confluent-kafka-python", {
@@ -142,6 +144,8 @@ export function preparePeer(
         script: "confluent.py",
         note,
       });
+    case "franz-go":
+      return goPeer(note);
     case "kafka-python":
       return pythonPeer("kafka-python", {
         distribution: "kafka-python",
@@ -151,7 +155,7 @@ export function preparePeer(
     case "platformatic":
       return platformaticPeer();
     case "java":
-      return javaPeer(payloadFile);
+      return javaPeer(note);
   }
 }
 
@@ -159,6 +163,9 @@ const PEERS_DIR = `${ROOT}/bench/peers`;
 const VENV = `${ROOT}/bench/.venv`;
 const PYTHON = `${VENV}/bin/python`;
 const REQUIREMENTS = `${PEERS_DIR}/requirements.txt`;
+
+/** Compiled peers. */
+const BUILD = `${ROOT}/bench/.build`;
 
 /** The arguments that all peer programs take. */
 function peerFlags(work: Work): string[] {
@@ -171,8 +178,14 @@ function peerFlags(work: Work): string[] {
   return [...common, ...count, ...group, ...output];
 }
 
-function peerReport(_job: Job, { stdout }: { stdout: string }): Report {
-  return JSON.parse(stdout.trim().split("\n").at(-1)!);
+/** A program of `bench/peers/`. */
+function peer(name: string, command: (flags: string[]) => Command): Client {
+  return {
+    name,
+    remarks: { analytics: "counts in memory only" },
+    command: (work) => command(peerFlags(work)),
+    report: (_job, { stdout }) => JSON.parse(stdout.trim().split("\n").at(-1)!),
+  };
 }
 
 async function pythonPeer(
@@ -188,13 +201,10 @@ async function pythonPeer(
     "-c",
     `import importlib.metadata as m; print(m.version("${distribution}"))`,
   ]);
-  return {
-    name: `${name} ${version}`,
-    jobs: JOBS,
-    remarks: { analytics: "counts in memory only" },
-    command: (work) => ({ program: PYTHON, args: [`${PEERS_DIR}/${script}`, ...peerFlags(work)] }),
-    report: peerReport,
-  };
+  return peer(
+    `${name} ${version}`,
+    (flags) => ({ program: PYTHON, args: [`${PEERS_DIR}/${script}`, ...flags] }),
+  );
 }
 
 /** Creates the virtual environment with the pinned packages, unless it exists. */
@@ -209,75 +219,63 @@ async function installPython(note: (line: string) => void): Promise<void> {
   await Deno.writeTextFile(installed, wanted);
 }
 
+async function goPeer(note: (line: string) => void): Promise<Client> {
+  const directory = `${PEERS_DIR}/franz_go`;
+  const binary = `${BUILD}/franz_go`;
+  note("building the Go client into bench/.build");
+  await output("go", ["build", "-C", directory, "-buildvcs=false", "-o", binary, "."]);
+  const module = /franz-go v(\S+)/.exec(await Deno.readTextFile(`${directory}/go.mod`));
+  return peer(`franz-go ${module![1]}`, (flags) => ({ program: binary, args: flags }));
+}
+
 async function platformaticPeer(): Promise<Client> {
   const script = `${PEERS_DIR}/platformatic.ts`;
   const config = ["--config", `${PEERS_DIR}/deno.json`, "--frozen"];
   await output(Deno.execPath(), ["cache", ...config, script]);
   const { imports } = JSON.parse(await Deno.readTextFile(`${PEERS_DIR}/deno.json`));
-  return {
-    name: imports["@platformatic/kafka"].replace("npm:", "").replace(/(.)@/, "$1 "),
-    jobs: JOBS,
-    remarks: { analytics: "counts in memory only" },
-    command: (work) => ({
-      program: Deno.execPath(),
-      args: [
-        "run",
-        ...config,
-        "--no-prompt",
-        "--allow-net",
-        "--allow-env",
-        "--allow-read",
-        "--allow-sys",
-        // For its prebuilt native CRC32C; without this permission it uses WebAssembly.
-        "--allow-ffi",
-        script,
-        ...peerFlags(work),
-      ],
-    }),
-    report: peerReport,
-  };
+  const name = imports["@platformatic/kafka"].replace("npm:", "").replace(/(.)@/, "$1 ");
+  const args = [
+    "run",
+    ...config,
+    "--no-prompt",
+    "--allow-net",
+    "--allow-env",
+    "--allow-read",
+    "--allow-sys",
+    // For its prebuilt native CRC32C; without this permission it uses WebAssembly.
+    "--allow-ffi",
+    script,
+  ];
+  return peer(name, (flags) => ({ program: Deno.execPath(), args: [...args, ...flags] }));
 }
 
-/** Kafka's own performance tools: a yardstick, because they neither generate nor parse JSON. */
-async function javaPeer(payloadFile: string): Promise<Client> {
+/** The jars that a client needs; the others of the broker would only lengthen its start. */
+const CLIENT_JARS = /^(kafka-clients|jackson-(core|databind|annotations)|slf4j-api)-\d/;
+
+async function javaPeer(note: (line: string) => void): Promise<Client> {
   const { command: java } = await findJava();
-  const tool = (name: string, args: string[]): Command => ({
-    program: java,
-    args: ["-cp", classPath, `org.apache.kafka.tools.${name}`, ...args],
-  });
-  const classPath = await kafkaClasspath();
-  return {
-    name: `Kafka's Java tools ${KAFKA_VERSION}`,
-    jobs: ["produce", "analytics"],
-    remarks: {
-      produce: "yardstick: ready-made records, no JSON",
-      analytics: "yardstick: fetches only, no JSON, no counts",
-    },
-    command({ job, orders, brokers, prefix, group }) {
-      const topic = orderEvents(prefix).name;
-      if (job === "produce") {
-        return tool("ProducerPerformance", [
-          ...["--topic", topic, "--num-records", String(orders), "--throughput", "-1"],
-          ...["--payload-file", payloadFile, "--producer-props", `bootstrap.servers=${brokers}`],
-          ...["acks=all", "enable.idempotence=true", "linger.ms=50", "batch.size=262144"],
-        ]);
-      }
-      return tool("ConsumerPerformance", [
-        ...["--bootstrap-server", brokers, "--topic", topic, "--messages", String(orders)],
-        ...["--group", prefix + group, "--hide-header", "--timeout", "30000"],
-      ]);
-    },
-    report(job, { stdout }) {
-      const last = stdout.trim().split("\n").at(-1) ?? "";
-      return { orders: job === "produce" ? parseInt(last) : Number(last.split(", ")[4]) };
-    },
-  };
+  const libs = (await kafkaClasspath({ note })).replace(/\/\*$/, "");
+  const names = await Array.fromAsync(Deno.readDir(libs), ({ name }) => name);
+  const jars = names.filter((name) => CLIENT_JARS.test(name)).map((name) => `${libs}/${name}`);
+  const directory = `${PEERS_DIR}/java`;
+  const sources = ["Peer.java", "Orders.java"].map((name) => `${directory}/${name}`);
+  const classes = `${BUILD}/java`;
+  note("compiling the Java client into bench/.build");
+  // The compiler stands beside the command `java`; a runtime alone does not contain it.
+  await output(`${java}c`, ["-cp", jars.join(":"), "-d", classes, ...sources]);
+  const args = ["-cp", [...jars, classes].join(":"), "Peer"];
+  return peer(
+    `Kafka's Java client ${KAFKA_VERSION}`,
+    (flags) => ({ program: java, args: [...args, ...flags] }),
+  );
 }
 
 /** Runs a command and returns its trimmed stdout; throws when it fails. */
 async function output(program: string, args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await start({ program, args }).ended;
   if (exitCode === 0) return stdout.trim();
+  // The shell's code for a command that does not exist.
+  if (exitCode === 127) throw new Error(`the command ${program} is missing`);
   const problem = (stderr + stdout).trim().split("\n").slice(-3).join("\n");
   throw new Error(`\`${program.replace(`${ROOT}/`, "")} ${args[0]}\` failed: ${problem}`);
 }

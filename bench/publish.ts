@@ -24,6 +24,8 @@ export interface Figures {
   options: { pairs: number };
   /** Each job at each number of orders. */
   jobs: readonly JobFigures[];
+  /** The services on orders of other writers. */
+  foreign?: readonly JobFigures[];
 }
 
 /** The published figures of one job at one number of orders. */
@@ -67,7 +69,7 @@ export function withFigures(readme: string, figures: Figures): string {
     .join("\n\n");
 }
 
-function speedText({ machine, options, jobs }: Figures): string {
+function speedText({ machine, options, jobs, foreign = [] }: Figures): string {
   const results = largest(jobs);
   const missing = JOBS.filter((name) =>
     results.find(({ job }) => job === name)?.clients[0]?.ordersPerSecond === undefined
@@ -79,45 +81,55 @@ function speedText({ machine, options, jobs }: Figures): string {
     `runs in pairs. "Times" is the other client's time divided by ours. Measured on ` +
     `${machineText(machine)}. The data is in [docs/bench.json](docs/bench.json).`,
     speedTable(results),
+    ...foreignText(foreign),
     ...shortRunText(jobs.filter((result) => result.orders < orders)),
   ].join("\n\n");
 }
 
-/** The clients that do every job; yardsticks are only in the chart. */
+/** One line per client that does every job; yardsticks are only in the chart. */
 function speedTable(results: readonly JobFigures[]): string {
-  const [ours, ...others] = results[0]!.clients;
-  const peers = others.map(({ client }) => client).filter((name) =>
+  const names = results[0]!.clients.map(({ client }) => client).filter((name) =>
     results.every(({ clients }) => clients.some(({ client }) => client === name))
   );
-  const rows = results.map(({ job, clients }) => [
-    TITLES[job].toLowerCase(),
-    rateText(clients[0]),
-    ...peers.map((name) => rateText(clients.find(({ client }) => client === name))),
+  const rows = names.map((name) => [
+    // GitHub would link a name that starts with "@" to a user.
+    name.startsWith("@") ? `\`${name}\`` : name,
+    ...results.map(({ clients }) => rateText(clients.find(({ client }) => client === name))),
   ]);
-  // GitHub would link a name that starts with "@" to a user.
-  const names = peers.map((name) => name.startsWith("@") ? `\`${name}\`` : name);
-  const head = ["job", ours!.client, ...names];
+  const head = ["client", ...results.map(({ job }) => TITLES[job].toLowerCase())];
   return [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 }
 
 function rateText(figures: ClientFigures | undefined): string {
   const rate = figures?.ordersPerSecond?.median;
-  if (rate === undefined) return "–";
   const ratio = figures?.ratio?.median;
-  const rounded = `${whole(Math.round(rate / 1_000) * 1_000)}/s`;
-  return ratio === undefined ? rounded : `${rounded}, ${ratio.toFixed(1)} times`;
+  return [
+    ...(rate === undefined ? [] : [`${whole(Math.round(rate / 1_000) * 1_000)}/s`]),
+    ...(ratio === undefined ? [] : [`${ratioText(ratio)} times`]),
+  ].join(", ") || "–";
 }
 
-/** The smaller runs: only the ratios to the first peer, because the start dominates. */
-function shortRunText(jobs: readonly JobFigures[]): string[] {
-  const first = jobs[0];
-  const peer = first?.clients[1]?.client;
-  if (first === undefined || peer === undefined) return [];
-  const ratios = jobs.filter(({ orders }) => orders === first.orders)
-    .map(({ job, clients }) => `${job} ${clients[1]?.ratio?.median.toFixed(1) ?? "–"}`);
+/** One decimal, and two where ours is slower: 0.14 and 0.06 are not both 0.1. */
+function ratioText(ratio: number): string {
+  return ratio < 1 ? String(Number(ratio.toFixed(2))) : ratio.toFixed(1);
+}
+
+function foreignText(results: readonly JobFigures[]): string[] {
+  if (results.length === 0) return [];
   return [
-    `With ${whole(first.orders)} orders the start dominates. The time of ${peer} divided by ours ` +
-    `is then: ${ratios.join(", ")}.`,
+    "Orders as Python's `json.dumps(order, sort_keys=True)` writes them, with spaces, other order " +
+    "of fields and escapes:",
+    speedTable(results),
+  ];
+}
+
+/** The smallest runs. */
+function shortRunText(jobs: readonly JobFigures[]): string[] {
+  if (jobs.length === 0) return [];
+  const fewest = Math.min(...jobs.map(({ orders }) => orders));
+  return [
+    `With ${whole(fewest)} orders the start dominates:`,
+    speedTable(jobs.filter(({ orders }) => orders === fewest)),
   ];
 }
 

@@ -41,7 +41,16 @@ export const TITLES: Record<Job, string> = {
 };
 
 /** One job at one number of orders; each figure as median (min–max). */
-export function jobTable({ job, orders, clients }: JobResult): string {
+export function jobTable(result: JobResult): string {
+  return comparison(result, TITLES[result.job]);
+}
+
+/** As {@linkcode jobTable}, for orders of other writers. */
+export function foreignTable(result: JobResult): string {
+  return comparison(result, `${TITLES[result.job]}, from other writers`);
+}
+
+function comparison({ orders, clients }: JobResult, title: string): string {
   const rows = clients.map(({ client, ordersPerSecond, seconds, cpuSeconds, ratio }) => [
     client,
     range(ordersPerSecond, whole),
@@ -54,7 +63,7 @@ export function jobTable({ job, orders, clients }: JobResult): string {
     ...dropped.map((reason) => `  ${client}: a run gave no figure: ${reason}`),
   ]);
   const head = ["", "orders/s", "seconds", "CPU seconds", "its time ÷ ours"];
-  return [`${TITLES[job]}: ${whole(orders)} orders`, table(head, rows), ...remarks].join("\n");
+  return [`${title}: ${whole(orders)} orders`, table(head, rows), ...remarks].join("\n");
 }
 
 /** The resident memory of each program at each number of orders. */
