@@ -416,6 +416,7 @@ if (import.meta.main) {
     examples: [
       "deno task produce --count 50000 --rate 500 --seed 7",
       "deno task produce --from orders.ndjson",
+      "deno task produce --from orders.ndjson --compression gzip",
     ],
     run,
   });

@@ -11,9 +11,9 @@ export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 export type Compression = typeof COMPRESSIONS[number];
 
 /**
- * What the programs use unless `--compression` says otherwise. Of all compressions zstd takes the least
- * time on a link of 100 Mbit/s, a third of what is not compressed, and no more than that on loopback;
- * the figures are in docs/decisions/0009-compression.md.
+ * What the programs use unless `--compression` says otherwise. Measured with 200,000 orders, it takes a
+ * quarter to a third of the time of "none" on a link of 100 Mbit/s, no more than any other, and as
+ * much as "none" on loopback; docs/decisions/0009-compression.md has the figures.
  */
 export const DEFAULT_COMPRESSION: Compression = "zstd";
 

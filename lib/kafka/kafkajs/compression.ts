@@ -114,7 +114,7 @@ const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
  * and franz-go write, and every client reads it.
  */
 const compressors = new Map<number, (records: Buffer) => Buffer | Promise<Buffer>>([
-  // The usual level: dead_letter.ts relies on it.
+  // At the usual level, by which dead_letter.ts finds out whether a record fits compressed.
   [GZIP, (records) => gzipSync(records)],
   [SNAPPY, async (records) => (await wasmUtils()).snappyCompress(records)],
   [LZ4, async (records) => (await wasmUtils()).lz4Compress(records)],
@@ -132,7 +132,7 @@ function wasmUtils() {
  * @param type The compression type, not 0.
  */
 export async function compressRecords(type: number, records: Buffer): Promise<Buffer | undefined> {
-  // The code for snappy and LZ4 fails on nothing.
+  // wasm-utils can throw a TypeError for empty input.
   if (records.length === 0) return undefined;
   const compressed = await compressors.get(type)!(records);
   return compressed.length < records.length ? compressed : undefined;
