@@ -24,7 +24,7 @@ export interface GeneratorOptions {
   eventTimeMs: (index: number) => number;
 }
 
-const USERS = 1_000;
+const USERS = Array.from({ length: 1_000 }, (_, index) => `user_${index + 1}`);
 const MAX_ITEMS = 4;
 const MAX_QUANTITY = 3;
 
@@ -62,7 +62,7 @@ export function orderGenerator(
     return {
       event_type: "OrderPlaced",
       order_id: idPrefix + String(index).padStart(6, "0"),
-      user_id: `user_${random.whole(1, USERS)}`,
+      user_id: USERS[random.whole(1, USERS.length) - 1]!,
       items,
       total_amount: totalCents / 100,
       status: random.share() < failureRate ? "failed" : "placed",
