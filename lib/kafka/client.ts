@@ -7,7 +7,8 @@
  *
  * @module
  */
-import type { Admin, logCreator } from "kafkajs";
+import { createConnection } from "node:net";
+import type { Admin, ISocketFactory, logCreator } from "kafkajs";
 import { deadline, unlessAborted } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
 import { visible } from "../visible_text.ts";
@@ -18,6 +19,8 @@ import type { KafkaSettings } from "./settings.ts";
 
 /** Waits between tries: 20 ms doubling up to 1 s. `CONCURRENT_TRANSACTIONS` ends within a few. */
 const RETRY = { initialRetryTime: 20, multiplier: 2, maxRetryTime: 1_000, retries: 8 };
+/** The silence after which a connection is probed, in milliseconds; the same as in kafkajs. */
+const KEEP_ALIVE_MS = 60_000;
 /** How long a program waits for the first answer of a port that may not be Kafka's. */
 const PROBE_LIMIT_MS = 2_000;
 /** What a broker may seem to be while it starts. */
@@ -44,8 +47,13 @@ export function kafkaClient(
     retry: { ...RETRY, retries, restartOnFailure: () => Promise.resolve(false) },
     logLevel: verbose ? logLevel.INFO : logLevel.NOTHING,
     logCreator: log,
+    socketFactory: plainSocket,
   });
 }
+
+/** A connection without TLS: kafkajs's own function loads what TLS needs in any case. */
+const plainSocket: ISocketFactory = ({ host, port, onConnect }) =>
+  createConnection({ host, port }, onConnect).setKeepAlive(true, KEEP_ALIVE_MS);
 
 /**
  * Connects an admin client, trying until a broker answers.

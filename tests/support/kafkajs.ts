@@ -4,14 +4,14 @@
  * @module
  */
 import { createRequire } from "node:module";
-import "../../lib/kafka/kafkajs/repairs.ts";
-import type { Require } from "../../lib/kafka/kafkajs/repairs.ts";
+import { completeRepairs, type Require } from "../../lib/kafka/kafkajs/repairs.ts";
 
 // deno-lint-ignore no-explicit-any -- kafkajs has no types for its inner modules
 export type Modules = (name: string) => any;
 
 const require = createRequire(import.meta.url) as unknown as Require;
 const released: Require["cache"] = {};
+completeRepairs();
 
 /** A module of `kafkajs/src` as the programs use it, repaired. */
 export const repaired: Modules = (name) => require(`kafkajs/src/${name}`);

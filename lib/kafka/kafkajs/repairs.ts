@@ -34,6 +34,7 @@ import {
   takingTopicsByName,
 } from "./metadata.ts";
 import { namingFetched, namingParsers, namingRefusedTopics } from "./named_errors.ts";
+import { OnDemand, type RequestInternals, requestsOnDemand } from "./on_demand.ts";
 import {
   type Connect,
   countingReceived,
@@ -57,7 +58,7 @@ export interface Require {
   /** The file of a module. */
   resolve(name: string): string;
   /** The loaded modules by their files. */
-  cache: Record<string, { exports: unknown } | undefined>;
+  cache: Record<string, { exports: unknown; loaded?: boolean } | undefined>;
 }
 
 /** The only version that the replacements fit. */
@@ -65,14 +66,20 @@ const VERSION = "2.2.4";
 
 const FILE = "lib/kafka/kafkajs/repairs.ts";
 
-applyRepairs(createRequire(import.meta.url) as unknown as Require);
+const onDemand = applyRepairs(createRequire(import.meta.url) as unknown as Require);
+
+/** Loads and repairs what waits for its first use; for tests. */
+export function completeRepairs(): void {
+  onDemand.loadAll();
+}
 
 /**
  * Replaces the functions; called once, when this module is loaded.
  *
+ * @returns What is loaded and repaired later.
  * @throws {Error} When kafkajs has another version or other functions than expected, or is in use.
  */
-export function applyRepairs(require: Require): void {
+export function applyRepairs(require: Require): OnDemand {
   const { version } = require("kafkajs/package.json") as { version: string };
   if (version !== VERSION) {
     throw new Error(`the repairs are for kafkajs ${VERSION}, not for ${version}: see ${FILE}`);
@@ -80,14 +87,33 @@ export function applyRepairs(require: Require): void {
   if (require.cache[require.resolve("kafkajs")] !== undefined) {
     throw new Error(`kafkajs was loaded before its repairs: import lib/kafka/kafkajs/mod.ts`);
   }
+  const onDemand = new OnDemand(require);
+  loadOnDemand(require, onDemand);
   repairRequestQueue(require);
-  repairResponses(require);
+  repairResponses(require, onDemand);
   repairConnecting(require);
-  repairProducer(require);
-  repairEncoding(require);
-  repairConsumer(require);
+  repairEncoding(require, onDemand);
   repairCoordinatorLookup(require);
-  repairMetadata(require);
+  repairMetadata(require, onDemand);
+  onDemand.beforeLoading("producer", () => repairProducer(require));
+  onDemand.beforeLoading("consumer", () => repairConsumer(require));
+  return onDemand;
+}
+
+/** Before everything else: what is loaded keeps references to what it loads. */
+function loadOnDemand(require: Require, onDemand: OnDemand): void {
+  onDemand.replace(
+    "protocol/requests",
+    requestsOnDemand((folder) => onDemand.load(folder), {
+      apiKeys: require("kafkajs/src/protocol/requests/apiKeys"),
+      ...require("kafkajs/src/errors") as object,
+    } as RequestInternals),
+  );
+  onDemand.whenCalled("broker/saslAuthenticator");
+  onDemand.whenCalled("producer/partitioners/default");
+  onDemand.whenCalled("producer/partitioners/legacy");
+  onDemand.whenCalled("producer");
+  onDemand.whenCalled("consumer");
 }
 
 function repairRequestQueue(require: Require): void {
@@ -112,12 +138,17 @@ function repairRequestQueue(require: Require): void {
   replaceMethods(require, "network/connection", { connect: countingReceived(connect as Connect) });
 }
 
-function repairResponses(require: Require): void {
-  for (const [name, parse] of Object.entries(namingParsers)) {
-    replaceParse(require, name, () => parse);
-  }
-  replaceParse(require, "protocol/requests/createTopics/v0/response", namingRefusedTopics);
-  replaceParse(require, "protocol/requests/fetch/v0/response", namingFetched);
+function repairResponses(require: Require, onDemand: OnDemand): void {
+  const later = <P>(name: string, replacement: (original: P) => unknown) =>
+    onDemand.beforeLoading(requestOf(name), () => replaceParse(require, name, replacement));
+  for (const [name, parse] of Object.entries(namingParsers)) later(name, () => parse);
+  later("protocol/requests/createTopics/v0/response", namingRefusedTopics);
+  later("protocol/requests/fetch/v0/response", namingFetched);
+}
+
+/** The part that loads a module of a request. */
+function requestOf(name: string): string {
+  return name.split("/").slice(0, 3).join("/");
 }
 
 function repairConnecting(require: Require): void {
@@ -130,15 +161,15 @@ function repairConnecting(require: Require): void {
   replaceMethods(require, "cluster/brokerPool", { connect, withBroker });
 }
 
-function repairMetadata(require: Require): void {
+function repairMetadata(require: Require, onDemand: OnDemand): void {
   const encoder = requireFunction(require, "protocol/encoder");
   const byName = takingTopicsByName(encoder as Parameters<typeof takingTopicsByName>[0]);
   // Versions 2 and 3 are built on the first of these, 5 and 6 on the second.
   for (const version of ["v1", "v4"]) {
-    replaceExport<MetadataRequest>(
-      require,
-      `protocol/requests/metadata/${version}/request`,
-      byName,
+    const name = `protocol/requests/metadata/${version}/request`;
+    onDemand.beforeLoading(
+      requestOf(name),
+      () => replaceExport<MetadataRequest>(require, name, byName),
     );
   }
   const cluster = requireMethods(require, "cluster", [
@@ -173,19 +204,21 @@ function repairProducer(require: Require): void {
     } as SendInternals));
 }
 
-function repairEncoding(require: Require): void {
+function repairEncoding(require: Require, onDemand: OnDemand): void {
   const compression = require("kafkajs/src/protocol/message/compression") as { Codecs: object };
   Object.assign(compression.Codecs, codecs);
   const internals = { Encoder: requireFunction(require, "protocol/encoder") } as EncodeInternals;
-  replaceExport(
-    require,
-    "protocol/requests/produce/v3/request",
-    (original: ProduceRequest) => encodingIntoOneBuffer(original, internals),
-  );
-  replaceExport(
-    require,
-    "protocol/requests/fetch/v4/decodeMessages",
-    decodingInPlace,
+  const produce = "protocol/requests/produce/v3/request";
+  onDemand.beforeLoading(requestOf(produce), () =>
+    replaceExport(
+      require,
+      produce,
+      (original: ProduceRequest) => encodingIntoOneBuffer(original, internals),
+    ));
+  const decode = "protocol/requests/fetch/v4/decodeMessages";
+  onDemand.beforeLoading(
+    requestOf(decode),
+    () => replaceExport(require, decode, decodingInPlace),
   );
 }
 
