@@ -3,11 +3,12 @@
  *
  * @module
  */
-import type { Admin, ITopicMetadata } from "kafkajs";
+import type { Admin } from "kafkajs";
 import { retry } from "../async.ts";
 import type { TopicSpec } from "../topics.ts";
 import { configValues } from "./config_values.ts";
-import { isUnknownTopic } from "./errors.ts";
+import { topicMetadata } from "./kafkajs/cluster.ts";
+import type { TopicMetadata } from "./kafkajs/topic_metadata.ts";
 
 /** How long a new topic may take to get its leaders, in milliseconds. */
 const LEADER_LIMIT_MS = 10_000;
@@ -18,18 +19,8 @@ const CLUSTER_DEFAULT = -1;
 export async function existingTopics(
   admin: Admin,
   names: readonly string[],
-): Promise<Map<string, ITopicMetadata>> {
-  const found = new Map<string, ITopicMetadata>();
-  for (const name of names) {
-    try {
-      // One by one: a request fails as a whole when one of its topics does not exist.
-      const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
-      topics.forEach((topic) => found.set(topic.name, topic));
-    } catch (error) {
-      if (!isUnknownTopic(error)) throw error;
-    }
-  }
-  return found;
+): Promise<Map<string, TopicMetadata>> {
+  return (await topicMetadata(admin, names)).topics;
 }
 
 /**
@@ -46,31 +37,29 @@ export async function createMissingTopics(
   specs: readonly TopicSpec[],
   note: (line: string) => void = () => {},
 ): Promise<Map<string, number>> {
-  const topics = await existingTopics(admin, specs.map(({ name }) => name));
+  const { brokers, topics } = await topicMetadata(admin, specs.map(({ name }) => name));
   const missing = specs.filter(({ name }) => !topics.has(name));
   if (missing.length > 0) {
-    const { brokers } = await admin.describeCluster();
     for (const spec of missing) await createTopic(admin, spec, brokers, note);
     const created = await untilLed(admin, missing);
     created.forEach((topic, name) => topics.set(name, topic));
   }
-  await warnOfWeakTopics(admin, [...topics.values()], note);
+  warnOfWeakTopics([...topics.values()], brokers.length, note);
   return new Map([...topics].map(([name, { partitions }]) => [name, partitions.length]));
 }
 
 /** Reports topics that a single broker holds although there are several, and partitions without a leader. */
-async function warnOfWeakTopics(
-  admin: Admin,
-  topics: readonly ITopicMetadata[],
+function warnOfWeakTopics(
+  topics: readonly TopicMetadata[],
+  brokers: number,
   note: (line: string) => void,
-): Promise<void> {
+): void {
   const single = topics.filter(({ partitions }) =>
     partitions.some(({ replicas }) => replicas.length === 1)
   );
-  const brokers = single.length === 0 ? [] : (await admin.describeCluster()).brokers;
-  if (brokers.length > 1) {
+  if (single.length > 0 && brokers > 1) {
     note(
-      `warning: one replica in a cluster of ${brokers.length} brokers: ` +
+      `warning: one replica in a cluster of ${brokers} brokers: ` +
         `${
           single.map(({ name }) => name).join(", ")
         }; what is in them is lost with a broker's disk`,
@@ -90,7 +79,7 @@ async function warnOfWeakTopics(
 async function createTopic(
   admin: Admin,
   { name, partitions, settings }: TopicSpec,
-  brokers: readonly { nodeId: number }[],
+  brokers: readonly number[],
   note: (line: string) => void,
 ): Promise<void> {
   const all = await isWeaklyAcknowledged(admin, brokers[0])
@@ -116,10 +105,10 @@ async function createTopic(
  */
 async function isWeaklyAcknowledged(
   admin: Admin,
-  broker: { nodeId: number } | undefined,
+  broker: number | undefined,
 ): Promise<boolean> {
   if (broker === undefined) return false;
-  const id = String(broker.nodeId);
+  const id = String(broker);
   const values = await configValues(admin, "broker", {
     names: [id],
     settings: ["default.replication.factor", "min.insync.replicas"],
@@ -132,7 +121,7 @@ async function isWeaklyAcknowledged(
 async function untilLed(
   admin: Admin,
   specs: readonly TopicSpec[],
-): Promise<Map<string, ITopicMetadata>> {
+): Promise<Map<string, TopicMetadata>> {
   const names = specs.map(({ name }) => name);
   return await retry(async () => {
     // Right after the creation a broker may not know the topic yet.

@@ -180,11 +180,6 @@ export function isGroupInUse(error: unknown): boolean {
   return hasType(error, "UNKNOWN_MEMBER_ID");
 }
 
-/** Whether the brokers do not know the topic, or no topic can have such a name. */
-export function isUnknownTopic(error: unknown): boolean {
-  return hasType(error, "UNKNOWN_TOPIC_OR_PARTITION") || hasType(error, "INVALID_TOPIC_EXCEPTION");
-}
-
 /** Whether the brokers accept no batch of this size. */
 export function isTooLarge(error: unknown): boolean {
   return hasType(error, "MESSAGE_TOO_LARGE") || hasType(error, "RECORD_LIST_TOO_LARGE");

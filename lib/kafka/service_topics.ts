@@ -132,6 +132,6 @@ async function createPartitions(
 }
 
 async function partitionCounts(admin: Admin, topics: string[]): Promise<Map<string, number>> {
-  const metadata = await admin.fetchTopicMetadata({ topics });
-  return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
+  const found = await existingTopics(admin, topics);
+  return new Map([...found].map(([name, { partitions }]) => [name, partitions.length]));
 }

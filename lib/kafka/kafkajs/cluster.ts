@@ -9,12 +9,14 @@
  *
  * @module
  */
+import type { Admin } from "kafkajs";
 import { clientPool } from "../client_pool.ts";
 import { kafkaClient } from "../client.ts";
 import { retry } from "../../async.ts";
 import { FinalError, isLoading } from "../errors.ts";
 import type { CommittedOffset } from "../../resumption.ts";
 import type { KafkaSettings } from "../settings.ts";
+import { clusterOf } from "./admin_cluster.ts";
 import { fetchedLog, lastOffsetOf } from "./fetched_records.ts";
 import {
   type DescribedGroup,
@@ -26,7 +28,12 @@ import {
 } from "./groups.ts";
 import { stableOffsetFetch } from "./offset_fetch.ts";
 import type { ProtocolRequest } from "./protocol.ts";
-import { topicIdsRequest } from "./topic_ids.ts";
+import {
+  type ClusterMetadata,
+  FLEXIBLE_VERSION,
+  ID_VERSION,
+  metadataRequest,
+} from "./topic_metadata.ts";
 
 /** A fetched record with the header of its batch. */
 interface FetchedRecord {
@@ -365,9 +372,31 @@ async function fetchTopicIds(
   cluster: Cluster,
   topics: readonly string[],
 ): Promise<Map<string, string> | undefined> {
+  const found = await fetchMetadata(cluster, topics);
+  if (!found.hasIds) return undefined;
+  return new Map([...found.topics.values()].flatMap(({ name, id }) => id ? [[name, id]] : []));
+}
+
+/**
+ * The brokers, and those of the topics that exist.
+ *
+ * @throws {FinalError} When the broker is older than Kafka 2.4.
+ */
+export function topicMetadata(admin: Admin, topics: readonly string[]): Promise<ClusterMetadata> {
+  return fetchMetadata(clusterOf(admin), topics);
+}
+
+async function fetchMetadata(
+  cluster: Cluster,
+  topics: readonly string[],
+): Promise<ClusterMetadata & { hasIds: boolean }> {
   const broker = await cluster.brokerPool.findConnectedBroker();
-  const request = topicIdsRequest(topics);
-  return supports(broker, request) ? await broker.connectionPool.send(request) : undefined;
+  const request = [ID_VERSION, FLEXIBLE_VERSION]
+    .map((version) => metadataRequest(topics, version))
+    .find((request) => supports(broker, request));
+  if (request === undefined) throw new FinalError("brokers of Kafka 2.4 or newer are needed");
+  const hasIds = request.request.apiVersion === ID_VERSION;
+  return { ...await broker.connectionPool.send(request), hasIds };
 }
 
 function supports({ versions }: Broker, { request }: ProtocolRequest<unknown, unknown>): boolean {

@@ -4,6 +4,7 @@
  * @module
  */
 import { createRequire } from "node:module";
+import type { ErrorPlace } from "./named_errors.ts";
 
 /** kafkajs's encoder, as far as it is used here. */
 export interface Encoder {
@@ -67,10 +68,10 @@ export function newBodyDecoder(data: Uint8Array): Decoder {
 }
 
 /** @throws kafkajs's error for the code, unless the code stands for success. */
-export function throwFailure(code: number): void {
+export function throwFailure(code: number, place: ErrorPlace = {}): void {
   const { failure, createErrorFromCode } = require("kafkajs/src/protocol/error") as {
     failure(code: number): boolean;
     createErrorFromCode(code: number): Error;
   };
-  if (failure(code)) throw createErrorFromCode(code);
+  if (failure(code)) throw Object.assign(createErrorFromCode(code), place);
 }

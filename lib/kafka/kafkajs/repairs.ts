@@ -13,6 +13,7 @@
  * @module
  */
 import { createRequire } from "node:module";
+import { type CreateAdmin, rememberingClusters } from "./admin_cluster.ts";
 import { codecs } from "./compression.ts";
 import { type CoordinatorLookup, rememberingCoordinators } from "./coordinators.ts";
 import { movingPastEmptyBatches } from "./fetched_batch.ts";
@@ -95,6 +96,7 @@ export function applyRepairs(require: Require): OnDemand {
   repairEncoding(require, onDemand);
   repairCoordinatorLookup(require);
   repairMetadata(require, onDemand);
+  replaceExport<CreateAdmin>(require, "admin", rememberingClusters);
   onDemand.beforeLoading("producer", () => repairProducer(require));
   onDemand.beforeLoading("consumer", () => repairConsumer(require));
   return onDemand;
