@@ -67,7 +67,21 @@ const VERSION = "2.2.4";
 
 const FILE = "lib/kafka/kafkajs/repairs.ts";
 
-const onDemand = applyRepairs(createRequire(import.meta.url) as unknown as Require);
+const onDemand = applyRepairs(requireFromWithin());
+
+/**
+ * A `require` that finds kafkajs's modules from its own folder. From here a package is looked for in
+ * every folder above, each time: six times as long.
+ */
+function requireFromWithin(): Require {
+  const { resolve } = createRequire(import.meta.url);
+  const require = createRequire(resolve("kafkajs/package.json"));
+  const inside = (name: string) => name.replace(/^kafkajs\b/, ".");
+  return Object.assign((name: string) => require(inside(name)), {
+    resolve: (name: string) => require.resolve(inside(name)),
+    cache: require.cache as unknown as Require["cache"],
+  });
+}
 
 /** Loads and repairs what waits for its first use; for tests. */
 export function completeRepairs(): void {
