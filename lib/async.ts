@@ -232,6 +232,30 @@ export function nextTurn(): Promise<void> {
 }
 
 /**
+ * Answers single questions with few requests: what is asked while a request is under way goes into the
+ * next one, which begins when that has ended. So no answer is older than its question.
+ *
+ * @param ask Sends the request for these keys; its error is that of all of them.
+ */
+export function batched<K, V>(ask: (keys: K[]) => Promise<V>): (key: K) => Promise<V> {
+  let last: Promise<unknown> = Promise.resolve();
+  let next: { keys: K[]; answer: Promise<V> } | undefined;
+  return (key) => {
+    if (next === undefined) {
+      const keys: K[] = [];
+      const answer = last.then(() => {
+        next = undefined;
+        return ask(keys);
+      });
+      next = { keys, answer };
+      last = answer.catch(() => {});
+    }
+    next.keys.push(key);
+    return next.answer;
+  };
+}
+
+/**
  * A repeatable event. Call {@linkcode Pulse.next} before checking the state that it is about, or you
  * may miss a {@linkcode Pulse.fire}.
  */

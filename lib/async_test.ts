@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { heldTimers } from "../tests/support/held_timers.ts";
-import { aborted, deadline, delay, delayOrAbort, Pulse, retry } from "./async.ts";
+import { aborted, batched, deadline, delay, delayOrAbort, Pulse, retry } from "./async.ts";
 
 Deno.test("delay rejects with the signal's reason, before and during the wait", async () => {
   await delay(1);
@@ -136,4 +136,35 @@ Deno.test("delayOrAbort waits longer than one timer can, and not at all for a ti
   await month;
   await delayOrAbort(-5);
   assertEquals(await deadline(Promise.resolve(5), 30 * 86_400_000), 5);
+});
+
+Deno.test("batched puts what is asked during a request into the next one", async () => {
+  const requests: number[][] = [];
+  const answers: PromiseWithResolvers<string>[] = [];
+  let begun = Promise.withResolvers<void>();
+  const ask = batched((keys: number[]) => {
+    requests.push(keys);
+    answers.push(Promise.withResolvers());
+    begun.resolve();
+    return answers.at(-1)!.promise;
+  });
+  const first = ask(1);
+  await begun.promise;
+  const second = [ask(2), ask(3)];
+  assertEquals(requests, [[1]]);
+
+  begun = Promise.withResolvers();
+  answers[0]!.resolve("one");
+  assertEquals(await first, "one");
+  await begun.promise;
+  const third = ask(4);
+  assertEquals(requests, [[1], [2, 3]]);
+
+  begun = Promise.withResolvers();
+  answers[1]!.reject(new Error("no"));
+  for (const answer of second) await assertRejects(() => answer, Error, "no");
+  await begun.promise;
+  answers[2]!.resolve("four");
+  assertEquals(await third, "four");
+  assertEquals(requests, [[1], [2, 3], [4]]);
 });

@@ -42,7 +42,7 @@ import {
 import type { ClusterReader } from "./kafkajs/cluster.ts";
 import { brokerError } from "./kafkajs/named_errors.ts";
 import { readMaxMessageBytes } from "./message_limits.ts";
-import { type LogRange, partitionRanges, resolveOffset } from "./offsets.ts";
+import { type LogRange, resolveOffset } from "./offsets.ts";
 import { Outputs, type ProduceBatch } from "./outputs.ts";
 import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
 import type { SourceRecord } from "./records.ts";
@@ -109,9 +109,10 @@ export interface SessionContext {
    * @default "none"
    */
   compression?: Compression;
+  /** What the topic holds, by partition; `undefined` for a partition without a leader. */
+  ranges(): Promise<Map<number, LogRange | undefined>>;
   /** Prepares the work on a partition: restores its state. */
   open(assignment: Assignment): Promise<PartitionWork>;
-  /** For the ends of the partitions. */
   admin: AdminPool;
   /** For the committed offsets. */
   cluster: ClusterReader;
@@ -288,11 +289,10 @@ export class PartitionSession {
 
   /** Step 3. */
   async #readOffset(): Promise<{ committed: CommittedOffset | undefined; range: LogRange }> {
-    const { admin, cluster, group, topic } = this.#context;
+    const { cluster, ranges, group, topic } = this.#context;
     const committed = await cluster.stableOffset(group, topic, this.partition);
     // Read after the committed offset: an end from before may lie behind what was committed since.
-    const ranges = await admin.use((client) => partitionRanges(client, topic));
-    const range = ranges.get(this.partition);
+    const range = (await ranges()).get(this.partition);
     if (range === undefined) {
       throw brokerError("LEADER_NOT_AVAILABLE", { topic, partition: this.partition });
     }

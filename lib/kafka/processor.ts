@@ -6,12 +6,11 @@
  * @module
  */
 import type { Consumer } from "kafkajs";
-import { Pulse } from "../async.ts";
+import { batched, Pulse } from "../async.ts";
 import { AdaptiveSize } from "./adaptive_size.ts";
-import { adminPool } from "./client_pool.ts";
 import { consume } from "./consume.ts";
 import { explain } from "./errors.ts";
-import { clusterReader } from "./kafkajs/cluster.ts";
+import { partitionRanges } from "./offsets.ts";
 import { PartitionSession, type SessionContext } from "./partition_session.ts";
 import { watchTopics } from "./topic_watch.ts";
 import { whenEndReached } from "./until_end.ts";
@@ -24,17 +23,19 @@ const COMMIT_RECORDS = {
 };
 
 /** What to process. */
-export interface ProcessorOptions
-  extends
-    Pick<SessionContext, "settings" | "group" | "topic" | "throttleMs" | "compression" | "open"> {
-  /** The setting `max.message.bytes` of topics that are written to, where it is known. */
-  maxMessageBytes?: ReadonlyMap<string, number>;
+export interface ProcessorOptions extends
+  Omit<
+    SessionContext,
+    "ranges" | "fences" | "commitRecords" | "heartbeat" | "advanced" | "fail" | "done"
+  > {
   /** The topic of the state, if there is one: when it is deleted and created again, the processing ends. */
   stateTopic?: string;
   /** How many partitions the topic has at the start. */
   partitions: number;
   /** Stop once everything that is in the topic now is processed and committed by the group. */
   untilEnd: boolean;
+  /** Called when the end is reached and the last transaction has ended, before the group is left. */
+  onEnd?: () => void;
 }
 
 /**
@@ -45,14 +46,12 @@ export interface ProcessorOptions
  * `timeoutMs`.
  */
 export async function runProcessor(options: ProcessorOptions, signal: AbortSignal): Promise<void> {
-  const { settings, group, topic, partitions } = options;
+  const { settings, group, topic, partitions, admin, cluster } = options;
   const stop = new AbortController();
   let failure: Error | undefined;
   const context: SessionContext = {
     ...options,
-    admin: adminPool(settings),
-    cluster: clusterReader(settings),
-    maxMessageBytes: new Map(options.maxMessageBytes),
+    ranges: batched((_: void[]) => admin.use((client) => partitionRanges(client, topic))),
     fences: new Map(),
     commitRecords: new AdaptiveSize(COMMIT_RECORDS),
     heartbeat: new Pulse(),
@@ -63,31 +62,34 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     },
     done: AbortSignal.any([signal, stop.signal]),
   };
-  const { admin, cluster, done, fail } = context;
+  const { done, fail } = context;
   const sessions = new Sessions(context, partitions);
-  try {
-    const consuming = consume({
-      settings,
-      group,
-      topic,
-      onAssigned: (consumer, assigned) => sessions.assign(consumer, assigned),
-      onBatch: async (payload) => await sessions.get(payload.batch.partition)?.process(payload),
-      onHeartbeat: () => context.heartbeat.fire(),
-      onStop: () => sessions.committing(),
-      onLost: () => sessions.dropAll(),
-    }, done);
-    const { stateTopic } = options;
-    watchTopics(cluster, stateTopic === undefined ? [topic] : [topic, stateTopic], done).catch(
-      fail,
-    );
-    if (options.untilEnd) {
-      whenEndReached({ admin, group, topic, progress: sessions }, done)
-        .then(() => stop.abort(), fail);
-    }
-    await consuming;
-  } finally {
-    await Promise.all([admin.close(), cluster.close()]);
+  let isAtEnd = false;
+  const consuming = consume({
+    settings,
+    group,
+    topic,
+    onAssigned: (consumer, assigned) => sessions.assign(consumer, assigned),
+    onBatch: async (payload) => await sessions.get(payload.batch.partition)?.process(payload),
+    onHeartbeat: () => context.heartbeat.fire(),
+    async onStop() {
+      await sessions.committing();
+      if (isAtEnd) options.onEnd?.();
+    },
+    onLost: () => sessions.dropAll(),
+  }, done);
+  const { stateTopic } = options;
+  watchTopics(cluster, stateTopic === undefined ? [topic] : [topic, stateTopic], done).catch(
+    fail,
+  );
+  if (options.untilEnd) {
+    whenEndReached({ admin, group, topic, progress: sessions }, done)
+      .then(() => {
+        isAtEnd = !done.aborted;
+        stop.abort();
+      }, fail);
   }
+  await consuming;
   if (failure !== undefined) throw failure;
 }
 

@@ -153,9 +153,13 @@ export async function resendDeadLetters(
     (admin) => createMissingTopics(admin, [progressTopic], settings.note),
   );
   const counts = noCounts();
+  const admin = adminPool(settings);
   const cluster = clusterReader(settings);
   try {
     await runProcessor({
+      admin,
+      cluster,
+      maxMessageBytes: new Map(),
       settings,
       group,
       topic,
@@ -199,7 +203,7 @@ export async function resendDeadLetters(
       },
     }, signal);
   } finally {
-    await cluster.close();
+    await Promise.all([admin.close(), cluster.close()]);
   }
   return counts;
 }

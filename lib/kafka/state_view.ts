@@ -93,15 +93,12 @@ export class StateView<K, C extends object> {
     signal: AbortSignal,
     read: () => T,
   ): Promise<T> {
-    const barriers = await Promise.all(partitions.map(async (partition) => ({
-      partition,
-      offset: await this.#barriers.write(partition, signal),
-    })));
-    const isPast = ({ partition, offset }: { partition: number; offset: bigint }) =>
+    const barriers = await this.#barriers.write(partitions, signal);
+    const isPast = ([partition, offset]: [number, bigint]) =>
       (this.#positions.get(partition) ?? 0n) > offset;
     for (;;) {
       const advanced = this.#advanced.next();
-      if (barriers.every(isPast)) return read();
+      if ([...barriers].every(isPast)) return read();
       await deadline(advanced, this.#options.settings.timeoutMs, { signal });
     }
   }
@@ -126,17 +123,22 @@ class BarrierWriter {
     this.#connect().catch(() => {});
   }
 
-  /** Writes a barrier to a partition and returns its offset. One partition per send: see publisher.ts. */
-  async write(partition: number, signal: AbortSignal): Promise<bigint> {
+  /** Writes a barrier to each of the partitions and returns their offsets. */
+  async write(
+    partitions: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Map<number, bigint>> {
     const topic = this.#topic;
-    const messages = [{ partition, ...barrierRow(partition) }];
+    const messages = partitions.map((partition) => ({ partition, ...barrierRow(partition) }));
     try {
       return await retryWhileRetriable(
         async () => {
           await this.#connect();
           const result = await this.#producer.send({ topic, acks: -1, messages });
-          requireAcknowledged(result, [{ topic, partition }]);
-          return BigInt(result[0]!.baseOffset!);
+          requireAcknowledged(result, partitions.map((partition) => ({ topic, partition })));
+          return new Map(
+            result.map(({ partition, baseOffset }) => [partition, BigInt(baseOffset!)]),
+          );
         },
         this.#settings,
         { signal },

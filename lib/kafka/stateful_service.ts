@@ -19,7 +19,7 @@ import { adminPool } from "./client_pool.ts";
 import { deadLetter, DeadLetterNotes, type DeadLetterTopic } from "./dead_letter.ts";
 import { FinalError, whileRetriable } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
-import { DEFAULT_LIMIT, type MessageLimit, messageLimits } from "./message_limits.ts";
+import { DEFAULT_LIMIT, messageLimits } from "./message_limits.ts";
 import type { Assignment, PartitionWork, Step } from "./partition_session.ts";
 import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
@@ -106,40 +106,44 @@ export async function runService<K, C extends object>(
   const answering = aborted(signal)
     .then(() => deadline(cluster.topicIds([topics.state]), ANSWER_LIMIT_MS))
     .then(() => true, () => false);
+  const stop = AbortSignal.any([signal, failure.signal]);
+  const maxMessageBytes = new Map<string, number>();
+  // Read while the group assigns the partitions.
+  const deadLetters = retry(
+    () => messageLimits(admin, topics.outputs),
+    whileRetriable(settings, stop),
+  ).then((limits): DeadLetterTopic => {
+    limits.forEach((limit, topic) => maxMessageBytes.set(topic, limit.maxMessageBytes));
+    return { topic: topics.deadLetters, ...DEFAULT_LIMIT, ...limits.get(topics.deadLetters) };
+  });
+  deadLetters.catch((error) => {
+    // The last report is made even if the service is stopped right at its start.
+    if (!signal.aborted) onFailure(error);
+  });
+  // The group is left meanwhile.
+  let catchingUp: Promise<void> | undefined;
+  const catchUp = () => catchingUp ??= report.catchUp(stopReport.signal);
   try {
-    const limits = await retry(
-      () => messageLimits(admin, topics.outputs),
-      whileRetriable(settings, signal),
-    ).catch((error) => {
-      // The last report is made even if the service is stopped right at its start.
-      if (!signal.aborted) throw error;
-      return new Map<string, MessageLimit>();
-    });
-    const deadLetters: DeadLetterTopic = {
-      topic: topics.deadLetters,
-      ...DEFAULT_LIMIT,
-      ...limits.get(topics.deadLetters),
-    };
     await runProcessor({
-      settings,
-      group,
+      ...{ settings, group, admin, cluster, maxMessageBytes },
       topic: topics.orders,
       stateTopic: topics.state,
       partitions: topics.partitions,
       throttleMs: service.throttleMs,
       untilEnd: service.untilEnd,
       compression: service.compression ?? "none",
-      maxMessageBytes: new Map(
-        [...limits].map(([topic, { maxMessageBytes }]) => [topic, maxMessageBytes]),
-      ),
-      open: (assignment) =>
-        openPartition(service, { assignment, view, cluster, deadLetters, notes }),
-    }, AbortSignal.any([signal, failure.signal]));
+      open: async (assignment) =>
+        openPartition(service, {
+          ...{ assignment, view, cluster, notes },
+          deadLetters: await deadLetters,
+        }),
+      onEnd: () => catchUp().catch(() => {}),
+    }, stop);
     failure.signal.throwIfAborted();
     if (signal.aborted && !await answering) {
       throw new Error("the brokers do not answer: the last report may lack what was counted last");
     }
-    await deadline(report.catchUp(stopReport.signal), LAST_REPORT_LIMIT_MS);
+    await deadline(catchUp(), LAST_REPORT_LIMIT_MS);
   } finally {
     stopReport.abort();
     await reportLoop;

@@ -12,7 +12,7 @@
 import type { Admin } from "kafkajs";
 import { clientPool } from "../client_pool.ts";
 import { kafkaClient } from "../client.ts";
-import { retry } from "../../async.ts";
+import { batched, retry } from "../../async.ts";
 import { FinalError, isLoading } from "../errors.ts";
 import type { CommittedOffset } from "../../resumption.ts";
 import type { KafkaSettings } from "../settings.ts";
@@ -26,8 +26,8 @@ import {
   listGroups,
   type Offsets,
 } from "./groups.ts";
-import { stableOffsetFetch } from "./offset_fetch.ts";
-import type { ProtocolRequest } from "./protocol.ts";
+import { NO_COMMIT, type StableOffset, stableOffsetFetch } from "./offset_fetch.ts";
+import { type ProtocolRequest, throwFailure } from "./protocol.ts";
 import {
   type ClusterMetadata,
   FLEXIBLE_VERSION,
@@ -191,6 +191,11 @@ const NO_GENERATION = -1;
 export function clusterReader(settings: KafkaSettings): ClusterReader {
   const { use, close } = clientPool(settings, () => createCluster(settings, READ_UNCOMMITTED));
   const committed = clientPool(settings, () => createCluster(settings, READ_COMMITTED));
+  // Partitions are opened together.
+  const stableOffsets = new Map<string, (partition: number) => Promise<StableOffset[]>>();
+  const topicIds = batched((topics: (readonly string[])[]) =>
+    use((cluster) => fetchTopicIds(cluster, [...new Set(topics.flat())]))
+  );
   return {
     async logBounds(topic) {
       await use((cluster) => refresh(cluster, topic));
@@ -246,9 +251,20 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
       use((cluster) => fetchBatch(cluster, { topic, partition, offset })),
     commit: (group, topic, offsets) =>
       use((cluster) => commitOffsets(cluster, { group, topic, offsets })),
-    stableOffset: (group, topic, partition) =>
-      use((cluster) => fetchStableOffset(cluster, { group, topic, partition })),
-    topicIds: (topics) => use((cluster) => fetchTopicIds(cluster, topics)),
+    async stableOffset(group, topic, partition) {
+      const fetch = stableOffsets.getOrInsertComputed(
+        JSON.stringify([group, topic]),
+        () =>
+          batched((partitions) =>
+            use((cluster) => fetchStableOffsets(cluster, { group, topic, partitions }))
+          ),
+      );
+      const { offset, metadata, errorCode } = (await fetch(partition))
+        .find((answer) => answer.partition === partition)!;
+      throwFailure(errorCode);
+      return offset === NO_COMMIT ? undefined : { offset, metadata };
+    },
+    topicIds,
     async close() {
       await Promise.all([close(), committed.close()]);
     },
@@ -356,12 +372,12 @@ async function commitOffsets(
   });
 }
 
-async function fetchStableOffset(
+async function fetchStableOffsets(
   cluster: Cluster,
-  { group, topic, partition }: { group: string; topic: string; partition: number },
-): Promise<CommittedOffset | undefined> {
-  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
-  const fetch = stableOffsetFetch({ group, topic, partition });
+  offsets: Parameters<typeof stableOffsetFetch>[0],
+): Promise<StableOffset[]> {
+  const coordinator = await cluster.findGroupCoordinator({ groupId: offsets.group });
+  const fetch = stableOffsetFetch(offsets);
   if (!supports(coordinator, fetch)) {
     throw new FinalError("exactly once needs brokers of Kafka 2.5 or newer");
   }

@@ -10,7 +10,6 @@
  *
  * @module
  */
-import type { CommittedOffset } from "../../resumption.ts";
 import {
   type Decoder,
   type Encoder,
@@ -21,9 +20,18 @@ import {
   throwFailure,
 } from "./protocol.ts";
 
+/** The answer for a partition. */
+export interface StableOffset {
+  partition: number;
+  /** {@linkcode NO_COMMIT} when there is none. */
+  offset: bigint;
+  metadata: string;
+  errorCode: number;
+}
+
 interface Response {
   errorCode: number;
-  partitions: { offset: bigint; metadata: string; errorCode: number }[];
+  partitions: StableOffset[];
 }
 
 /** The offset that OffsetFetch returns for a partition without a commit. */
@@ -34,15 +42,14 @@ export const OFFSET_FETCH = 9;
 const STABLE_VERSION = 7;
 
 /**
- * Creates the request for the committed offset of one partition; the result is `undefined` when there
- * is none.
+ * Creates the request for committed offsets; the error of a partition is left in its answer.
  *
  * See https://kafka.apache.org/protocol#The_Messages_OffsetFetch. This is a flexible version: the
  * headers of request and response end with tagged fields, too, which kafkajs leaves to the body.
  */
 export function stableOffsetFetch(
-  { group, topic, partition }: { group: string; topic: string; partition: number },
-): ProtocolRequest<Response, CommittedOffset | undefined> {
+  { group, topic, partitions }: { group: string; topic: string; partitions: readonly number[] },
+): ProtocolRequest<Response, StableOffset[]> {
   return {
     request: {
       apiKey: OFFSET_FETCH,
@@ -52,7 +59,7 @@ export function stableOffsetFetch(
         const request = newEncoder()
           .writeUVarInt(NO_TAGS)
           .writeUVarIntString(group)
-          .writeUVarIntArray([topicEntry(topic, [partition])])
+          .writeUVarIntArray([topicEntry(topic, partitions)])
           .writeBoolean(true)
           .writeUVarInt(NO_TAGS);
         return Promise.resolve(request);
@@ -64,11 +71,9 @@ export function stableOffsetFetch(
         const partitions = decoder.readUVarIntArray(readTopic).flat();
         return Promise.resolve({ errorCode: decoder.readInt16(), partitions });
       },
-      parse({ errorCode, partitions: [answer] }) {
+      parse({ errorCode, partitions }) {
         throwFailure(errorCode);
-        throwFailure(answer?.errorCode ?? 0);
-        const { offset, metadata } = answer!;
-        return Promise.resolve(offset === NO_COMMIT ? undefined : { offset, metadata });
+        return Promise.resolve(partitions);
       },
     },
   };
@@ -82,19 +87,19 @@ export function topicEntry(topic: string, partitions: readonly number[]): Encode
     .writeUVarInt(NO_TAGS);
 }
 
-function readTopic(decoder: Decoder): Response["partitions"] {
+function readTopic(decoder: Decoder): StableOffset[] {
   decoder.readUVarIntString(); // name
   const partitions = decoder.readUVarIntArray(readPartition);
   decoder.readTaggedFields();
   return partitions;
 }
 
-function readPartition(decoder: Decoder): Response["partitions"][number] {
-  decoder.readInt32(); // partition
+function readPartition(decoder: Decoder): StableOffset {
+  const partition = decoder.readInt32();
   const offset = BigInt(decoder.readInt64().toString());
   decoder.readInt32(); // leader epoch
   const metadata = decoder.readUVarIntString() ?? "";
   const errorCode = decoder.readInt16();
   decoder.readTaggedFields();
-  return { offset, metadata, errorCode };
+  return { partition, offset, metadata, errorCode };
 }
