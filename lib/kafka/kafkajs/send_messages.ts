@@ -44,8 +44,6 @@ interface EosManager {
   addPartitionsToTransaction(data: { topic: string; partitions: object[] }[]): Promise<void>;
   getSequence(topic: string, partition: number): number;
   updateSequence(topic: string, partition: number, increment: number): void;
-  acquireBrokerLock(broker: Broker): Promise<void>;
-  releaseBrokerLock(broker: Broker): Promise<void>;
 }
 
 /** kafkajs's errors, as far as they are distinguished here. */
@@ -110,6 +108,10 @@ interface PartitionSend {
  * it tries again while the others are still under way: their messages are sent again with new sequence
  * numbers and stored twice. When leaders have moved in between, a partition may be sent to a second
  * broker, or to none.
+ *
+ * The original also sends one request at a time to each broker, so that no later message overtakes one
+ * that is sent again. Here that is the callers' part, who have one send outstanding per partition
+ * (publisher.ts, partition_session.ts); those of other partitions need not wait for it.
  *
  * Here each *partition* is remembered. It keeps the sequence number of its first try, by which a broker
  * recognizes what it already has, and the next try starts only after every request has ended.
@@ -254,32 +256,27 @@ class Send {
   async #produce(broker: Broker, sends: PartitionSend[]): Promise<void> {
     const { eosManager } = this.#parts;
     const { acks, timeout, compression } = this.#request;
-    await eosManager.acquireBrokerLock(broker);
-    try {
-      for (const send of sends) {
-        if (send.firstSequence !== undefined) continue;
-        const { topic, partition, messages } = send;
-        send.firstSequence = eosManager.getSequence(topic, partition);
-        eosManager.updateSequence(topic, partition, recordCount(messages));
-      }
-      const response = await broker.produce({
-        transactionalId: eosManager.isTransactional() ? eosManager.getTransactionalId() : undefined,
-        producerId: eosManager.getProducerId(),
-        producerEpoch: eosManager.getProducerEpoch(),
-        acks,
-        timeout,
-        compression,
-        topicData: groupByTopic(sends),
-      });
-      const confirmed = acks === 0 ? [] : this.#internals.responseSerializer(response);
-      for (const send of sends) {
-        send.done = true;
-        send.confirmation = confirmed.find(({ topicName, partition }) =>
-          topicName === send.topic && partition === send.partition
-        );
-      }
-    } finally {
-      await eosManager.releaseBrokerLock(broker);
+    for (const send of sends) {
+      if (send.firstSequence !== undefined) continue;
+      const { topic, partition, messages } = send;
+      send.firstSequence = eosManager.getSequence(topic, partition);
+      eosManager.updateSequence(topic, partition, recordCount(messages));
+    }
+    const response = await broker.produce({
+      transactionalId: eosManager.isTransactional() ? eosManager.getTransactionalId() : undefined,
+      producerId: eosManager.getProducerId(),
+      producerEpoch: eosManager.getProducerEpoch(),
+      acks,
+      timeout,
+      compression,
+      topicData: groupByTopic(sends),
+    });
+    const confirmed = acks === 0 ? [] : this.#internals.responseSerializer(response);
+    for (const send of sends) {
+      send.done = true;
+      send.confirmation = confirmed.find(({ topicName, partition }) =>
+        topicName === send.topic && partition === send.partition
+      );
     }
   }
 }

@@ -1,6 +1,52 @@
 import { assertEquals } from "@std/assert";
 import { type Modules, original, repaired } from "../../../tests/support/kafkajs.ts";
 
+/** What kafkajs gives to its module `producer/sendMessages`; each partition has its leader's number. */
+function producerParts(brokers: { nodeId: string }[], leaders: () => number[]) {
+  const sequences = [0, 0];
+  const locks = new Map<unknown, Promise<void>>();
+  const releases = new Map<unknown, () => void>();
+  return {
+    logger: { error: () => {}, debug: () => {} },
+    partitioner: ({ message }: { message: { partition: number } }) => message.partition,
+    cluster: {
+      addMultipleTargetTopics: () => Promise.resolve(),
+      refreshMetadataIfNecessary: () => Promise.resolve(),
+      refreshMetadata: () => Promise.resolve(),
+      isConnected: () => true,
+      findTopicPartitionMetadata: () => [{ partitionId: 0 }, { partitionId: 1 }],
+      findBroker: ({ nodeId }: { nodeId: string }) => Promise.resolve(brokers[Number(nodeId) - 1]!),
+      findLeaderForPartitions(_topic: string, partitions: (string | number)[]) {
+        const byNode: Record<string, (string | number)[]> = {};
+        for (const partition of partitions) {
+          (byNode[leaders()[Number(partition)]!] ??= []).push(partition);
+        }
+        return byNode;
+      },
+    },
+    eosManager: {
+      isTransactional: () => false,
+      getTransactionalId: () => "",
+      getProducerId: () => 1,
+      getProducerEpoch: () => 0,
+      addPartitionsToTransaction: () => Promise.resolve(),
+      getSequence: (_topic: string, partition: number) => sequences[partition]!,
+      updateSequence(_topic: string, partition: number, increment: number) {
+        sequences[partition]! += increment;
+      },
+      async acquireBrokerLock(broker: unknown) {
+        while (locks.has(broker)) await locks.get(broker);
+        locks.set(broker, new Promise<void>((resolve) => releases.set(broker, resolve)));
+      },
+      releaseBrokerLock(broker: unknown) {
+        locks.delete(broker);
+        releases.get(broker)!();
+      },
+    },
+    retrier: original("retry")({ initialRetryTime: 5, retries: 5 }),
+  };
+}
+
 /**
  * Sends one message to each of two partitions, led by two brokers. The second broker refuses the
  * first request at once, while the first one is still writing; then the leaders are exchanged.
@@ -12,8 +58,6 @@ async function sendDuringFailover(module: Modules): Promise<string[][]> {
   const logs: string[][] = [[], []];
   let leaders = [1, 2];
   let refusals = 1;
-  const sequences = [0, 0];
-  const metadata = [{ partitionId: 0 }, { partitionId: 1 }];
   const broker = (nodeId: number) => ({
     nodeId: String(nodeId),
     // deno-lint-ignore no-explicit-any
@@ -43,48 +87,7 @@ async function sendDuringFailover(module: Modules): Promise<string[][]> {
     },
   });
   const brokers = [broker(1), broker(2)];
-  const locks = new Map<unknown, Promise<void>>();
-  const releases = new Map<unknown, () => void>();
-  const parts = {
-    logger: { error: () => {}, debug: () => {} },
-    partitioner: ({ message }: { message: { partition: number } }) => message.partition,
-    cluster: {
-      addMultipleTargetTopics: () => Promise.resolve(),
-      refreshMetadataIfNecessary: () => Promise.resolve(),
-      refreshMetadata: () => Promise.resolve(),
-      isConnected: () => true,
-      findTopicPartitionMetadata: () => metadata,
-      findBroker: ({ nodeId }: { nodeId: string }) => Promise.resolve(brokers[Number(nodeId) - 1]!),
-      findLeaderForPartitions(_topic: string, partitions: (string | number)[]) {
-        const byNode: Record<string, (string | number)[]> = {};
-        for (const partition of partitions) {
-          (byNode[leaders[Number(partition)]!] ??= []).push(partition);
-        }
-        return byNode;
-      },
-    },
-    eosManager: {
-      isTransactional: () => false,
-      getTransactionalId: () => "",
-      getProducerId: () => 1,
-      getProducerEpoch: () => 0,
-      addPartitionsToTransaction: () => Promise.resolve(),
-      getSequence: (_topic: string, partition: number) => sequences[Number(partition)]!,
-      updateSequence(_topic: string, partition: number, increment: number) {
-        sequences[Number(partition)]! += increment;
-      },
-      async acquireBrokerLock(broker: unknown) {
-        while (locks.has(broker)) await locks.get(broker);
-        locks.set(broker, new Promise<void>((resolve) => releases.set(broker, resolve)));
-      },
-      releaseBrokerLock(broker: unknown) {
-        locks.delete(broker);
-        releases.get(broker)!();
-      },
-    },
-    retrier: original("retry")({ initialRetryTime: 5, retries: 5 }),
-  };
-  const send = module("producer/sendMessages")(parts);
+  const send = module("producer/sendMessages")(producerParts(brokers, () => leaders));
   const messages = [{ partition: 0, value: "a" }, { partition: 1, value: "b" }];
   await send({ acks: -1, timeout: 1, compression: 0, topicMessages: [{ topic: "t", messages }] });
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -94,4 +97,39 @@ async function sendDuringFailover(module: Modules): Promise<string[][]> {
 Deno.test("sendMessages stores each message once when leaders move; the original twice", async () => {
   assertEquals(await sendDuringFailover(repaired), [["0:a"], ["0:b"]]);
   assertEquals((await sendDuringFailover(original))[0], ["0:a", "1:a"]);
+});
+
+/** Starts a send to each of two partitions of one broker; returns how many requests are under way. */
+async function sendsUnderWay(module: Modules): Promise<number> {
+  let underWay = 0;
+  const answer = Promise.withResolvers<void>();
+  const broker = {
+    nodeId: "1",
+    async produce() {
+      underWay++;
+      await answer.promise;
+      return { topics: [] };
+    },
+  };
+  const send = module("producer/sendMessages")(producerParts([broker], () => [1, 1]));
+  const sends = [0, 1].map((partition) => {
+    const messages = [{ partition, value: "a" }];
+    return send({
+      acks: -1,
+      timeout: 1,
+      compression: 0,
+      topicMessages: [{ topic: "t", messages }],
+    });
+  });
+  // All that waits for no answer happens before a timer fires.
+  await new Promise((resolve) => setTimeout(resolve));
+  const count = underWay;
+  answer.resolve();
+  await Promise.all(sends);
+  return count;
+}
+
+Deno.test("sendMessages sends to one partition while another waits; the original one by one", async () => {
+  assertEquals(await sendsUnderWay(original), 1);
+  assertEquals(await sendsUnderWay(repaired), 2);
 });
