@@ -351,6 +351,12 @@ async function fetchAt(
   return { messages, aborted: abortedTransactions ?? [] };
 }
 
+/** A cluster that knows no brokers yet would fail once and try again after a wait. */
+async function coordinatorOf(cluster: Cluster, group: string): Promise<Broker> {
+  if (cluster.getNodeIds().length === 0) await cluster.refreshMetadata();
+  return await cluster.findGroupCoordinator({ groupId: group });
+}
+
 async function commitOffsets(
   cluster: Cluster,
   { group, topic, offsets }: {
@@ -359,7 +365,7 @@ async function commitOffsets(
     offsets: ReadonlyMap<number, bigint>;
   },
 ): Promise<void> {
-  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const coordinator = await coordinatorOf(cluster, group);
   const partitions = [...offsets].map(([partition, offset]) => ({
     partition,
     offset: offset.toString(),
@@ -376,7 +382,7 @@ async function fetchStableOffsets(
   cluster: Cluster,
   offsets: Parameters<typeof stableOffsetFetch>[0],
 ): Promise<StableOffset[]> {
-  const coordinator = await cluster.findGroupCoordinator({ groupId: offsets.group });
+  const coordinator = await coordinatorOf(cluster, offsets.group);
   const fetch = stableOffsetFetch(offsets);
   if (!supports(coordinator, fetch)) {
     throw new FinalError("exactly once needs brokers of Kafka 2.5 or newer");
