@@ -12,6 +12,8 @@ import type { TopicMetadata } from "./kafkajs/topic_metadata.ts";
 
 /** How long a new topic may take to get its leaders, in milliseconds. */
 const LEADER_LIMIT_MS = 10_000;
+/** With so many replicas a single one may not be enough to acknowledge a record. */
+const WEAK_REPLICAS = 3;
 /** Stands for the number of replicas that the cluster gives to a topic by default; since Kafka 2.4. */
 const CLUSTER_DEFAULT = -1;
 
@@ -82,7 +84,7 @@ async function createTopic(
   brokers: readonly number[],
   note: (line: string) => void,
 ): Promise<void> {
-  const all = await isWeaklyAcknowledged(admin, brokers[0])
+  const all = await isWeaklyAcknowledged(admin, brokers)
     ? { ...settings, "min.insync.replicas": "2" }
     : settings;
   const created = await admin.createTopics({
@@ -105,16 +107,16 @@ async function createTopic(
  */
 async function isWeaklyAcknowledged(
   admin: Admin,
-  broker: number | undefined,
+  brokers: readonly number[],
 ): Promise<boolean> {
-  if (broker === undefined) return false;
-  const id = String(broker);
+  if (brokers.length < WEAK_REPLICAS) return false;
+  const id = String(brokers[0]);
   const values = await configValues(admin, "broker", {
     names: [id],
     settings: ["default.replication.factor", "min.insync.replicas"],
   });
   const [replicas, inSync] = values.get(id)!;
-  return Number(replicas) >= 3 && inSync === "1";
+  return Number(replicas) >= WEAK_REPLICAS && inSync === "1";
 }
 
 /** The topics, once all their partitions have a leader. */
