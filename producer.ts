@@ -193,7 +193,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 }
 
 /** How long a record waits for others before it is sent, in milliseconds. */
-const LINGER_MS = 50;
+const LINGER_MS = 25;
 /** The end of the orders, as an iterator gives it. */
 const END = { done: true, value: undefined } as const;
 
@@ -206,7 +206,7 @@ async function publishAll(
 ): Promise<void> {
   const startedMs = performance.now();
   // Lines may come slowly and never end: what has come is sent without waiting for more.
-  const linger = setInterval(() => publisher.nudge(), LINGER_MS);
+  const linger = setInterval(() => publisher.nudge(LINGER_MS), LINGER_MS);
   try {
     for (;;) {
       // Due by the clock since the start, not since the last order: so the rate cannot drift.

@@ -23,7 +23,7 @@
 import type { Consumer, Producer, Transaction } from "kafkajs";
 import { type Compression, compressionType } from "../compression.ts";
 import type { CommittedOffset } from "../resumption.ts";
-import { aborted, awakeMs, deadline, delayOrAbort, nextTurn, type Pulse, retry } from "../async.ts";
+import { aborted, awakeMs, deadline, delayOrAbort, type Pulse, retry } from "../async.ts";
 import type { AdaptiveSize } from "./adaptive_size.ts";
 import { disconnect } from "./client.ts";
 import type { AdminPool } from "./client_pool.ts";
@@ -330,11 +330,8 @@ export class PartitionSession {
   }
 
   #startCommit(records: readonly SourceRecord[], nextOffset: bigint): void {
-    // A turn later: the request for the next records goes out first, and the broker answers it while
-    // these are processed.
-    const committed = nextTurn().then(() => this.#commit(records, nextOffset));
     // #recover is not awaited, but pauses synchronously: whoever awaits #committing then sees it.
-    this.#committing = committed.catch((error) => {
+    this.#committing = this.#commit(records, nextOffset).catch((error) => {
       this.#recover(error instanceof OutputTooLargeError ? this.#tooLarge(error, records) : error);
     });
   }

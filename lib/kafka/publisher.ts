@@ -56,7 +56,7 @@ export interface PublisherOptions<T> {
 const SEND_BYTES = 262_144;
 /** The size of a send over the link. */
 const SENT_BYTES = {
-  ...{ first: 32_768, min: 8_192, max: 786_432 },
+  ...{ first: 32_768, min: 8_192, max: 262_144 },
   // Requests have ten seconds, and replicas far away may take a second or two to confirm.
   fastMs: 3_000,
 };
@@ -159,9 +159,12 @@ export class Publisher<T> {
     return nextTurn();
   }
 
-  /** Sends what is waiting instead of waiting for more. */
-  nudge(): void {
-    this.#buffers.forEach((_, partition) => this.#sendIfIdle(partition));
+  /** Sends what has waited for so long, in milliseconds, instead of waiting for more. */
+  nudge(waitedMs = 0): void {
+    const untilMs = performance.now() - waitedMs;
+    for (const [partition, { waitsSinceMs }] of this.#buffers.entries()) {
+      if (waitsSinceMs <= untilMs) this.#sendIfIdle(partition);
+    }
   }
 
   /**
@@ -198,7 +201,8 @@ export class Publisher<T> {
   /** Keeps sending until at most this many bytes are unacknowledged. */
   async #drainTo(bytes: number): Promise<void> {
     while (this.#unacknowledgedBytes > bytes && this.#failure === undefined) {
-      this.nudge();
+      // Something is on its way: until it is acknowledged, what waits can grow.
+      if (bytes === 0 || !this.#buffers.some(({ isSending }) => isSending)) this.nudge();
       await this.#sent.next();
     }
     if (this.#failure !== undefined) throw this.#failure;
@@ -322,6 +326,11 @@ class PartitionBuffer<T> {
   isSending = false;
   /** The size of the records. */
   bytes = 0;
+
+  /** When the oldest record was added; Infinity when there is none. */
+  get waitsSinceMs(): number {
+    return this.#batches[0]?.addedAtMs[0] ?? Infinity;
+  }
 
   /** Adds a record to a batch of up to `limit` bytes; returns the size of the record. */
   add({ key, write, about, atMs }: NewRecord<T>, limit: number): number {

@@ -103,6 +103,8 @@ export function decompressorFor(attributes: number): Decompressor {
   return found;
 }
 
+/** Fewer bytes are sent as they are: a compressor takes longer to set up than they take on any link. */
+const MIN_BYTES = 1_024;
 /** Level 1 is faster than the usual level 3, and makes orders and movements smaller. */
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
@@ -132,8 +134,7 @@ function wasmUtils() {
  * @param type The compression type, not 0.
  */
 export async function compressRecords(type: number, records: Buffer): Promise<Buffer | undefined> {
-  // wasm-utils can throw a TypeError for empty input.
-  if (records.length === 0) return undefined;
+  if (records.length < MIN_BYTES) return undefined;
   const compressed = await compressors.get(type)!(records);
   return compressed.length < records.length ? compressed : undefined;
 }

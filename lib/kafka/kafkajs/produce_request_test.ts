@@ -60,7 +60,7 @@ Deno.test("a batch is compressed where that makes it smaller, and means the same
   for (const compression of [1, 2, 3, 4]) {
     for (
       const { value, stored } of [
-        { value: "order ".repeat(50), stored: compression },
+        { value: "order ".repeat(200), stored: compression },
         { value: "order", stored: 0 },
       ]
     ) {
