@@ -41,14 +41,25 @@ function shuffled<T extends object>(fields: T): T {
 /** An order as some writer may write it: fields in any order, indented, spaced as Python does. */
 function written(order: OrderPlaced): string {
   const timestamp = order.timestamp.slice(0, [16, 19, 23, 24][upTo(3)]);
-  const loose = shuffled({ ...order, timestamp, items: order.items.map(shuffled) });
-  return [
+  const ids = ["order_é", 'a "quote" \\ and \t', "\u{1f354}", "\ud83c", "a/b", "x".repeat(256)];
+  const order_id = upTo(3) === 0 ? ids[upTo(ids.length - 1)]! : order.order_id;
+  const items = order.items.map((item) => ({
+    ...item,
+    item_id: upTo(9) === 0 ? ids[upTo(ids.length - 1)]! : item.item_id,
+  }));
+  const loose = shuffled({ ...order, order_id, timestamp, items: items.map(shuffled) });
+  const text = [
     () => encodeOrder(order),
     () => JSON.stringify(loose),
     () =>
       JSON.stringify(loose, null, ["  ", "\t"][upTo(1)]).replaceAll("\n", ["\n", "\r\n"][upTo(1)]!),
     () => ` ${JSON.stringify(loose).replace(/[:,](?!\d\d)/g, "$& ").replace(/[{[]/g, "$& ")}\t\n`,
   ][upTo(3)]!();
+  // As Python does by default.
+  return text.replace(
+    /[^\x00-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 Deno.test("scanLooseOrder reads orders of other writers as the JSON parser does", () => {

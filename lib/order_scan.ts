@@ -34,7 +34,8 @@ export const QUOTE = 0x22;
 export const COMMA = 0x2c;
 const POINT = 0x2e;
 const ZERO = 0x30;
-const BACKSLASH = 0x5c;
+/** The ASCII code of the backslash. */
+export const BACKSLASH = 0x5c;
 /** The ASCII code of `}`. */
 export const CLOSING_BRACE = 0x7d;
 
@@ -210,8 +211,12 @@ export function ascii(bytes: Uint8Array, start: number, end: number): string {
 const KNOWN_ITEMS = 1_024;
 const knownItems = new Array<{ bytes: Uint8Array; text: string } | undefined>(KNOWN_ITEMS);
 
-/** As {@linkcode ascii}, for texts that come again and again. */
-export function itemId(bytes: Uint8Array, start: number, end: number): string {
+/**
+ * As {@linkcode ascii}, for texts that come again and again.
+ *
+ * @param read Reads a text that is not known yet.
+ */
+export function itemId(bytes: Uint8Array, start: number, end: number, read = ascii): string {
   let hash = 0;
   for (let i = start; i < end; i++) hash = Math.imul(hash, 31) + bytes[i]! | 0;
   const slot = hash & (KNOWN_ITEMS - 1);
@@ -220,7 +225,7 @@ export function itemId(bytes: Uint8Array, start: number, end: number): string {
     known !== undefined && known.bytes.length === end - start &&
     after(bytes, start, known.bytes) > 0
   ) return known.text;
-  const text = ascii(bytes, start, end);
+  const text = read(bytes, start, end);
   knownItems[slot] = { bytes: new Uint8Array(bytes.subarray(start, end)), text };
   return text;
 }
