@@ -17,7 +17,7 @@ import { whenEndReached } from "./until_end.ts";
 
 /** How many records a transaction processes: the most is more than a fetch brings. */
 const COMMIT_RECORDS = {
-  ...{ first: 512, min: 16, max: 131_072 },
+  ...{ first: 2_048, min: 16, max: 131_072 },
   // A transaction has 15 seconds, a request of it ten.
   ...{ fastMs: 3_000, slowMs: 6_000 },
 };

@@ -57,7 +57,7 @@ export interface FetchLoop {
 const RESUME_DELAY_MS = 5;
 /** What a fetch brings of all partitions together. More is not faster and takes more memory. */
 const FETCH_BYTES = {
-  ...{ first: 262_144, min: 16_384, max: 3_145_728 },
+  ...{ first: 1_048_576, min: 16_384, max: 3_145_728 },
   // Half of the session, and a third of the time that requests have.
   ...{ fastMs: 1_000, slowMs: 3_000 },
 };
