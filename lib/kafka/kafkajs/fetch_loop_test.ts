@@ -146,7 +146,7 @@ Deno.test("ConsumerGroup.fetch requests less of what is compressed: it takes the
     topic!.partitions[0]!.maxBytes,
   ]);
   assertEquals(limits, [
-    [262_144, 1_000_000],
+    [1_048_576, 1_000_000],
     [Math.ceil(3_145_728 / ratio), Math.ceil(1_000_000 / ratio)],
   ]);
 });
