@@ -57,7 +57,7 @@ function written(order: OrderPlaced): string {
   ][upTo(3)]!();
   // As Python does by default.
   return text.replace(
-    /[^\x00-\x7e]/g,
+    /[\u007f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
