@@ -28,6 +28,6 @@ Deno.test("foreignJson writes what Python's json.dumps with sorted keys writes",
 });
 
 Deno.test("foreignJson writes the same order as encodeOrder", () => {
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  assertEquals(parseOrder(bytes(foreignJson(order))), parseOrder(bytes(encodeOrder(order))));
+  const parsed = parseOrder(new TextEncoder().encode(foreignJson(order)));
+  assertEquals(parsed.kind === "order" && encodeOrder(parsed.order), encodeOrder(order));
 });
