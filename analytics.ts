@@ -24,6 +24,7 @@ import {
   wholeNumber,
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
+import { readSecurity } from "./lib/cli/security.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
@@ -68,8 +69,9 @@ export const flags = {
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
+  const secured = { ...options, ...readSecurity(options) };
+  const settings = kafkaSettings("order-stream-analytics", secured, printNote);
   const file = await openReportFile(options.output);
-  const settings = kafkaSettings("order-stream-analytics", options, printNote);
   const group = options.topicPrefix + options.group;
   const topics = await prepareServiceTopics(settings, {
     topicPrefix: options.topicPrefix,

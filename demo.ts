@@ -49,6 +49,9 @@ import {
   type TopicSpec,
 } from "./lib/topics.ts";
 
+/** The programs of the demo find their brokers by address only. */
+const { commandConfig: _, allowPlainPassword: __, ...UNSECURED_FLAGS } = COMMON_FLAGS;
+
 /** The flags of the program. */
 export const flags = {
   count: flag({
@@ -58,7 +61,7 @@ export const flags = {
   }, wholeNumber({ min: 1 })),
   plain: toggle("only let the orders flow: no kill -9, no replay"),
   keep: toggle("leave everything running, and the topics in place"),
-  ...COMMON_FLAGS,
+  ...UNSECURED_FLAGS,
 };
 
 /** The event times are spread over this long, for a report of several minutes. */

@@ -19,6 +19,7 @@
 import { fileProblem } from "./lib/cli/file_access.ts";
 import { COMMON_FLAGS, flag, nonEmpty, type Options, UsageError } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
+import { readSecurity } from "./lib/cli/security.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
@@ -63,9 +64,10 @@ export const flags = {
 
 /** Runs the service until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
+  const secured = { ...options, ...readSecurity(options) };
+  const settings = kafkaSettings("order-stream-inventory", secured, printNote);
   const opening = options.stock === undefined ? undefined : await readOpeningStock(options.stock);
   const file = await openReportFile(options.output);
-  const settings = kafkaSettings("order-stream-inventory", options, printNote);
   const { topicPrefix } = options;
   const group = topicPrefix + options.group;
   const movements = inventoryEvents(topicPrefix);

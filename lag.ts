@@ -27,14 +27,16 @@ import {
   UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
+import { keepFileAccess } from "./lib/cli/file_access.ts";
 import { main } from "./lib/cli/main.ts";
+import { readSecurity } from "./lib/cli/security.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { delayOrAbort, retry } from "./lib/async.ts";
 import { LiveScreen } from "./lib/cli/live_screen.ts";
 import { terminalSize } from "./lib/cli/terminal.ts";
 import { filled, grouped } from "./lib/cli/text.ts";
 import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
-import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { requireBrokers } from "./lib/kafka/client.ts";
 import { explain, retryWhileRetriable, trouble, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
@@ -87,7 +89,9 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   if (options.watch && options.failAbove !== undefined) {
     throw new UsageError("--fail-above cannot be combined with --watch");
   }
-  const settings = kafkaSettings("order-stream-lag", options, printNote);
+  const secured = { ...options, ...readSecurity(options) };
+  keepFileAccess({});
+  const settings = kafkaSettings("order-stream-lag", secured, printNote);
   const { topicPrefix } = options;
   const topic = options.topic === undefined
     ? orderEvents(topicPrefix).name
@@ -95,7 +99,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const groups = options.group.map((group) => topicPrefix + group);
 
   // The first connection waits for a broker and explains what is wrong when none answers.
-  await disconnect(await connectAdmin(settings, signal));
+  await requireBrokers(settings, signal);
   const reader = openLagReader(settings, { topic });
   const patient = <T>(run: () => Promise<T>) => retryWhileRetriable(run, settings, { signal });
   try {

@@ -26,6 +26,7 @@ import {
   wholeNumber,
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
+import { readSecurity } from "./lib/cli/security.ts";
 import { fileProblem, keepFileAccess } from "./lib/cli/file_access.ts";
 import { userPath } from "./lib/cli/user_path.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
@@ -125,7 +126,8 @@ class Tally {
 /** Publishes the orders; the exit code is 0 only when all of them are acknowledged. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   const tally = new Tally();
-  const settings = kafkaSettings("order-stream-producer", options, printNote);
+  const secured = { ...options, ...readSecurity(options) };
+  const settings = kafkaSettings("order-stream-producer", secured, printNote);
   const topic = orderEvents(options.topicPrefix);
   keepFileAccess({ read: filesOf(options) });
   const openOrders = options.from === undefined

@@ -28,10 +28,12 @@ import {
   UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
+import { keepFileAccess } from "./lib/cli/file_access.ts";
 import { main } from "./lib/cli/main.ts";
+import { readSecurity } from "./lib/cli/security.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { grouped, table } from "./lib/cli/text.ts";
-import { connectAdmin, disconnect } from "./lib/kafka/client.ts";
+import { requireBrokers } from "./lib/kafka/client.ts";
 import { explain } from "./lib/kafka/errors.ts";
 import {
   commitMoves,
@@ -87,14 +89,16 @@ interface Names {
 /** Shows or moves offsets, or verifies metrics; the exit code is 1 when the metrics are wrong. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
   refuseContradictions(options);
-  const settings = kafkaSettings("order-stream-replay", options, printNote);
+  const secured = { ...options, ...readSecurity(options) };
+  keepFileAccess({});
+  const settings = kafkaSettings("order-stream-replay", secured, printNote);
   const { topicPrefix } = options;
   const group = topicPrefix + options.group;
   const topic = orderEvents(topicPrefix).name;
   const names: Names = { group, topic, metricsTopic: orderMetrics(group).name };
 
   // The first connection waits for a broker and explains what is wrong when none answers.
-  await disconnect(await connectAdmin(settings, signal));
+  await requireBrokers(settings, signal);
   try {
     const facts = await groupFacts(settings, names, signal);
     requireGroup(names, facts, options);

@@ -21,7 +21,9 @@ import {
   UsageError,
   wholeNumber,
 } from "./lib/cli/flags.ts";
+import { keepFileAccess } from "./lib/cli/file_access.ts";
 import { main } from "./lib/cli/main.ts";
+import { readSecurity } from "./lib/cli/security.ts";
 import { printNote, printResult } from "./lib/cli/output.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
 import { existingTopics } from "./lib/kafka/create_topics.ts";
@@ -97,7 +99,9 @@ export async function run(
   command: string,
 ): Promise<void> {
   refuseContradictions(options, command);
-  const settings = kafkaSettings("order-stream-show", options, printNote);
+  const secured = { ...options, ...readSecurity(options) };
+  keepFileAccess({});
+  const settings = kafkaSettings("order-stream-show", secured, printNote);
   const view = viewOf(command, options);
   const topics = await withAdmin(
     settings,

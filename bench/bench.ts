@@ -29,7 +29,7 @@ import { describeError, printNote, printResult, printWarning } from "../lib/cli/
 import { startBroker, stopBroker } from "../dev_broker/cluster.ts";
 import { defaultNodes, HOST } from "../dev_broker/config.ts";
 import { removeIfThere, ROOT } from "../dev_broker/files.ts";
-import { connectAdmin, disconnect } from "../lib/kafka/client.ts";
+import { requireBrokers } from "../lib/kafka/client.ts";
 import { kafkaSettings } from "../lib/kafka/settings.ts";
 import { answersKafka } from "../lib/kafka/probe.ts";
 import { freeNodes } from "../dev_broker/free_ports.ts";
@@ -174,7 +174,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       timeout: 30_000,
       verbose: false,
     }, () => {});
-    await disconnect(await connectAdmin(settings, signal));
+    await requireBrokers(settings, signal);
     const prefix = `bench-${crypto.randomUUID().slice(0, 8)}-`;
     context = openContext({ settings, directory, prefix, signal, note: printNote });
     const results = await measure(context, {

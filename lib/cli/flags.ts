@@ -160,6 +160,17 @@ function topicPrefix(text: string): string {
 /** The flags that `main` answers itself, for every program. */
 export const PROGRAM_FLAGS = ["--help", "--version", "--completions"];
 
+/** The flags for secured brokers. */
+export const SECURITY_FLAGS = {
+  commandConfig: flag({
+    value: "FILE",
+    example: "client.properties",
+    help:
+      "TLS and login, as Kafka's own tools read them (default KAFKA_SECURITY_PROTOCOL, … if set)",
+  }, nonEmpty("a file")),
+  allowPlainPassword: toggle("let PLAIN send its password without TLS to another machine"),
+};
+
 /** The flags of every program that talks to Kafka. */
 export const COMMON_FLAGS = {
   brokers: flag({
@@ -180,6 +191,7 @@ export const COMMON_FLAGS = {
     default: "30s",
     help: "how long to wait for brokers that do not answer",
   }, positiveDurationMs),
+  ...SECURITY_FLAGS,
   json: toggle("print results, messages and errors as JSON, one object a line"),
   quiet: toggle("print only warnings, errors and the result"),
   verbose: toggle("show the Kafka client's own log and the stack of an error"),

@@ -7,20 +7,19 @@
  *
  * @module
  */
-import { createConnection } from "node:net";
-import type { Admin, ISocketFactory, logCreator } from "kafkajs";
+import type { Admin, logCreator } from "kafkajs";
 import { deadline, unlessAborted } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
 import { visible } from "../visible_text.ts";
+import { connectionConfig } from "./connections.ts";
 import { explain, FinalError, isRetriable, retryWhileRetriable, trouble } from "./errors.ts";
 import { Kafka, logLevel } from "./kafkajs/mod.ts";
 import { type Listener, listenerAt } from "./probe.ts";
+import type { Security } from "../security_config.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** Waits between tries: 20 ms doubling up to 1 s. `CONCURRENT_TRANSACTIONS` ends within a few. */
 const RETRY = { initialRetryTime: 20, multiplier: 2, maxRetryTime: 1_000, retries: 8 };
-/** The silence after which a connection is probed, in milliseconds; the same as in kafkajs. */
-const KEEP_ALIVE_MS = 60_000;
 /** How long a program waits for the first answer of a port that may not be Kafka's. */
 const PROBE_LIMIT_MS = 2_000;
 /** What a broker may seem to be while it starts. */
@@ -34,7 +33,7 @@ const REPORTED_RETRY = 2;
  * @param retries How often it tries again by itself; nobody learns why, meanwhile.
  */
 export function kafkaClient(
-  { brokers, clientId, verbose, note }: KafkaSettings,
+  { brokers, clientId, security, verbose, note }: KafkaSettings,
   retries: number = RETRY.retries,
 ): Kafka {
   const log: logCreator = () => ({ label, log: { message, error } }) =>
@@ -47,20 +46,16 @@ export function kafkaClient(
     retry: { ...RETRY, retries, restartOnFailure: () => Promise.resolve(false) },
     logLevel: verbose ? logLevel.INFO : logLevel.NOTHING,
     logCreator: log,
-    socketFactory: plainSocket,
+    ...connectionConfig(security),
   });
 }
-
-/** A connection without TLS: kafkajs's own function loads what TLS needs in any case. */
-const plainSocket: ISocketFactory = ({ host, port, onConnect }) =>
-  createConnection({ host, port }, onConnect).setKeepAlive(true, KEEP_ALIVE_MS);
 
 /**
  * Connects an admin client, trying until a broker answers.
  *
  * @throws {Error} When none answers within `timeoutMs`, or something other than Kafka answers.
  */
-export async function connectAdmin(settings: KafkaSettings, signal: AbortSignal): Promise<Admin> {
+async function connectAdmin(settings: KafkaSettings, signal: AbortSignal): Promise<Admin> {
   const { brokers, timeoutMs, note } = settings;
   try {
     return await retryWhileRetriable(() => connectedAdmin(settings), settings, {
@@ -130,27 +125,47 @@ export async function withAdmin<T>(
 }
 
 /**
+ * Waits until a broker answers requests.
+ *
+ * @throws {Error} As {@linkcode withAdmin}: it says what is wrong when none does.
+ */
+export async function requireBrokers(settings: KafkaSettings, signal: AbortSignal): Promise<void> {
+  await withAdmin(settings, signal, (admin) => admin.describeCluster());
+}
+
+/**
  * Fails when every address has a listener that cannot be used, and says why.
  *
  * @param options.isLast Whether a listener that keeps silent, or hangs up, is one of those: a broker
  * that starts, or is behind a bad network, does so for a while.
  */
 async function refuseStrangers(
-  { brokers }: KafkaSettings,
+  { brokers, security }: KafkaSettings,
   { isLast }: { isLast: boolean },
 ): Promise<void> {
   const found = await Promise.all(brokers.map((broker) => {
     const { hostname, port } = new URL(`tcp://${broker}`);
     return listenerAt(hostname.replace(/[[\]]/g, ""), Number(port), PROBE_LIMIT_MS);
   }));
-  const useless: Listener[] = ["stranger", "tls", ...(isLast ? PASSING_LISTENERS : [])];
+  const useless = uselessListeners(security, isLast);
   if (!found.every((listener) => useless.includes(listener))) return;
   const where = brokers.join(", ");
-  const problem = {
-    tls: `${where} expects TLS, which is not supported`,
-    login: `${where} expects a login (SASL), which is not supported`,
+  const problem = security?.tls !== undefined ? `${where} speaks no TLS: see security.protocol` : {
+    tls: `${where} expects TLS: see --command-config, or KAFKA_SECURITY_PROTOCOL`,
+    login: `${where} expects a login (SASL): see --command-config, or KAFKA_SECURITY_PROTOCOL`,
   }[found[0] as string] ?? `what listens at ${where} does not answer as Kafka does`;
   throw new FinalError(`${problem}; name the brokers with --brokers or KAFKA_BROKERS`);
+}
+
+/** What a probe, which speaks plaintext and does not log in, finds where these settings cannot work. */
+function uselessListeners({ tls, login }: Security = {}, isLast: boolean): Listener[] {
+  if (tls !== undefined) return ["kafka", "login"];
+  const passing = isLast ? PASSING_LISTENERS : [];
+  return [
+    "stranger",
+    "tls",
+    ...passing.filter((listener) => login === undefined || listener !== "login"),
+  ];
 }
 
 /** Connects a client within the settings' time; throws what the client throws. */

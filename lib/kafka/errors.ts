@@ -129,7 +129,7 @@ function isTimeout(error: unknown): boolean {
 function isFinal(error: Error): boolean {
   if (error instanceof KafkaJSProtocolError) return FINAL_TYPES.has(error.type);
   if (error instanceof KafkaJSSASLAuthenticationError) return true;
-  if (error instanceof KafkaJSNotImplemented) return true;
+  if (error instanceof KafkaJSNotImplemented || tlsProblem(error) !== undefined) return true;
   if (error instanceof FinalError || error instanceof UnreadableRecordsError) return true;
   if (error instanceof Deno.errors.NotCapable || missingNetAccess(error) !== undefined) return true;
   return isProgramFault(error) && !isLostSocket(error);
@@ -227,6 +227,26 @@ const SYSTEM_CODES: Record<string, string> = {
   ETIMEDOUT: "connection timed out",
 };
 
+const UNTRUSTED =
+  "the certificate of the broker is signed by an authority that is not trusted: see " +
+  "ssl.truststore.location, or KAFKA_SSL_CA_FILE";
+/** Error codes of TLS that every retry would repeat, with their meaning. */
+const TLS_CODES: Record<string, string> = {
+  CERT_HAS_EXPIRED: "the certificate of the broker has expired",
+  CERT_NOT_YET_VALID: "the certificate of the broker is not valid yet",
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  ERR_SSL_WRONG_VERSION_NUMBER: "it does not speak TLS: see security.protocol",
+  ERR_TLS_CERT_ALTNAME_INVALID: "the certificate of the broker is for another host",
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+};
+
+/** What is wrong with TLS; `undefined` for other errors. */
+function tlsProblem(error: Error): string | undefined {
+  return TLS_CODES[(error as { code?: string }).code ?? ""];
+}
+
 /** Whether no broker could be reached, or none answered in time. */
 function isUnreachable(error: Error): boolean {
   return error instanceof KafkaJSConnectionError || error instanceof KafkaJSRequestTimeoutError ||
@@ -254,7 +274,11 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   const denied = list.find((cause) => cause instanceof Deno.errors.NotCapable);
   if (denied !== undefined) return denied;
   const login = list.find((cause) => cause instanceof KafkaJSSASLAuthenticationError);
-  if (login !== undefined) return new Error(`the login at ${brokers} failed: ${login.message}`);
+  if (login !== undefined || hasType(error, "UNSUPPORTED_SASL_MECHANISM")) {
+    return new Error(loginText(login, settings));
+  }
+  const tls = list.map(tlsProblem).find((problem) => problem !== undefined);
+  if (tls !== undefined) return new Error(`no connection to ${brokers}: ${tls}`);
   const fault = list.find((cause) => isProgramFault(cause) && !isLostSocket(cause));
   if (fault !== undefined) return faultError(fault);
   const protocol = list.find((cause) => cause instanceof KafkaJSProtocolError);
@@ -263,6 +287,15 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   if (unreachable !== undefined) return new Error(silenceText(unreachable, settings));
   const last = list.at(-1)?.message ?? String(error);
   return new Error(`the Kafka client failed at ${brokers}: ${last}`, { cause: error });
+}
+
+/** Why a login failed. What the broker says of it is not quoted: it may hold parts of a token. */
+function loginText(error: Error | undefined, { brokers, security }: KafkaSettings): string {
+  const where = brokers.join(", ");
+  const mechanism = security?.login?.mechanism.toUpperCase() ?? "SASL";
+  return error === undefined || /mechanism is not supported/.test(error.message)
+    ? `${where} does not take logins with ${mechanism}: see sasl.mechanism, or KAFKA_SASL_MECHANISM`
+    : `the login was refused by ${where} (${mechanism}): see the name and the password`;
 }
 
 /** Silence of the brokers, for the user: while it lasts, and as the beginning of the last message. */
@@ -301,8 +334,11 @@ function silenceText(error: Error, settings: KafkaSettings): string {
       `${reason === undefined ? "" : ` (${reason})`}: it is down, or its advertised.listeners is ` +
       "not an address for this machine";
   }
+  const { tls, login } = settings.security ?? {};
+  const isUnknown = tls !== undefined && tls.cert === undefined && login === undefined;
   return `${NO_BROKER} at ${brokers} (waited ${formatSeconds(settings.timeoutMs)})` +
     `${reason === undefined ? "" : `: ${reason}`}; ` +
+    (isUnknown ? "it may expect a certificate of the client, or a login; " : "") +
     `"deno task up" starts one, --brokers or KAFKA_BROKERS names others`;
 }
 

@@ -152,7 +152,7 @@ Deno.test("explain names the permission that is missing and the login that faile
   const login = afterRetries(new KafkaJSSASLAuthenticationError("wrong password"));
   assertEquals(
     explain(login, SETTINGS).message,
-    "the login at 127.0.0.1:9092 failed: wrong password",
+    "the login was refused by 127.0.0.1:9092 (SASL): see the name and the password",
   );
 });
 

@@ -4,12 +4,16 @@
  * @module
  */
 
+import type { Security } from "../security_config.ts";
+
 /** What every client of a program is made from. */
 export interface KafkaSettings {
   /** `host:port` of the brokers to start from. */
   brokers: string[];
   /** The name that brokers show for this client. */
   clientId: string;
+  /** How to reach secured brokers; without it in plaintext and without a login. */
+  security?: Security | undefined;
   /** How long to wait for brokers that do not answer, in milliseconds. */
   timeoutMs: number;
   /** Whether {@linkcode note} also gets the Kafka client's own log. */
@@ -22,15 +26,22 @@ export interface KafkaSettings {
  * The settings that the common flags describe.
  *
  * @param program The name that brokers show for this program, with the host and the process id.
+ * @param options.clientId The name that brokers show instead.
  */
 export function kafkaSettings(
   program: string,
-  options: { brokers: string[]; timeout: number; verbose: boolean },
+  options: {
+    brokers: string[];
+    timeout: number;
+    verbose: boolean;
+    security?: Security;
+    clientId?: string;
+  },
   note: (line: string) => void,
 ): KafkaSettings {
-  const { brokers, timeout, verbose } = options;
-  const clientId = `${program}@${hostname()}-${Deno.pid}`;
-  return { brokers, clientId, timeoutMs: timeout, verbose, note };
+  const { brokers, security, timeout, verbose } = options;
+  const { clientId = `${program}@${hostname()}-${Deno.pid}` } = options;
+  return { brokers, clientId, security, timeoutMs: timeout, verbose, note };
 }
 
 /** The name of this machine; "unknown" where it is not permitted to ask for it. */

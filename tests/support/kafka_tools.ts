@@ -74,7 +74,8 @@ async function runTool(
   const child = new Deno.Command("java", {
     args: [
       ...["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.level=off"],
-      ...["-cp", await kafkaClasspath(), `org.apache.kafka.tools.${tool}`],
+      ...["-cp", await kafkaClasspath()],
+      tool.includes(".") ? tool : `org.apache.kafka.tools.${tool}`,
       ...["--bootstrap-server", brokers, ...args],
     ],
     stdin: "piped",
@@ -87,6 +88,22 @@ async function runTool(
   const text = new TextDecoder().decode(stdout);
   if (!success) throw new Error(`${tool} failed: ${text}${new TextDecoder().decode(stderr)}`);
   return text;
+}
+
+/** Gives a user a password for SCRAM. */
+export async function setScramPassword(
+  brokers: string,
+  { user, password }: { user: string; password: string },
+): Promise<void> {
+  // Kafka takes one mechanism at a time.
+  for (const mechanism of ["SCRAM-SHA-256", "SCRAM-SHA-512"]) {
+    await runTool("kafka.admin.ConfigCommand", brokers, {
+      args: [
+        ...["--alter", "--entity-type", "users", "--entity-name", user],
+        ...["--add-config", `${mechanism}=[password=${password}]`],
+      ],
+    });
+  }
 }
 
 /** What `--describe` says of a group's partitions. */
