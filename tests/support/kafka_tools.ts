@@ -75,7 +75,7 @@ async function runTool(
     args: [
       ...["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.level=off"],
       ...["-cp", await kafkaClasspath()],
-      tool.includes(".") ? tool : `org.apache.kafka.tools.${tool}`,
+      tool.startsWith("kafka.") ? tool : `org.apache.kafka.tools.${tool}`,
       ...["--bootstrap-server", brokers, ...args],
     ],
     stdin: "piped",
