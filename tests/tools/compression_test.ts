@@ -18,7 +18,7 @@ Deno.test("dead letters and tombstones of a compressed transaction are what they
   await run.json("producer.ts", ["--count", "600", "--span", "9h"]);
   const producer = kafkaClient(run.settings).producer({ createPartitioner: chosenPartition });
   await producer.connect();
-  const poison = "not JSON ".repeat(50);
+  const poison = "not JSON ".repeat(200);
   await producer.send({ topic, messages: [{ partition: 0, key: "poison", value: poison }] });
   await producer.disconnect();
   const analytics = (compression: Compression, ...args: string[]) =>

@@ -134,7 +134,8 @@ function wasmUtils() {
  * @param type The compression type, not 0.
  */
 export async function compressRecords(type: number, records: Buffer): Promise<Buffer | undefined> {
-  if (records.length < MIN_BYTES) return undefined;
+  // A record that fits into its topic only with gzip is compressed however short it is.
+  if (records.length < MIN_BYTES && type !== GZIP) return undefined;
   const compressed = await compressors.get(type)!(records);
   return compressed.length < records.length ? compressed : undefined;
 }

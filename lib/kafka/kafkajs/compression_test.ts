@@ -60,9 +60,10 @@ Deno.test("compressRecords leaves alone what would not become smaller", async ()
   }
 });
 
-Deno.test("compressRecords leaves alone what is short", async () => {
+Deno.test("compressRecords leaves alone what is short, but for gzip", async () => {
   for (const [type] of DECODERS) {
-    assertEquals(await compressRecords(type, Buffer.alloc(1_023)), undefined);
+    const compressed = await compressRecords(type, Buffer.alloc(1_023));
+    assertEquals(compressed !== undefined, type === compressionType("gzip"));
   }
 });
 

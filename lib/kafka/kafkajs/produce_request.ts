@@ -4,7 +4,6 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { compressRecords } from "./compression.ts";
 import { crc32c } from "./crc32c.ts";
 import { appendRecord, type Encoder, type Message } from "./encode_records.ts";
 import { Pieces } from "./frame_request.ts";
@@ -27,6 +26,11 @@ interface RequestEncoder extends Encoder {
 export interface EncodeInternals {
   /** The class of all request encoders. */
   Encoder: new (initialSize?: number) => RequestEncoder;
+  /** Finds the codec of a compression type. */
+  lookupCodec: (type: number) => {
+    /** Compresses; `undefined` when the content would not become smaller. */
+    compress(encoder: { buffer: Buffer }): Promise<Buffer | undefined>;
+  };
 }
 
 interface ProduceOptions {
@@ -163,7 +167,8 @@ async function appendPartition(
   let records = batchOf(messages)?.records;
   if (compression !== 0) {
     records ??= encodedMessages(messages, { first, now }, internals);
-    const compressed = await compressRecords(compression, bufferOf(records));
+    const codec = internals.lookupCodec(compression);
+    const compressed = await codec.compress({ buffer: bufferOf(records) });
     if (compressed === undefined) to.buf.writeInt16BE(flags, checkedAt);
     records = compressed ?? records;
   } else if (records === undefined) appendMessages(to, messages, { first, now });

@@ -223,7 +223,10 @@ function repairProducer(require: Require): void {
 function repairEncoding(require: Require, onDemand: OnDemand): void {
   const compression = require("kafkajs/src/protocol/message/compression") as { Codecs: object };
   Object.assign(compression.Codecs, codecs);
-  const internals = { Encoder: requireFunction(require, "protocol/encoder") } as EncodeInternals;
+  const internals = {
+    Encoder: requireFunction(require, "protocol/encoder"),
+    ...compression as object,
+  } as EncodeInternals;
   const produce = "protocol/requests/produce/v3/request";
   onDemand.beforeLoading(requestOf(produce), () =>
     replaceExport(
