@@ -179,9 +179,20 @@ function pem(
   const text = inline === undefined ? undefined : values.get(inline);
   const path = values.get(file);
   if (text === undefined && path === undefined) return undefined;
-  const [key, content] = text === undefined ? [file, readFile(path!)] : [inline!, text];
+  const [key, content] = text === undefined
+    ? [file, named(nameOf(file), () => readFile(path!))]
+    : [inline!, text];
   if (!content.includes("-----BEGIN ")) throw new Error(`${nameOf(key)}: expected PEM`);
   return content;
+}
+
+/** What the function gives; its error begins with a name. */
+function named(name: string, read: () => string): string {
+  try {
+    return read();
+  } catch (error) {
+    throw new Error(`${name} ${(error as Error).message}`);
+  }
 }
 
 function loginOf(source: SecuritySource): Login {
@@ -284,7 +295,8 @@ export function settingsOfEnvironment(
     throw new Error("KAFKA_SASL_MECHANISM: OAUTHBEARER needs a file: use --command-config");
   }
   // An editor ends a file with a line end.
-  const secret = password ?? read(file!).replace(/\r?\n$/, "");
+  const secret = password ??
+    named("KAFKA_SASL_PASSWORD_FILE", () => read(file!)).replace(/\r?\n$/, "");
   const quote = (text: string) => `"${text.replace(/["\\]/g, "\\$&")}"`;
   const module = MODULES[mechanism] ?? "unknown";
   values.set(

@@ -36,7 +36,7 @@ export function readSecurity(
   try {
     const values = commandConfig === undefined
       ? settingsOfEnvironment((name) => Deno.env.get(name) || undefined, readText)
-      : parseProperties(readText(commandConfig));
+      : parseProperties(contentOf(commandConfig));
     const { security, clientId, ignored } = securityConfig({
       values,
       nameOf: commandConfig === undefined ? variableOf : (key) => key,
@@ -58,9 +58,17 @@ function variableOf(key: string): string {
 
 function readText(path: string): string {
   try {
+    return contentOf(path);
+  } catch (error) {
+    throw new Error(`"${path}": ${(error as Error).message}`);
+  }
+}
+
+function contentOf(path: string): string {
+  try {
     return Deno.readTextFileSync(userPath(path));
   } catch (error) {
-    throw new Error(`"${path}": ${fileProblem(error)}`);
+    throw new Error(fileProblem(error));
   }
 }
 
