@@ -123,11 +123,9 @@ function likelySize(topicData: { partitions: { messages: Message[] }[] }[]): num
   for (const { partitions } of topicData) {
     for (const { messages } of partitions) {
       size += 128;
-      const batch = batchOf(messages);
-      if (batch !== undefined) size += batch.bytes;
-      else {for (const { key, value } of messages) {
-          size += 16 + (key?.length ?? 0) + (value?.length ?? 0);
-        }}
+      // The records of a batch are inserted, not written into this buffer.
+      if (batchOf(messages) !== undefined) continue;
+      for (const { key, value } of messages) size += 16 + (key?.length ?? 0) + (value?.length ?? 0);
     }
   }
   return size;
