@@ -52,9 +52,7 @@ export interface PublisherOptions<T> {
   onAcknowledged: (acknowledgement: Acknowledgement<T>) => void;
 }
 
-/** A send of this size is worth its round trip. */
-const SEND_BYTES = 262_144;
-/** The size of a send over the link. */
+/** The size of a send over the link; one of the largest is worth its round trip. */
 const SENT_BYTES = {
   ...{ first: 32_768, min: 8_192, max: 262_144 },
   // Requests have ten seconds, and replicas far away may take a second or two to confirm.
@@ -119,10 +117,7 @@ export class Publisher<T> {
     this.#producer = producer;
     this.#settings = settings;
     this.#options = options;
-    this.#buffers = Array.from(
-      { length: options.partitions },
-      () => new PartitionBuffer<T>(),
-    );
+    this.#buffers = Array.from({ length: options.partitions }, () => new PartitionBuffer<T>());
     this.#outage = watchOutage(settings);
     this.#maxBatchBytes = options.maxBatchBytes;
     const fastMs = Math.min(SENT_BYTES.fastMs, settings.timeoutMs / 4);
@@ -228,8 +223,7 @@ export class Publisher<T> {
   }
 
   #sendIfLarge(partition: number): void {
-    const sendBytes = Math.min(SEND_BYTES, this.#limit);
-    if (this.#buffers[partition]!.bytes >= sendBytes) this.#sendIfIdle(partition);
+    if (this.#buffers[partition]!.bytes >= this.#limit) this.#sendIfIdle(partition);
   }
 
   async #send(partition: number): Promise<void> {
@@ -352,8 +346,15 @@ class PartitionBuffer<T> {
   /** Removes the record that was added last. */
   dropLast(): void {
     const batch = this.#batches.at(-1)!;
-    this.bytes -= splitAt(batch, batch.records.count - 1).bytes;
-    if (batch.records.count === 0) this.#batches.pop();
+    const { records, about, addedAtMs } = batch;
+    const last = records.count - 1;
+    const bytes = recordBytes(records, last);
+    batch.bytes -= bytes;
+    this.bytes -= bytes;
+    records.truncate(last);
+    about.length = last;
+    addedAtMs.length = last;
+    if (last === 0) this.#batches.pop();
   }
 
   /** Takes a batch of at most so many bytes; at least one record. */

@@ -367,7 +367,7 @@ function readHeaders(from: Reader, count: number): Record<string, unknown> {
 }
 
 /** Reads a 32-bit number. */
-export function readVarInt(from: Reader): number {
+export function readVarInt(from: { bytes: Uint8Array; at: number }): number {
   const { bytes } = from;
   let byte = bytes[from.at++]!;
   let value = byte & 0x7f;

@@ -19,6 +19,7 @@ import {
   putVarInt,
   varIntSize,
 } from "./encode_records.ts";
+import { readVarInt } from "./fetched_records.ts";
 
 /** The first size of a buffer, in bytes. */
 const FIRST_SIZE = 65_536;
@@ -99,13 +100,9 @@ export class RecordBatch {
 
   /** The key of the record at this index, as text. */
   keyAt(index: number): string {
-    let at = this.#tailAt(index);
-    let length = 0;
-    for (let shift = 0, byte = 0x80; byte > 0x7f; shift += 7) {
-      byte = this.#to.buf[at++]!;
-      length |= (byte & 0x7f) << shift;
-    }
-    return new TextDecoder().decode(this.#to.buf.subarray(at, at + (length >>> 1)));
+    const from = { bytes: this.#to.buf, at: this.#tailAt(index) };
+    const length = readVarInt(from);
+    return new TextDecoder().decode(from.bytes.subarray(from.at, from.at + length));
   }
 
   /** Takes the records from this index on out of the batch, into one of their own. */
@@ -114,9 +111,14 @@ export class RecordBatch {
     for (let from = index; from < this.count; from++) {
       rest.#appendTail(this.#to.buf.subarray(this.#tailAt(from), this.#end(from)));
     }
+    this.truncate(index);
+    return rest;
+  }
+
+  /** Removes the records from this index on. */
+  truncate(index: number): void {
     this.#to.offset = this.#starts[index] ?? this.#to.offset;
     this.#starts.length = Math.min(index, this.count);
-    return rest;
   }
 
   #end(index: number): number {
