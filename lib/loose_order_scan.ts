@@ -55,9 +55,19 @@ const ITEM_ID = quoted("item_id");
 const QUANTITY = quoted("quantity");
 const PRICE = quoted("price");
 
-/** For each place in the documented order, the fields to look for: the one that belongs there first. */
-function placesOf(...names: Uint8Array[]): Uint8Array[][] {
-  return names.map((_, place) => [...names.slice(place), ...names.slice(0, place)]);
+/** A place in the documented order of fields. */
+interface Place {
+  /** What stands before its field. */
+  before: number;
+  /** The fields to look for: the one that belongs there first. */
+  names: Uint8Array[];
+}
+
+function placesOf(...names: Uint8Array[]): Place[] {
+  return names.map((_, index) => ({
+    before: index === 0 ? OPENING_BRACE : COMMA,
+    names: [...names.slice(index), ...names.slice(0, index)],
+  }));
 }
 
 const ORDER_PLACES = placesOf(
@@ -132,8 +142,7 @@ export function scanLooseOrder(bytes: Uint8Array): ParsedOrder | undefined {
 
 /** Reads the fields of an order and returns the index behind it; −1 when there is something else. */
 function scanFields(bytes: Uint8Array): number {
-  let at = spaceEnd(bytes, 0);
-  let before = OPENING_BRACE;
+  let at = 0;
   orderIdAt = -1;
   userIdAt = -1;
   itemsAt = -1;
@@ -141,11 +150,9 @@ function scanFields(bytes: Uint8Array): number {
   let hasType = false;
   let hasTotal = false;
   let hasStatus = false;
-  for (const names of ORDER_PLACES) {
-    if (bytes[at] !== before) return -1;
-    before = COMMA;
+  for (const place of ORDER_PLACES) {
     // A field that is there twice leaves another one out, which is noticed at the end.
-    switch (fieldAt(bytes, at + 1, names)) {
+    switch (fieldAt(bytes, at, place)) {
       case EVENT_TYPE:
         at = after(bytes, valueAt, ORDER_PLACED);
         hasType = true;
@@ -183,8 +190,8 @@ function scanFields(bytes: Uint8Array): number {
         return -1;
     }
     if (at <= 0) return -1;
-    at = spaceEnd(bytes, at);
   }
+  at = spaceEnd(bytes, at);
   const isWhole = hasType && orderIdAt >= 0 && userIdAt >= 0 && itemsAt >= 0 && hasTotal &&
     hasStatus && timestampAt >= 0 && bytes[at] === CLOSING_BRACE;
   if (!isWhole) return -1;
@@ -212,15 +219,12 @@ function scanItems(bytes: Uint8Array, start: number): number {
  * something else.
  */
 function scanItem(bytes: Uint8Array, start: number): number {
-  let at = spaceEnd(bytes, start);
-  let before = OPENING_BRACE;
+  let at = start;
   itemIdAt = -1;
   quantity = NaN;
   price = NaN;
-  for (const names of ITEM_PLACES) {
-    if (bytes[at] !== before) return -1;
-    before = COMMA;
-    switch (fieldAt(bytes, at + 1, names)) {
+  for (const place of ITEM_PLACES) {
+    switch (fieldAt(bytes, at, place)) {
       case ITEM_ID:
         at = textEnd(bytes, valueAt);
         itemIdAt = valueAt + 1;
@@ -238,20 +242,25 @@ function scanItem(bytes: Uint8Array, start: number): number {
         return -1;
     }
     if (at < 0) return -1;
-    at = spaceEnd(bytes, at);
   }
+  at = spaceEnd(bytes, at);
   const isItem = itemIdAt >= 0 && quantity >= 1 && Number.isInteger(quantity) && price >= 0 &&
     bytes[at] === CLOSING_BRACE;
   return isItem ? spaceEnd(bytes, at + 1) : -1;
 }
 
-/** Reads a name and a colon; returns which of the fields it names, and sets {@linkcode valueAt}. */
+/**
+ * Reads a brace or comma, a name and a colon; returns which of the fields it names, and sets
+ * {@linkcode valueAt}.
+ */
 function fieldAt(
   bytes: Uint8Array,
   start: number,
-  names: readonly Uint8Array[],
+  { before, names }: Place,
 ): Uint8Array | undefined {
-  const nameAt = spaceEnd(bytes, start);
+  const at = spaceEnd(bytes, start);
+  if (bytes[at] !== before) return undefined;
+  const nameAt = spaceEnd(bytes, at + 1);
   for (const name of names) {
     const nameEnd = after(bytes, nameAt, name);
     if (nameEnd < 0) continue;
