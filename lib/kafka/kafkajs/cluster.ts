@@ -1,7 +1,7 @@
 /**
  * Requests that kafkajs can send but does not offer: the end of a log with its open transactions, the
  * batch at an offset, a commit for a group without members, a committed offset that is safe to start
- * from, and the ids of topics.
+ * from, the ids of topics, and the outcome of a transaction.
  *
  * They use the cluster object that kafkajs creates for each client, so addresses, encryption, login
  * and retries are those of {@linkcode kafkaClient}. The object is not part of kafkajs's public API; if
@@ -15,6 +15,7 @@ import { kafkaClient } from "../client.ts";
 import { batched, retry } from "../../async.ts";
 import { FinalError, isLoading } from "../errors.ts";
 import type { CommittedOffset } from "../../resumption.ts";
+import type { SourceRecord } from "../records.ts";
 import type { KafkaSettings } from "../settings.ts";
 import { clusterOf } from "./admin_cluster.ts";
 import { fetchedLog, lastOffsetOf } from "./fetched_records.ts";
@@ -27,6 +28,7 @@ import {
   type Offsets,
 } from "./groups.ts";
 import { NO_COMMIT, type StableOffset, stableOffsetFetch } from "./offset_fetch.ts";
+import { brokerError } from "./named_errors.ts";
 import { type ProtocolRequest, throwFailure } from "./protocol.ts";
 import {
   type ClusterMetadata,
@@ -34,10 +36,10 @@ import {
   ID_VERSION,
   metadataRequest,
 } from "./topic_metadata.ts";
+import { type TransactionOutcome, transactionOutcome } from "./transaction_outcome.ts";
 
 /** A fetched record with the header of its batch. */
-interface FetchedRecord {
-  offset: string;
+interface FetchedRecord extends SourceRecord {
   timestamp: string;
   isControlRecord: boolean;
   batchContext?: { firstOffset: string; producerId: string; inTransaction: boolean };
@@ -71,12 +73,28 @@ export interface Broker {
   /** The supported versions, by API key. */
   versions: Record<number, { maxVersion: number } | undefined> | null;
   connectionPool: { send<A, B>(request: ProtocolRequest<A, B>): Promise<B> };
+  initProducerId(request: { transactionalId: string; transactionTimeout: number }): Promise<{
+    producerId: string;
+    producerEpoch: number;
+  }>;
+  addPartitionsToTxn(
+    request: ProducerTransaction & { topics: { topic: string; partitions: number[] }[] },
+  ): Promise<unknown>;
+  addOffsetsToTxn(request: ProducerTransaction & { groupId: string }): Promise<unknown>;
+  endTxn(request: ProducerTransaction & { transactionResult: boolean }): Promise<unknown>;
   offsetCommit(request: {
     groupId: string;
     groupGenerationId: number;
     memberId: string;
     topics: { topic: string; partitions: { partition: number; offset: string }[] }[];
   }): Promise<unknown>;
+}
+
+/** The transaction that a request is about. */
+interface ProducerTransaction {
+  transactionalId: string;
+  producerId: string;
+  producerEpoch: number;
 }
 
 /** kafkajs's cluster, as far as it is used here. */
@@ -91,7 +109,7 @@ export interface Cluster {
   findTopicPartitionMetadata(topic: string): { partitionId: number }[];
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
   findBroker(node: { nodeId: string }): Promise<Broker>;
-  findGroupCoordinator(group: { groupId: string }): Promise<Broker>;
+  findGroupCoordinator(group: { groupId: string; coordinatorType?: number }): Promise<Broker>;
   fetchTopicsOffset(topics: {
     topic: string;
     partitions: { partition: number }[];
@@ -128,6 +146,8 @@ export interface ClusterReader {
   /** All groups that the brokers list. Uses the brokers of the topic's cluster, which need not exist. */
   listGroups(topic: string): Promise<ListedGroup[]>;
   describeGroups(groups: readonly ListedGroup[]): Promise<DescribedGroup[]>;
+  /** Fails when one may not describe a group, which need not exist: brokers do not list those. */
+  requireVisible(group: string): Promise<void>;
   /** The committed offsets of groups in a topic; partitions without a commit are missing. */
   committedOffsets(
     groups: readonly ListedGroup[],
@@ -152,6 +172,11 @@ export interface ClusterReader {
   /** The batch that holds an offset; `undefined` when there is nothing to read. */
   batchAt(topic: string, partition: number, offset: bigint): Promise<BatchSight | undefined>;
   /**
+   * The records from an offset on, as a `read_committed` reader sees them; whole batches, of about as
+   * many bytes. `next` is the offset after them; `undefined` when there was nothing to read.
+   */
+  recordsAt(place: Place, maxBytes: number): Promise<{ records: SourceRecord[]; next?: bigint }>;
+  /**
    * Commits offsets for a group without members, all of them or none. Brokers refuse it with
    * `UNKNOWN_MEMBER_ID` while the group has members.
    */
@@ -169,6 +194,18 @@ export interface ClusterReader {
     partition: number,
   ): Promise<CommittedOffset | undefined>;
   /**
+   * How the last transaction of a transactional id ended; `undefined` when there was none, when the
+   * id was initialised since, or when the broker is older than Kafka 3.0.
+   */
+  transactionOutcome(transactionalId: string): Promise<TransactionOutcome | undefined>;
+  /**
+   * Ends the partitions of the last transaction once more, with a transaction that is empty; see
+   * transaction_outcome.ts. Fences all other owners of the transactional id.
+   *
+   * @throws {Error} When one of the partitions has no leader; another attempt can help.
+   */
+  settleTransaction(settlement: Settlement): Promise<void>;
+  /**
    * The ids of the topics, in hex; topics that do not exist are missing. `undefined` when the brokers
    * are older than Kafka 2.8: their topics have none.
    */
@@ -179,6 +216,9 @@ export interface ClusterReader {
 
 /** How long a coordinator may take to read its groups, in milliseconds. */
 const LOADING_LIMIT_MS = 5_000;
+/** The kinds of coordinators, as FindCoordinator takes them. */
+const GROUP_COORDINATOR = 0;
+const TRANSACTION_COORDINATOR = 1;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 /** The timestamps that stand for the end and the beginning of the log in ListOffsets. */
@@ -222,13 +262,9 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
         }];
       }));
     },
+    // Not by kafkajs: a missing topic among those that it knows fails each request for their metadata.
     hasTopic: (topic) =>
-      use((cluster) =>
-        cluster.addTargetTopic(topic).then(() => true, (error) => {
-          if (error.type === "UNKNOWN_TOPIC_OR_PARTITION") return false;
-          throw error;
-        })
-      ),
+      use(async (cluster) => (await fetchMetadata(cluster, [topic])).topics.has(topic)),
     listGroups: (topic) =>
       retry(() =>
         use(async (cluster) => {
@@ -236,6 +272,15 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
           return await listGroups(cluster);
         }), { minTimeout: 50, maxTimeout: 500, limitMs: LOADING_LIMIT_MS, isRetriable: isLoading }),
     describeGroups: (groups) => use((cluster) => describeGroups(cluster, groups)),
+    requireVisible: (group) =>
+      use(async (cluster) => {
+        // Any broker knows the rights.
+        const [nodeId] = cluster.getNodeIds();
+        const broker = await cluster.findBroker({ nodeId: nodeId! });
+        await broker.describeGroups({ groupIds: [group] }).catch((error) => {
+          if (error.type === undefined || error.type === "GROUP_AUTHORIZATION_FAILED") throw error;
+        });
+      }),
     committedOffsets: (groups, topic) =>
       use(async (cluster) => {
         await cluster.addTargetTopic(topic);
@@ -249,6 +294,7 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
     offsetsSince: (topic, timeMs) => use((cluster) => listOffsets(cluster, topic, timeMs)),
     batchAt: (topic, partition, offset) =>
       use((cluster) => fetchBatch(cluster, { topic, partition, offset })),
+    recordsAt: (place, maxBytes) => use((cluster) => fetchRecords(cluster, place, maxBytes)),
     commit: (group, topic, offsets) =>
       use((cluster) => commitOffsets(cluster, { group, topic, offsets })),
     async stableOffset(group, topic, partition) {
@@ -261,9 +307,11 @@ export function clusterReader(settings: KafkaSettings): ClusterReader {
       );
       const { offset, metadata, errorCode } = (await fetch(partition))
         .find((answer) => answer.partition === partition)!;
-      throwFailure(errorCode);
+      throwFailure(errorCode, { api: "OffsetFetch", group, topic, partition });
       return offset === NO_COMMIT ? undefined : { offset, metadata };
     },
+    transactionOutcome: (id) => use((cluster) => fetchOutcome(cluster, id)),
+    settleTransaction: (settlement) => use((cluster) => settle(cluster, settlement)),
     topicIds,
     async close() {
       await Promise.all([close(), committed.close()]);
@@ -294,7 +342,7 @@ async function refresh(cluster: Cluster, topic: string): Promise<void> {
 }
 
 /** A place in a topic. */
-interface Place {
+export interface Place {
   topic: string;
   partition: number;
   offset: bigint;
@@ -324,10 +372,34 @@ async function fetchTime(cluster: Cluster, place: Place): Promise<number | undef
   return undefined;
 }
 
+async function fetchRecords(
+  cluster: Cluster,
+  place: Place,
+  maxBytes: number,
+): Promise<{ records: SourceRecord[]; next?: bigint }> {
+  const { messages, aborted } = await fetchAt(cluster, place, maxBytes);
+  const log = fetchedLog(messages);
+  if (log === undefined) return { records: [] };
+  const isAborted = ({ batchContext }: FetchedRecord) =>
+    batchContext?.inTransaction === true &&
+    aborted.some(({ producerId, firstOffset }) =>
+      producerId === batchContext.producerId &&
+      BigInt(firstOffset) <= BigInt(batchContext.firstOffset)
+    );
+  const records = messages.filter((record) =>
+    !record.isControlRecord && BigInt(record.offset) >= place.offset && !isAborted(record)
+  );
+  const last = messages.at(-1);
+  const next = log.lastOffset ?? (last === undefined ? undefined : BigInt(last.offset));
+  return { records, ...(next !== undefined && { next: next + 1n }) };
+}
+
 /** The batch that holds an offset, and those that the broker sends with it. */
 async function fetchAt(
   cluster: Cluster,
   { topic, partition, offset }: Place,
+  /** Brokers send at least one whole batch, however large; this requests no more than that. */
+  maxBytes = 1,
 ): Promise<{
   messages: FetchedRecord[];
   aborted: { producerId: string; firstOffset: string }[];
@@ -340,11 +412,10 @@ async function fetchAt(
     isolationLevel: READ_COMMITTED,
     maxWaitTime: 0,
     minBytes: 0,
-    // Brokers send at least one whole batch, however large; this requests no more than that.
-    maxBytes: 1,
+    maxBytes,
     topics: [{
       topic,
-      partitions: [{ partition, fetchOffset: offset.toString(), maxBytes: 1 }],
+      partitions: [{ partition, fetchOffset: offset.toString(), maxBytes }],
     }],
   });
   const { messages = [], abortedTransactions } = responses[0]?.partitions[0] ?? {};
@@ -352,9 +423,13 @@ async function fetchAt(
 }
 
 /** A cluster that knows no brokers yet would fail once and try again after a wait. */
-async function coordinatorOf(cluster: Cluster, group: string): Promise<Broker> {
+async function coordinatorOf(
+  cluster: Cluster,
+  id: string,
+  coordinatorType: number = GROUP_COORDINATOR,
+): Promise<Broker> {
   if (cluster.getNodeIds().length === 0) await cluster.refreshMetadata();
-  return await cluster.findGroupCoordinator({ groupId: group });
+  return await cluster.findGroupCoordinator({ groupId: id, coordinatorType });
 }
 
 async function commitOffsets(
@@ -388,6 +463,53 @@ async function fetchStableOffsets(
     throw new FinalError("exactly once needs brokers of Kafka 2.5 or newer");
   }
   return await coordinator.connectionPool.send(fetch);
+}
+
+/** A transaction that is ended once more. */
+export interface Settlement {
+  transactionalId: string;
+  /** After this long the broker may abort it, in milliseconds. */
+  timeoutMs: number;
+  outcome: TransactionOutcome;
+  /** The group whose offsets may be part of it. */
+  group: string;
+  /** The topics whose partitions may be part of it. */
+  topics: readonly string[];
+}
+
+async function fetchOutcome(
+  cluster: Cluster,
+  transactionalId: string,
+): Promise<TransactionOutcome | undefined> {
+  const coordinator = await coordinatorOf(cluster, transactionalId, TRANSACTION_COORDINATOR);
+  const request = transactionOutcome(transactionalId);
+  if (!supports(coordinator, request)) return undefined;
+  return await coordinator.connectionPool.send(request);
+}
+
+async function settle(
+  cluster: Cluster,
+  { transactionalId, timeoutMs, outcome, group, topics }: Settlement,
+): Promise<void> {
+  const found = await fetchMetadata(cluster, topics);
+  const partitionsOf = topics.flatMap((topic) => {
+    const partitions = found.topics.get(topic)?.partitions ?? [];
+    const leaderless = partitions.find(({ leader }) => leader < 0);
+    if (leaderless !== undefined) {
+      throw brokerError("LEADER_NOT_AVAILABLE", { topic, partition: leaderless.partitionId });
+    }
+    return partitions.length === 0
+      ? []
+      : [{ topic, partitions: partitions.map(({ partitionId }) => partitionId) }];
+  });
+  const coordinator = await coordinatorOf(cluster, transactionalId, TRANSACTION_COORDINATOR);
+  const { producerId, producerEpoch } = await coordinator.initProducerId({
+    ...{ transactionalId, transactionTimeout: timeoutMs },
+  });
+  const transaction = { transactionalId, producerId, producerEpoch };
+  await coordinator.addPartitionsToTxn({ ...transaction, topics: partitionsOf });
+  await coordinator.addOffsetsToTxn({ ...transaction, groupId: group });
+  await coordinator.endTxn({ ...transaction, transactionResult: outcome === "commit" });
 }
 
 async function fetchTopicIds(

@@ -199,6 +199,7 @@ function* snappyBlocks(compressed: Buffer): Generator<Buffer> {
   for (let at = SNAPPY_JAVA_HEADER_BYTES; at < compressed.length;) {
     const start = at + 4;
     at = start + compressed.readInt32BE(at);
+    if (at <= start || at > compressed.length) throw new Error("a snappy block is cut off");
     yield compressed.subarray(start, at);
   }
 }

@@ -67,11 +67,15 @@ export function appendRecord(
   putLength(to, prefixAt, bodyAt);
 }
 
-/** Appends a record whose value a function writes, without headers and with the time of its batch. */
+/** Appends a record whose value a function writes, with the time of its batch. */
 export function appendWritten<E extends Encoder>(
   to: E,
   key: Field,
-  { write, offsetDelta }: { write: (to: E) => void; offsetDelta: number },
+  { write, offsetDelta, headers }: {
+    write: (to: E) => void;
+    offsetDelta: number;
+    headers: Message["headers"];
+  },
 ): void {
   reserve(to, key);
   const prefixAt = to.offset;
@@ -87,7 +91,8 @@ export function appendWritten<E extends Encoder>(
   write(to);
   reserve(to);
   putLength(to, valuePrefixAt, valueAt);
-  to.buf[to.offset++] = 0; // headers
+  if (headers === undefined) to.buf[to.offset++] = 0;
+  else putHeaders(to, headers);
   putLength(to, prefixAt, bodyAt);
 }
 

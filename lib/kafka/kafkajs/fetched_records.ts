@@ -139,6 +139,9 @@ export function decodingInPlace(original: DecodeMessages): DecodeMessages {
       const next = at + LENGTH_AT + 4 + buffer.readInt32BE(at + LENGTH_AT);
       // The broker cuts at the requested size: the last batch may be incomplete.
       if (next > end) break;
+      if (next < at + RECORDS_AT) {
+        throw new Error("a fetched record batch is shorter than its header");
+      }
       const batch = buffer.subarray(at, next);
       const header = batchHeader(batch);
       const log: FetchedLog = logs.get(records) ??
@@ -229,7 +232,9 @@ interface Span {
 
 /** The error for a record whose size is wrong. */
 export function invalidRecord(): Error {
-  return new RangeError("a record is longer than its batch");
+  return new RangeError(
+    "a record is longer than its batch, or a part of it longer than the record",
+  );
 }
 
 /** A record as it was fetched. What services rarely need is decoded when it is asked for. */
@@ -283,7 +288,7 @@ export class FetchedRecord implements DecodedRecord {
 
 /**
  * Makes a function that decodes the records of a batch. The bytes may end before the record does: what
- * is missing is then empty.
+ * is missing is then empty. It throws an error when a part of a record is longer than the record.
  */
 export function recordDecoder(
   context: BatchContext,
@@ -293,14 +298,16 @@ export function recordDecoder(
     : textOfSum(context.firstTimestamp);
   return (from, size) => {
     const { bytes } = from;
-    const isShort = from.at + size > bytes.length;
+    const end = from.at + size;
+    const isShort = end > bytes.length;
     const attributes = bytes.readInt8(from.at++);
     const timestamp = timestampOf(readVarLong(from));
     const offsetDelta = readVarInt(from);
     const keyLength = readVarInt(from);
     const keyAt = from.at;
-    if (keyLength !== -1) from.at += keyLength;
+    if (keyLength > 0) from.at += keyLength;
     const value = readBytes(from);
+    if (keyLength < -1 || (from.at > end && !isShort)) throw invalidRecord();
     const headerCount = readVarInt(from);
     return new FetchedRecord(
       bytes,
@@ -346,7 +353,7 @@ export interface Reader {
 
 function readBytes(from: Reader): Buffer | null {
   const length = readVarInt(from);
-  if (length === -1) return null;
+  if (length < 0) return null;
   const start = from.at;
   from.at += length;
   return from.bytes.subarray(start, from.at);

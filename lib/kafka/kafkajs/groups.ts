@@ -193,8 +193,9 @@ function offsetsRequest(
       parse(response) {
         const found = new Map<string, Offsets>();
         for (const { group, errorCode, offsets } of response) {
-          if (errorCode !== GROUP_ID_NOT_FOUND) throwFailure(errorCode);
-          offsets.forEach((each) => throwFailure(each.errorCode));
+          const place = { api: "OffsetFetch", group };
+          if (errorCode !== GROUP_ID_NOT_FOUND) throwFailure(errorCode, place);
+          offsets.forEach((each) => throwFailure(each.errorCode, { ...place, topic }));
           found.set(group, committedOnly(offsets));
         }
         return Promise.resolve(found);

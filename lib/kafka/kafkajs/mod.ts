@@ -8,7 +8,15 @@
 import "./repairs.ts";
 import kafkajs from "kafkajs";
 
-export { AssignerProtocol, Kafka, logLevel } from "kafkajs";
+export {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  AssignerProtocol,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} from "kafkajs";
 
 // The names of its errors are not visible to an import, which only reads the text of a CommonJS module.
 export const {

@@ -1,5 +1,6 @@
 /**
- * Errors of brokers that say which topic and partition they are about. kafkajs drops it.
+ * Errors of brokers that say what they are about: a topic and a partition, a group or a transactional id.
+ * kafkajs drops it.
  *
  * @module
  */
@@ -11,6 +12,8 @@ export interface ErrorPlace {
   api?: string;
   topic?: string;
   partition?: number;
+  group?: string;
+  transactionalId?: string;
   /** The broker's own words, where it sends any. */
   reason?: string;
 }
@@ -146,4 +149,64 @@ export function namingRefusedTopics(
       throw error;
     }
   };
+}
+
+/** The coordinator type of transactional ids. */
+const TRANSACTION = 1;
+
+/** The requests of kafkajs's broker whose errors name nothing that was asked for. */
+export const NAMED_REQUESTS = [
+  "addOffsetsToTxn",
+  "createAcls",
+  "describeAcls",
+  "describeGroups",
+  "findGroupCoordinator",
+  "heartbeat",
+  "initProducerId",
+  "joinGroup",
+  "offsetCommit",
+  "offsetFetch",
+  "syncGroup",
+  "txnOffsetCommit",
+] as const;
+
+/** What these requests are about, by kafkajs's names. */
+interface NamedRequest {
+  groupId?: string;
+  groupIds?: string[];
+  transactionalId?: string | null;
+  topics?: { topic: string }[];
+  /** In `findGroupCoordinator`: 1 when the `groupId` is a transactional id. */
+  coordinatorType?: number;
+}
+
+type Send = (this: unknown, request: NamedRequest) => Promise<unknown>;
+
+/** Adds to the errors of a request what it is about. */
+export function namingRequest(name: string, original: Send): Send {
+  const api = name[0]!.toUpperCase() + name.slice(1);
+  return async function (request) {
+    try {
+      return await original.call(this, request);
+    } catch (error) {
+      throw Object.assign(error as Error, { api, ...subjectOf(request) });
+    }
+  };
+}
+
+function subjectOf(
+  { groupId, groupIds, transactionalId, topics, coordinatorType }: NamedRequest,
+): ErrorPlace {
+  if (coordinatorType === TRANSACTION) return { transactionalId: groupId! };
+  const group = groupId ?? onlyOne(groupIds);
+  const topic = onlyOne(topics)?.topic;
+  return {
+    ...(group !== undefined && { group }),
+    ...(topic !== undefined && { topic }),
+    ...(transactionalId && { transactionalId }),
+  };
+}
+
+function onlyOne<T>(items: readonly T[] = []): T | undefined {
+  return items.length === 1 ? items[0] : undefined;
 }

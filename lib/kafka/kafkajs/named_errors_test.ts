@@ -62,3 +62,30 @@ Deno.test("a refused topic comes with the reason of the broker; the original dro
   assertEquals(await reasonOf(original), ["POLICY_VIOLATION", undefined]);
   assertEquals(await reasonOf(repaired), ["POLICY_VIOLATION", reason]);
 });
+
+Deno.test("an error of a request names its group or transactional id; the original does not", async () => {
+  const requests: [string, object, string | undefined, string | undefined][] = [
+    ["joinGroup", { groupId: "g" }, "g", undefined],
+    ["findGroupCoordinator", { groupId: "g", coordinatorType: 0 }, "g", undefined],
+    ["findGroupCoordinator", { groupId: "id", coordinatorType: 1 }, undefined, "id"],
+    ["addOffsetsToTxn", { groupId: "g", transactionalId: "id" }, "g", "id"],
+    ["describeGroups", { groupIds: ["g"] }, "g", undefined],
+  ];
+  for (const [method, request, group, transactionalId] of requests) {
+    const failed = async (module: Modules) => {
+      const { prototype } = module("broker") as { prototype: Record<string, () => Promise<never>> };
+      const broker = Object.assign(Object.create(prototype), {
+        lookupRequest: () => () => {
+          throw new Error("refused");
+        },
+      });
+      return await assertRejects(() => broker[method](request)) as unknown as Record<
+        string,
+        unknown
+      >;
+    };
+    assertEquals(Object.keys(await failed(original)), []);
+    const error = await failed(repaired);
+    assertEquals([error.group, error.transactionalId], [group, transactionalId]);
+  }
+});

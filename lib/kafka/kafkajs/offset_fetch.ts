@@ -72,7 +72,7 @@ export function stableOffsetFetch(
         return Promise.resolve({ errorCode: decoder.readInt16(), partitions });
       },
       parse({ errorCode, partitions }) {
-        throwFailure(errorCode);
+        throwFailure(errorCode, { api: "OffsetFetch", group });
         return Promise.resolve(partitions);
       },
     },

@@ -10,9 +10,11 @@ import type { ErrorPlace } from "./named_errors.ts";
 export interface Encoder {
   writeInt8(value: number): this;
   writeInt32(value: number): this;
+  writeString(value: string): this;
   writeBoolean(value: boolean): this;
   writeUVarInt(value: number): this;
   writeUVarIntString(value: string): this;
+  writeUVarIntBytes(value: Uint8Array): this;
   writeUVarIntArray(items: Encoder[]): this;
 }
 
@@ -23,6 +25,8 @@ export interface Decoder {
   readInt32(): number;
   readInt64(): { toString(): string };
   readBytes(length: number): { toString(encoding: "hex"): string };
+  readString(): string | null;
+  readArray<T>(read: (decoder: Decoder) => T): T[];
   readUVarIntString(): string | null;
   readUVarIntArray<T>(read: (decoder: Decoder) => T): T[];
   readTaggedFields(): void;
@@ -54,14 +58,17 @@ export function newEncoder(): Encoder {
   return new (require("kafkajs/src/protocol/encoder") as new () => Encoder)();
 }
 
+/** A decoder of the body of a response. */
+export function newDecoder(data: Uint8Array): Decoder {
+  return new (require("kafkajs/src/protocol/decoder") as new (data: Uint8Array) => Decoder)(data);
+}
+
 /**
  * A decoder of the body of a response to a request of a flexible version: its header ends with tagged
  * fields, its body begins with the throttle time, and both are read already.
  */
 export function newBodyDecoder(data: Uint8Array): Decoder {
-  const decoder = new (require("kafkajs/src/protocol/decoder") as new (
-    data: Uint8Array,
-  ) => Decoder)(data);
+  const decoder = newDecoder(data);
   decoder.readTaggedFields();
   decoder.readInt32(); // throttle time
   return decoder;

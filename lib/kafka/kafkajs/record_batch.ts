@@ -77,9 +77,13 @@ export class RecordBatch {
   }
 
   /** Appends a record whose value the function writes. */
-  appendWritten(key: Field, write: (to: JsonWriter) => void): void {
+  appendWritten(
+    key: Field,
+    write: (to: JsonWriter) => void,
+    headers?: Message["headers"],
+  ): void {
     this.#starts.push(this.#to.offset);
-    appendWritten(this.#to, key, { write, offsetDelta: this.count - 1 });
+    appendWritten(this.#to, key, { write, offsetDelta: this.count - 1, headers });
   }
 
   /** The size that a batch of the record at this index alone has, in bytes. */

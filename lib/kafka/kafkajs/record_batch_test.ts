@@ -13,13 +13,13 @@ import {
 import { BATCH_OVERHEAD_BYTES, type Message } from "./encode_records.ts";
 import { batchMessage, RecordBatch } from "./record_batch.ts";
 
-/** A batch of messages; those with a value of bytes and no headers are written by a function. */
+/** A batch of messages; those with a value of bytes are written by a function. */
 function batchOfAll(messages: readonly Message[]): RecordBatch {
   const batch = new RecordBatch();
   for (const message of messages) {
     const { key, value, headers } = message;
-    if (value instanceof Uint8Array && headers === undefined) {
-      batch.appendWritten(key, (to) => to.raw(value));
+    if (value instanceof Uint8Array) {
+      batch.appendWritten(key, (to) => to.raw(value), headers);
     } else batch.append(message);
   }
   return batch;
@@ -57,6 +57,9 @@ Deno.test("a produce request of record batches has the bytes of the original's m
           upTo(random, 1) === 0 ? randomMessage(random) : {
             key: pick(random, [null, randomField(random)]),
             value: Buffer.alloc(pick(random, LENGTHS), "v"),
+            ...pick(random, [{}, {
+              headers: { trace: "t".repeat(pick(random, LENGTHS)), ü: "" },
+            }]),
           },
       ),
     }));

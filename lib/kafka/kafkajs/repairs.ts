@@ -13,12 +13,20 @@
  * @module
  */
 import { createRequire } from "node:module";
+import process from "node:process";
 import { type CreateAdmin, rememberingClusters } from "./admin_cluster.ts";
 import { codecs } from "./compression.ts";
 import { type CoordinatorLookup, rememberingCoordinators } from "./coordinators.ts";
 import { movingPastEmptyBatches } from "./fetched_batch.ts";
 import { decodingInPlace } from "./fetched_records.ts";
 import { groupMessagesPerPartition } from "./group_by_partition.ts";
+import {
+  type Authenticate,
+  endingFailedLogins,
+  isAuthenticated,
+  type Sending,
+  sendingLoginsAlone,
+} from "./logins.ts";
 import {
   type EncodeInternals,
   encodingIntoOneBuffer,
@@ -34,11 +42,19 @@ import {
   type RefreshMetadata,
   takingTopicsByName,
 } from "./metadata.ts";
-import { namingFetched, namingParsers, namingRefusedTopics } from "./named_errors.ts";
+import {
+  NAMED_REQUESTS,
+  namingFetched,
+  namingParsers,
+  namingRefusedTopics,
+  namingRequest,
+} from "./named_errors.ts";
 import { OnDemand, type RequestInternals, requestsOnDemand } from "./on_demand.ts";
 import {
   type Connect,
   countingReceived,
+  type FulfillRequest,
+  notingAnswers,
   scheduleCheckPendingRequests,
   scheduleRequestTimeoutCheck,
   type WaitForRequests,
@@ -67,7 +83,17 @@ const VERSION = "2.2.4";
 
 const FILE = "lib/kafka/kafkajs/repairs.ts";
 
+withoutEnvironment();
 const onDemand = applyRepairs(requireFromWithin());
+
+/**
+ * Hides the environment from packages. kafkajs changes its retries with `NODE_ENV`, and logs more than
+ * its settings say with `KAFKAJS_LOG_LEVEL`, `KAFKAJS_DEBUG_PROTOCOL_BUFFERS` and others; this project
+ * passes all settings explicitly, and permits no such variable.
+ */
+function withoutEnvironment(): void {
+  process.env = {};
+}
 
 /**
  * A `require` that finds kafkajs's modules from its own folder. From here a package is looked for in
@@ -105,6 +131,7 @@ export function applyRepairs(require: Require): OnDemand {
   const onDemand = new OnDemand(require);
   loadOnDemand(require, onDemand);
   repairRequestQueue(require);
+  repairLogins(require, onDemand);
   repairResponses(require, onDemand);
   repairConnecting(require);
   repairEncoding(require, onDemand);
@@ -134,8 +161,9 @@ function loadOnDemand(require: Require, onDemand: OnDemand): void {
 
 function repairRequestQueue(require: Require): void {
   const name = "network/requestQueue";
-  const queue = requireMethods(require, name, ["waitForPendingRequests"]);
+  const queue = requireMethods(require, name, ["waitForPendingRequests", "fulfillRequest"]);
   replaceMethods(require, name, {
+    fulfillRequest: notingAnswers(queue.fulfillRequest as FulfillRequest),
     scheduleCheckPendingRequests,
     scheduleRequestTimeoutCheck,
     waitForPendingRequests: waitingForAllButFetches(
@@ -154,12 +182,35 @@ function repairRequestQueue(require: Require): void {
   replaceMethods(require, "network/connection", { connect: countingReceived(connect as Connect) });
 }
 
+function repairLogins(require: Require, onDemand: OnDemand): void {
+  const queue = requireMethods(require, "network/requestQueue", [
+    "push",
+    "canSendSocketRequestImmediately",
+  ]);
+  const { push, canSendSocketRequestImmediately } = queue;
+  Object.assign(queue, sendingLoginsAlone({ push, canSendSocketRequestImmediately } as Sending));
+  replaceMethods(require, "network/connection", { isAuthenticated });
+  const name = "broker/saslAuthenticator";
+  onDemand.beforeLoading(name, () => {
+    const { authenticate } = requireMethods(require, name, ["authenticate"]);
+    replaceMethods(require, name, {
+      authenticate: endingFailedLogins(authenticate as Authenticate),
+    });
+  });
+}
+
 function repairResponses(require: Require, onDemand: OnDemand): void {
   const later = <P>(name: string, replacement: (original: P) => unknown) =>
     onDemand.beforeLoading(requestOf(name), () => replaceParse(require, name, replacement));
   for (const [name, parse] of Object.entries(namingParsers)) later(name, () => parse);
   later("protocol/requests/createTopics/v0/response", namingRefusedTopics);
   later("protocol/requests/fetch/v0/response", namingFetched);
+  const broker = requireMethods(require, "broker", [...NAMED_REQUESTS]);
+  const named = NAMED_REQUESTS.map((name) => [
+    name,
+    namingRequest(name, broker[name] as Parameters<typeof namingRequest>[1]),
+  ]);
+  replaceMethods(require, "broker", Object.fromEntries(named));
 }
 
 /** The part that loads a module of a request. */

@@ -28,6 +28,8 @@ interface RequestQueue {
   destroy(): void;
   /** How much the connection has received, in bytes; see {@linkcode countingReceived}. */
   receivedBytes?(): number;
+  /** The newest request that was answered, by its correlation id; see {@linkcode notingAnswers}. */
+  answeredId?: number;
 }
 
 /** kafkajs's `SocketRequest`, as far as it is used here. */
@@ -72,7 +74,8 @@ const SUSPENDED_MS = 1_500;
  * In the original all of them have expired when a program that was suspended resumes, because timers
  * fire before sockets are read; and a large response over a slow link expires while it arrives. Here
  * the time of a request begins again with everything that the connection receives, since brokers answer
- * in order, and after a suspension.
+ * in order, and after a suspension. A request whose successor has been answered has lost its response:
+ * its time goes on.
  */
 export function scheduleRequestTimeoutCheck(this: RequestQueue): void {
   if (!this.enforceRequestTimeout) return;
@@ -85,8 +88,9 @@ export function scheduleRequestTimeoutCheck(this: RequestQueue): void {
     const isQuiet = received === receivedBytes && nowMs - checkedMs < SUSPENDED_MS;
     checkedMs = nowMs;
     receivedBytes = received;
-    for (const request of this.inflight.values()) {
-      if (!isQuiet) request.sentAt = nowMs;
+    for (const [correlationId, request] of this.inflight) {
+      const isOvertaken = correlationId < (this.answeredId ?? -1);
+      if (!isQuiet && !isOvertaken) request.sentAt = nowMs;
       else if (nowMs - request.sentAt > request.requestTimeout) request.timeoutRequest();
     }
     if (!this.isConnected()) this.destroy();
@@ -107,6 +111,17 @@ export function countingReceived(original: Connect): Connect {
   return function () {
     this.requestQueue.receivedBytes = () => this.socket?.bytesRead ?? 0;
     return original.call(this);
+  };
+}
+
+/** The type of `RequestQueue.fulfillRequest`. */
+export type FulfillRequest = (this: RequestQueue, response: { correlationId: number }) => void;
+
+/** Lets the check of the time limits see which requests are overtaken. */
+export function notingAnswers(original: FulfillRequest): FulfillRequest {
+  return function (response) {
+    this.answeredId = response.correlationId;
+    original.call(this, response);
   };
 }
 

@@ -6,9 +6,10 @@ import { heldTimers } from "../../../tests/support/held_timers.ts";
 function requestQueue(
   RequestQueue: new (options: unknown) => Queue,
   requestTimeout = 1_000,
+  maxInFlightRequests = 1,
 ) {
   const queue = new RequestQueue({
-    maxInFlightRequests: 1,
+    maxInFlightRequests,
     requestTimeout,
     enforceRequestTimeout: true,
     clientId: "test",
@@ -122,7 +123,12 @@ Deno.test("RequestQueue.waitForPendingRequests waits for all but fetches, as the
 /** Sends a request, and checks the time limits once a second as if only that time had passed. */
 function secondsUntilTimeout(
   module: Modules,
-  { suspendedAfter, receiving }: { suspendedAfter?: number; receiving?: number },
+  { suspendedAfter, receiving, overtaken = false }: {
+    suspendedAfter?: number;
+    receiving?: number;
+    /** Whether requests that are sent later are answered, one a second. */
+    overtaken?: boolean;
+  },
 ): number | undefined {
   const { setInterval } = globalThis;
   const { now } = Date;
@@ -132,7 +138,7 @@ function secondsUntilTimeout(
   globalThis.setInterval =
     ((run: () => void) => (check = run, 0)) as unknown as typeof globalThis.setInterval;
   try {
-    const { queue, push, ended } = requestQueue(module("network/requestQueue"), 10_000);
+    const { queue, push, ended, answer } = requestQueue(module("network/requestQueue"), 10_000, 5);
     let second = 0;
     queue.receivedBytes = () => Math.min(second, receiving ?? 0);
     queue.scheduleRequestTimeoutCheck();
@@ -140,8 +146,12 @@ function secondsUntilTimeout(
     for (second = 1; second <= 60; second++) {
       ms += 1_000;
       if (second === suspendedAfter) ms += 30_000;
+      if (overtaken) {
+        push(1 + second);
+        answer(1 + second);
+      }
       check();
-      if (ended.length > 0) return second;
+      if (ended.includes("rejected")) return second;
     }
     return undefined;
   } finally {
@@ -164,4 +174,10 @@ Deno.test("RequestQueue gives a request its time again after a suspension; the o
 Deno.test("RequestQueue waits for a response while it arrives; the original does not", () => {
   assertEquals(secondsUntilTimeout(original, { receiving: 20 }), 11);
   assertEquals(secondsUntilTimeout(repaired, { receiving: 20 }), 31);
+});
+
+Deno.test("RequestQueue ends a request whose response was lost while others arrive", () => {
+  for (const module of [original, repaired]) {
+    assertEquals(secondsUntilTimeout(module, { receiving: 60, overtaken: true }), 11);
+  }
 });
