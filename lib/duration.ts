@@ -12,13 +12,23 @@ const DURATION_UNIT_MS: Record<string, number> = {
   d: 86_400_000,
 };
 
-/** Parses a duration such as `500ms`, `30s` or `1h30m` into milliseconds. */
+/** A longer text is not a duration. */
+const MAX_CHARACTERS = 100;
+/** No duration is longer: added to a time of today, it stays a time. */
+const MAX_DAYS = 100_000;
+
+/** Parses a duration such as `500ms`, `30s` or `1h30m` into whole milliseconds. */
 export function durationMs(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  const parts = text.length > MAX_CHARACTERS
+    ? []
+    : [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
     throw new Error("expected a duration such as 500ms, 30s, 5m, 1h30m or 2d");
   }
-  return parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_UNIT_MS[part[2]!]!, 0);
+  const ms = parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_UNIT_MS[part[2]!]!, 0);
+  if (ms > MAX_DAYS * DURATION_UNIT_MS.d!) throw new Error(`expected at most ${MAX_DAYS}d`);
+  // The sum of 1.001 s is a little less than 1001.
+  return Math.floor(ms + 1e-6);
 }
 
 /** A parser for a duration of at least one millisecond. */

@@ -129,10 +129,37 @@ export function expected(what: string): (issue: v.BaseIssue<unknown>) => string 
 export function conform<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
   const { success, output, issues } = v.safeParse(schema, value, { abortEarly: true });
   if (success) return output;
-  const [{ path = [], message }] = issues;
+  const { field, message } = fieldError(issues[0]);
+  throw new MalformedEvent(`${field}${field && ": "}${message}`);
+}
+
+/** What is wrong with a field, with the names that it has in JSON. */
+export interface FieldError {
+  /** Where it is, such as `items[0].quantity`; empty for the whole. */
+  field: string;
+  /** What was expected, and what was found. */
+  message: string;
+}
+
+/**
+ * As {@linkcode conform}, with what is wrong with each field.
+ *
+ * @param maxErrors How many of them are wanted at most.
+ */
+export function conformOrErrors<S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  maxErrors: number,
+): { output: v.InferOutput<S> } | { errors: FieldError[] } {
+  const { success, output, issues } = v.safeParse(schema, value, { abortPipeEarly: true });
+  return success ? { output } : { errors: issues.slice(0, maxErrors).map(fieldError) };
+}
+
+function fieldError(issue: v.BaseIssue<unknown>): FieldError {
+  const path: readonly v.IssuePathItem[] = issue.path ?? [];
   const field = path.map(({ key }) => typeof key === "number" ? `[${key}]` : `.${key}`).join("");
   const isMissing = path.at(-1)?.origin === "key";
-  throw new MalformedEvent(`${field.slice(1)}${field && ": "}${isMissing ? "missing" : message}`);
+  return { field: field.replace(/^\./, ""), message: isMissing ? "missing" : issue.message };
 }
 
 /** The reason for which reading failed; an error of any other kind is a bug and goes on. */

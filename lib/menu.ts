@@ -19,13 +19,16 @@ const itemSchema = v.object({
     v.number(PRICE),
     v.minValue(0, PRICE),
     v.maxValue(MAX_PRICE, PRICE),
-    v.check((price) => price === centsOf(price) / 100, PRICE),
+    v.check(isWholeCents, PRICE),
     v.description("The price of one."),
   ),
 }, expected("an object"));
 
 /** Something that can be ordered. */
 export type MenuItem = v.InferOutput<typeof itemSchema>;
+
+/** The schema of something that can be ordered. */
+export const menuItemSchema: v.GenericSchema<MenuItem> = itemSchema;
 
 /** The menu when no other is given. */
 export const MENU: readonly MenuItem[] = [
@@ -77,6 +80,11 @@ export function parseMenu(text: string): MenuItem[] {
       throw new Error(`item ${index}: ${reasonOf(error)}`);
     }
   });
+}
+
+/** Whether a price has at most two decimals. */
+export function isWholeCents(price: number): boolean {
+  return price === centsOf(price) / 100;
 }
 
 /** A price in whole cents. */

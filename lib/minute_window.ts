@@ -72,6 +72,11 @@ export class OrderTally {
     return this.#total;
   }
 
+  /** Those that failed. */
+  get failed(): number {
+    return this.#failed;
+  }
+
   /** The figures of the line, by their names in the report. */
   figures(): Record<string, number> {
     const percent = this.#total === 0 ? 0 : this.#failed / this.#total * 100;

@@ -6,12 +6,15 @@
 import { durationMs } from "./duration.ts";
 import { parseTypedTimeMs } from "./timestamp.ts";
 
+const MAX_OFFSET = 2n ** 63n - 1n;
+const MAX_OFFSET_DIGITS = 100;
+
 /** Where a group is to read from. */
 export type OffsetTarget =
   | { kind: "earliest" }
   | { kind: "latest" }
   | { kind: "offset"; offset: bigint }
-  /** The first record sent at this time or later, in milliseconds since the epoch. */
+  /** The first record sent at this time or later, in milliseconds since the epoch, above 0. */
   | { kind: "time"; timeMs: number };
 
 /** The forms of a target, for `--help` and messages. */
@@ -25,15 +28,12 @@ export const TARGET_FORMS = "earliest|latest|OFFSET|DATETIME|-DURATION";
  */
 export function parseOffsetTarget(text: string, nowMs: number): OffsetTarget {
   if (text === "earliest" || text === "latest") return { kind: text };
-  if (/^\d+$/.test(text)) return { kind: "offset", offset: BigInt(text) };
+  if (/^\d+$/.test(text)) return { kind: "offset", offset: offsetOf(text) };
   if (text.startsWith("-")) {
-    const ago = textDuration(text.slice(1));
-    if (ago !== undefined) return { kind: "time", timeMs: nowMs - ago };
-    throw new Error(
-      /^-\d+$/.test(text)
-        ? "an offset cannot be negative, and a duration needs a unit, such as -30s"
-        : `expected a duration such as -30s, -1h30m or -2d`,
-    );
+    if (/^-\d+$/.test(text)) {
+      throw new Error("an offset cannot be negative, and a duration needs a unit, such as -30s");
+    }
+    return timeTarget(nowMs - durationMs(text.slice(1)));
   }
   const timeMs = parseTypedTimeMs(text);
   if (Number.isNaN(timeMs)) {
@@ -46,7 +46,20 @@ export function parseOffsetTarget(text: string, nowMs: number): OffsetTarget {
   if (timeMs > nowMs) {
     throw new Error(`the time is in the future: it is now ${new Date(nowMs).toISOString()}`);
   }
-  return { kind: "time", timeMs };
+  return timeTarget(timeMs);
+}
+
+/** An offset of 64 bits, as Kafka has them. */
+function offsetOf(digits: string): bigint {
+  // The conversion of a very long number takes seconds.
+  const offset = digits.length > MAX_OFFSET_DIGITS ? MAX_OFFSET + 1n : BigInt(digits);
+  if (offset > MAX_OFFSET) throw new Error(`expected an offset of at most ${MAX_OFFSET}`);
+  return offset;
+}
+
+/** Before 1970 there are no records, and Kafka takes −1 for the end and −2 for the beginning. */
+function timeTarget(timeMs: number): OffsetTarget {
+  return timeMs <= 0 ? { kind: "earliest" } : { kind: "time", timeMs };
 }
 
 function textDuration(text: string): number | undefined {

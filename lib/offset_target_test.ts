@@ -32,6 +32,20 @@ Deno.test("parseOffsetTarget explains what is wrong", () => {
   );
 });
 
+Deno.test("parseOffsetTarget gives times of whole milliseconds that Kafka takes for times", () => {
+  const parse = (text: string) => parseOffsetTarget(text, NOW);
+  assertEquals(parse("-1.5ms"), { kind: "time", timeMs: NOW - 1 });
+  // −1 would be the end of the topic.
+  for (const text of ["1969-12-31T23:59:59.999Z", "1970-01-01", "0000-01-01", "-99999d"]) {
+    assertEquals(parse(text), { kind: "earliest" }, text);
+  }
+  assertEquals(parse("9223372036854775807"), { kind: "offset", offset: 2n ** 63n - 1n });
+  for (const text of ["9223372036854775808", "9".repeat(100_000)]) {
+    assertThrows(() => parse(text), Error, "expected an offset of at most 9223372036854775807");
+  }
+  assertThrows(() => parse("-100001d"), Error, "expected at most 100000d");
+});
+
 const EXTENT = { start: 10n, stable: 95n, end: 100n, since: undefined };
 
 Deno.test("targetOffset resolves each target to an offset that the partition holds", () => {

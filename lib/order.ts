@@ -36,15 +36,19 @@ const itemSchema = v.object({
   price: amount("The price of one."),
 }, expected("an object"));
 
+function listOfItems<T>(item: v.GenericSchema<T>): v.GenericSchema<T[]> {
+  return v.pipe(
+    v.array(item, LIST_OF_ITEMS),
+    v.minLength(1, LIST_OF_ITEMS),
+    v.maxLength(MAX_ITEMS, LIST_OF_ITEMS),
+  );
+}
+
 const schema = v.object({
   event_type: oneOf(["OrderPlaced"], "The kind of event."),
   order_id: id("Which order; the key of the record."),
   user_id: id("Who ordered."),
-  items: v.pipe(
-    v.array(itemSchema, LIST_OF_ITEMS),
-    v.minLength(1, LIST_OF_ITEMS),
-    v.maxLength(MAX_ITEMS, LIST_OF_ITEMS),
-  ),
+  items: listOfItems(itemSchema),
   total_amount: amount("What the order costs, with all fees, tips and discounts."),
   status: oneOf(["placed", "failed"], "Whether the order was placed or failed."),
   timestamp: timestamp("The event time, ISO 8601; UTC when it names no zone."),
@@ -58,6 +62,20 @@ export type OrderPlaced = v.InferOutput<typeof schema>;
 
 /** The schema of an order. */
 export const orderSchema: v.GenericSchema<OrderPlaced> = schema;
+
+const requestSchema = v.partial(
+  v.object({
+    ...schema.entries,
+    items: listOfItems(v.partial(itemSchema, ["price"])),
+  }, expected("an object")),
+  ["event_type", "order_id", "total_amount", "status", "timestamp"],
+);
+
+/** What a client sends to place an order: an order, of which much can be left out. */
+export type OrderRequest = v.InferOutput<typeof requestSchema>;
+
+/** The schema of what a client sends to place an order. */
+export const orderRequestSchema: v.GenericSchema<OrderRequest> = requestSchema;
 
 /** The result of reading a value. */
 export type ParsedOrder =
@@ -115,7 +133,7 @@ export interface NotOrders<R> {
  */
 export function eachOrder<R extends { value: Uint8Array | null }>(
   records: Iterable<R>,
-  onOrder: (order: OrderPlaced, timestampMs: number) => void,
+  onOrder: (order: OrderPlaced, timestampMs: number, record: R) => void,
 ): NotOrders<R> {
   const rest: NotOrders<R> = { skipped: 0, malformed: [] };
   for (const record of records) {
@@ -124,7 +142,7 @@ export function eachOrder<R extends { value: Uint8Array | null }>(
       continue;
     }
     const parsed = parseOrder(record.value);
-    if (parsed.kind === "order") onOrder(parsed.order, parsed.timestampMs);
+    if (parsed.kind === "order") onOrder(parsed.order, parsed.timestampMs, record);
     else if (parsed.kind === "other") rest.skipped++;
     else rest.malformed.push({ record, reason: parsed.reason });
   }
@@ -144,7 +162,10 @@ const BEFORE_TOTAL = encoder.encode('],"total_amount":');
 const BEFORE_STATUS = encoder.encode(',"status":');
 const BEFORE_TIMESTAMP = encoder.encode(',"timestamp":');
 
-/** Writes an order as JSON, the known fields in the documented order. */
+/**
+ * Writes an order as JSON, the known fields in the documented order, exactly as `JSON.stringify` does.
+ * Read again it is the same order, except that −0 has become 0.
+ */
 export function writeOrder(order: OrderPlaced, to: JsonWriter): void {
   to.string(BEFORE_ORDER_ID, order.order_id);
   to.string(BEFORE_USER_ID, order.user_id);

@@ -24,8 +24,7 @@ function* logicalLines(text: string): Generator<string> {
   for (const natural of text.replace(/^\ufeff/, "").split(/\r\n|\r|\n/)) {
     const line = natural.replace(/^[ \t\f]+/, "");
     if (continued === "" && (line === "" || line[0] === "#" || line[0] === "!")) continue;
-    const [backslashes] = /\\*$/.exec(line)!;
-    if (backslashes.length % 2 === 1) {
+    if (endsWithBackslash(line)) {
       continued += line.slice(0, -1);
       continue;
     }
@@ -33,6 +32,13 @@ function* logicalLines(text: string): Generator<string> {
     continued = "";
   }
   if (continued !== "") yield continued;
+}
+
+/** Whether a line ends with a backslash that no other one escapes. */
+function endsWithBackslash(line: string): boolean {
+  let start = line.length;
+  while (line[start - 1] === "\\") start--;
+  return (line.length - start) % 2 === 1;
 }
 
 /** Splits a line at the first `=`, `:` or white space that is not escaped. */

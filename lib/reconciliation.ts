@@ -39,6 +39,11 @@ export class Reconciliation {
     this.#count(event, 1);
   }
 
+  /** How often each event that does not add up is there too often; below 0, how often it is missing. */
+  get surplus(): ReadonlyMap<string, number> {
+    return this.#surplus;
+  }
+
   /** What is missing or too much, one line each; empty when everything adds up. */
   differences(): string[] {
     return [...this.#surplus].map(([event, surplus]) =>

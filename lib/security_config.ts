@@ -62,7 +62,7 @@ export interface SecurityConfig {
   security: Security;
   /** The setting `client.id`. */
   clientId?: string;
-  /** Keys that are not supported and have nothing to do with security. */
+  /** Keys that are not supported and have nothing to do with security, for a message. */
   ignored: string[];
 }
 
@@ -109,7 +109,7 @@ export function securityConfig(source: SecuritySource): SecurityConfig {
   );
   const guarding = unsupported.filter((key) => /^(ssl|sasl|security)\./.test(key));
   if (guarding.length > 0) {
-    throw new Error(`not supported: ${guarding.map(source.nameOf).join(", ")}`);
+    throw new Error(`not supported: ${shownKeys(source, guarding).join(", ")}`);
   }
   const protocol = chosen(source, "security.protocol", PROTOCOLS) ?? "PLAINTEXT";
   const security: Security = {
@@ -118,7 +118,16 @@ export function securityConfig(source: SecuritySource): SecurityConfig {
   };
   refuseUnused(source, protocol);
   const clientId = values.get("client.id");
-  return { security, ...(clientId && { clientId }), ignored: unsupported };
+  return { security, ...(clientId && { clientId }), ignored: shownKeys(source, unsupported) };
+}
+
+/** A line end that is missing or a backslash too many puts a secret into a key: only what looks like one is named. */
+function shownKeys({ values, nameOf }: SecuritySource, keys: readonly string[]): string[] {
+  return keys.map((key) => {
+    const isKey = /^[a-z][a-z\d]*([._-][a-z\d]+)*$/.test(key) &&
+      (key.includes(".") || values.get(key) !== "");
+    return isKey ? nameOf(key) : "a key that does not look like one";
+  });
 }
 
 /** A setting without effect is a mistake where security is concerned. */
@@ -191,7 +200,8 @@ function named(name: string, read: () => string): string {
   try {
     return read();
   } catch (error) {
-    throw new Error(`${name} ${(error as Error).message}`);
+    const { message, cause } = error as Error;
+    throw new Error(`${name} ${message}`, { cause });
   }
 }
 
@@ -247,7 +257,9 @@ function chosen(
 ): string | undefined {
   const value = values.get(key)?.trim().toUpperCase();
   if (value === undefined || choices.includes(value)) return value;
-  throw new Error(`${nameOf(key)}: expected ${choices.join(", ")}, got "${values.get(key)}"`);
+  // Where a line end is missing, a secret can follow.
+  const got = /^[\w-]{0,40}$/.test(value) ? `, got "${values.get(key)}"` : "";
+  throw new Error(`${nameOf(key)}: expected ${choices.join(", ")}${got}`);
 }
 
 /** The variables of the environment that say how to reach secured brokers. */

@@ -179,3 +179,23 @@ Deno.test("settingsOfEnvironment makes the same of variables", () => {
     assert(!error.message.includes("s3cret"), error.message);
   }
 });
+
+Deno.test("securityConfig quotes no secret of a file in which line ends are missing", () => {
+  const jaas = 'sasl.jaas.config=M required \n username="a" password="hunter2";';
+  for (
+    const text of [
+      jaas.replace("\\\n", "\n"),
+      `security.protocol=SASL_SSL\nsasl.mechanism=PLAIN \\\n${jaas}`,
+      "security.protocol=SSL\nssl.truststore.type=PEM password=hunter2",
+      "hunter2",
+    ]
+  ) {
+    let said = "";
+    try {
+      said = configOf(text).ignored.join();
+    } catch (error) {
+      said = (error as Error).message;
+    }
+    assert(said !== "" && !said.includes("hunter2"), said);
+  }
+});

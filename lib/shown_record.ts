@@ -34,7 +34,7 @@ export function orderText(record: ShownRecord): string {
   const parsed = record.value === null ? undefined : parseOrder(record.value);
   if (parsed?.kind !== "order") {
     const reason = parsed?.kind === "malformed"
-      ? `cannot be read (${parsed.reason})`
+      ? `cannot be read (${visible(parsed.reason)})`
       : "not an order";
     return placed(record, `${reason}: ${valueText(record)}`);
   }
@@ -68,7 +68,7 @@ export function deadLetterText(record: ShownRecord): string {
 
 /**
  * The record as a line of JSON. A value that is JSON is shown as such, other text as a string, and
- * bytes that are not UTF-8 in base64 as `value_base64`.
+ * bytes that are not UTF-8 in base64 as `value_base64`. The time is `null` when the timestamp is none.
  */
 export function recordJson(record: ShownRecord): string {
   const { topic, partition, offset, timestampMs, key, headers } = record;
@@ -76,11 +76,17 @@ export function recordJson(record: ShownRecord): string {
     topic,
     partition,
     offset: Number(offset),
-    time: new Date(timestampMs).toISOString(),
+    time: isoTime(timestampMs),
     ...jsonField("key", key, (text) => text),
     ...jsonField("value", record.value, jsonOrText),
     headers,
   });
+}
+
+/** A producer may send any 64 bits as the time; `null` for what is no time. */
+function isoTime(timestampMs: number): string | null {
+  const time = new Date(timestampMs);
+  return Number.isNaN(time.getTime()) ? null : time.toISOString();
 }
 
 function jsonField(

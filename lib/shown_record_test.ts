@@ -87,3 +87,7 @@ Deno.test("recordJson gives JSON as JSON, text as text, and other bytes in base6
   const binary = JSON.parse(recordJson(record(Uint8Array.of(255), { key: null })));
   assertEquals([binary.key, binary.value_base64], [null, "/w=="]);
 });
+
+Deno.test("recordJson has no time where the timestamp is none", () => {
+  assertEquals(JSON.parse(recordJson(record("x", { timestampMs: 9e18 }))).time, null);
+});

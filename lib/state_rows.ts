@@ -56,6 +56,9 @@ export function newCounts<K, C extends object>(
   return counts;
 }
 
+/** How much of a row a message quotes, in UTF-16 units. */
+const MAX_QUOTED = 200;
+
 const OFFSET = expected("digits");
 
 const offset = (description: string) =>
@@ -178,9 +181,9 @@ export class StateRows<K, C extends object> {
    */
   apply({ key, value }: Row): void {
     const slash = key.indexOf("/");
-    const partition = Number(key.slice(0, slash));
+    const partition = partitionOf(key.slice(0, slash));
     const name = key.slice(slash + 1);
-    if (slash < 1 || !Number.isSafeInteger(partition) || name === "barrier") return;
+    if (slash < 1 || partition === undefined || name === "barrier") return;
     const rows = this.partition(partition);
     if (name === "progress") {
       rows.progress = value === null
@@ -214,13 +217,24 @@ export class StateRows<K, C extends object> {
     } catch (error) {
       const { writer } = this.#table;
       throw new Error(
-        `the state row "${key}" holds ${
-          JSON.stringify(value)
-        }, which is not what ${writer} writes ` +
+        `the state row ${quoted(key)} holds ${quoted(value)}, which is not what ${writer} writes ` +
           `(${reasonOf(error)}); only its own group may write to a state topic`,
       );
     }
   }
+}
+
+/** The partition as it is written; `undefined` for anything else, such as `01` or `1e3`. */
+function partitionOf(text: string): number | undefined {
+  const partition = Number(text);
+  return Number.isSafeInteger(partition) && partition >= 0 && String(partition) === text
+    ? partition
+    : undefined;
+}
+
+/** A text for a message; others may have written megabytes. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length <= MAX_QUOTED ? text : `${text.slice(0, MAX_QUOTED)}…`);
 }
 
 function progressOf(row: v.InferOutput<typeof progressRowSchema>): Progress {

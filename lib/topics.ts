@@ -17,6 +17,13 @@ export interface TopicSpec {
   settings: Record<string, string>;
 }
 
+/** The groups of `show` begin with this. */
+export const SHOW_GROUP = "show";
+/** The groups with which the dashboard follows state begin with this. */
+export const DASHBOARD_GROUP = "dashboard";
+/** The group whose offset says which dead letters were sent back. */
+export const RESEND_GROUP = "dead-letter-resend";
+
 /** Partitions of a topic that is worked on in parallel. */
 const PARTITIONS = 6;
 
