@@ -140,7 +140,11 @@ function movementsOf(
       for (const event of events) {
         const { item_id } = event;
         countMovement(counts, event);
-        out?.addWritten(partitionOf(item_id), item_id, (to) => writeInventoryEvent(event, to));
+        out?.addWritten(
+          partitionOf(item_id),
+          { key: item_id },
+          (to) => writeInventoryEvent(event, to),
+        );
       }
     });
     return {

@@ -12,18 +12,23 @@ import { deadline, unlessAborted } from "../async.ts";
 import { formatSeconds } from "../duration.ts";
 import { visible } from "../visible_text.ts";
 import { connectionConfig } from "./connections.ts";
-import { explain, FinalError, isRetriable, retryWhileRetriable, trouble } from "./errors.ts";
+import {
+  explain,
+  FinalError,
+  isRetriable,
+  NO_ANSWER,
+  retryWhileRetriable,
+  trouble,
+} from "./errors.ts";
 import { Kafka, logLevel } from "./kafkajs/mod.ts";
+import { offeredLogins } from "./kafkajs/offered_logins.ts";
 import { type Listener, listenerAt } from "./probe.ts";
-import type { Security } from "../security_config.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** Waits between tries: 20 ms doubling up to 1 s. `CONCURRENT_TRANSACTIONS` ends within a few. */
 const RETRY = { initialRetryTime: 20, multiplier: 2, maxRetryTime: 1_000, retries: 8 };
 /** How long a program waits for the first answer of a port that may not be Kafka's. */
 const PROBE_LIMIT_MS = 2_000;
-/** What a broker may seem to be while it starts. */
-const PASSING_LISTENERS: Listener[] = ["login", "silent"];
 /** The attempt after which the user is told what fails, from 0. */
 const REPORTED_RETRY = 2;
 
@@ -60,12 +65,13 @@ async function connectAdmin(settings: KafkaSettings, signal: AbortSignal): Promi
   try {
     return await retryWhileRetriable(() => connectedAdmin(settings), settings, {
       signal,
-      async onRetry(_error, attempt) {
+      async onRetry(error, attempt) {
         if (attempt > 0) return;
         await unlessAborted(refuseStrangers(settings, { isLast: false }), signal);
+        const what = trouble(error, settings);
         note(
-          `no Kafka broker answers at ${brokers.join(", ")} yet, trying for ` +
-            formatSeconds(timeoutMs),
+          (what === NO_ANSWER ? `no Kafka broker answers at ${brokers.join(", ")} yet` : what) +
+            `, trying for ${formatSeconds(timeoutMs)}`,
         );
       },
     });
@@ -111,7 +117,8 @@ export async function withAdmin<T>(
   try {
     return await retryWhileRetriable(attempt, settings, {
       signal,
-      onRetry(error, count) {
+      async onRetry(error, count) {
+        if (count === 0) await unlessAborted(refuseMissingLogin(settings), signal);
         if (count !== REPORTED_RETRY) return;
         const limit = formatSeconds(settings.timeoutMs);
         settings.note(`${trouble(error, settings)}, trying for ${limit}`);
@@ -122,6 +129,19 @@ export async function withAdmin<T>(
     if (isRetriable(error)) await refuseStrangers(settings, { isLast: true });
     throw explain(error, settings);
   }
+}
+
+/** Fails when the brokers want a login and there is none. */
+async function refuseMissingLogin(settings: KafkaSettings): Promise<void> {
+  if (settings.security?.login !== undefined) return;
+  const mechanisms = await connectedAdmin(settings)
+    .then((admin) => offeredLogins(admin).finally(() => disconnect(admin)))
+    .catch(() => []);
+  if (mechanisms.length === 0) return;
+  throw new FinalError(
+    `${settings.brokers.join(", ")} expects a login (SASL ${mechanisms.sort().join(", ")}): see ` +
+      "--command-config, or KAFKA_SECURITY_PROTOCOL",
+  );
 }
 
 /**
@@ -136,8 +156,8 @@ export async function requireBrokers(settings: KafkaSettings, signal: AbortSigna
 /**
  * Fails when every address has a listener that cannot be used, and says why.
  *
- * @param options.isLast Whether a listener that keeps silent, or hangs up, is one of those: a broker
- * that starts, or is behind a bad network, does so for a while.
+ * @param options.isLast Whether a listener that keeps silent is one of those: a broker that starts, or
+ * is behind a bad network, does so for a while.
  */
 async function refuseStrangers(
   { brokers, security }: KafkaSettings,
@@ -147,25 +167,17 @@ async function refuseStrangers(
     const { hostname, port } = new URL(`tcp://${broker}`);
     return listenerAt(hostname.replace(/[[\]]/g, ""), Number(port), PROBE_LIMIT_MS);
   }));
-  const useless = uselessListeners(security, isLast);
+  // The probe speaks plaintext.
+  const useless: Listener[] = security?.tls !== undefined
+    ? ["kafka"]
+    : ["stranger", "tls", ...isLast ? ["silent" as const] : []];
   if (!found.every((listener) => useless.includes(listener))) return;
   const where = brokers.join(", ");
-  const problem = security?.tls !== undefined ? `${where} speaks no TLS: see security.protocol` : {
+  const problem = {
+    kafka: `${where} speaks no TLS: see security.protocol`,
     tls: `${where} expects TLS: see --command-config, or KAFKA_SECURITY_PROTOCOL`,
-    login: `${where} expects a login (SASL): see --command-config, or KAFKA_SECURITY_PROTOCOL`,
   }[found[0] as string] ?? `what listens at ${where} does not answer as Kafka does`;
   throw new FinalError(`${problem}; name the brokers with --brokers or KAFKA_BROKERS`);
-}
-
-/** What a probe, which speaks plaintext and does not log in, finds where these settings cannot work. */
-function uselessListeners({ tls, login }: Security = {}, isLast: boolean): Listener[] {
-  if (tls !== undefined) return ["kafka", "login"];
-  const passing = isLast ? PASSING_LISTENERS : [];
-  return [
-    "stranger",
-    "tls",
-    ...passing.filter((listener) => login === undefined || listener !== "login"),
-  ];
 }
 
 /** Connects a client within the settings' time; throws what the client throws. */

@@ -37,6 +37,8 @@ export interface Consumption {
   onHeartbeat?(): void;
   /** Awaited, with a time limit, before the group is left. */
   onStop?(): Promise<unknown>;
+  /** Called when the group is about to assign the partitions again. */
+  onRejoining?(): void;
   /** Called when the consumer is gone, before a new one is made and at the end. */
   onLost(): void;
 }
@@ -68,6 +70,11 @@ const JOIN_LIMIT_MS = 15_000;
 const WATCH_INTERVAL_MS = 250;
 /** The silence after which it is reported, in milliseconds. */
 const SILENCE_NOTE_MS = 3_000;
+/**
+ * The silence after which a consumer is rebuilt, in milliseconds: longer than a request may take, and than
+ * a member may be silent. After brokers were killed, kafkajs may wait without an end.
+ */
+const STUCK_MS = 12_000;
 
 /**
  * Consumes until the signal is aborted; leaves the group before it returns.
@@ -105,6 +112,7 @@ class BrokerWatch {
   #outage;
   #clock = holdClock();
   #answeredMs = awakeMs();
+  #builtMs = awakeMs();
   #failingSinceMs: number | undefined;
   /** Whether a join is under way, during which brokers are silent. */
   joining = false;
@@ -114,6 +122,12 @@ class BrokerWatch {
   constructor(settings: KafkaSettings) {
     this.#settings = settings;
     this.#outage = watchOutage(settings);
+  }
+
+  /** A new consumer takes the place of the former one. */
+  built(): void {
+    this.joining = false;
+    this.#builtMs = awakeMs();
   }
 
   /** A broker has answered. */
@@ -135,10 +149,11 @@ class BrokerWatch {
     this.failedForMs = Math.max(silenceMs, nowMs - (this.#failingSinceMs ?? nowMs));
   }
 
-  /** @throws {DOMException} When the brokers have been silent for too long. */
+  /** @throws {DOMException} When the brokers have been silent for too long, at least to this consumer. */
   check(): void {
     const silenceMs = this.#silenceMs();
-    if (silenceMs > this.#settings.timeoutMs) {
+    const stuckMs = Math.min(silenceMs, awakeMs() - this.#builtMs);
+    if (silenceMs > this.#settings.timeoutMs || stuckMs > STUCK_MS) {
       throw new DOMException("no broker answers", "TimeoutError");
     }
     if (silenceMs > SILENCE_NOTE_MS) this.#outage.noticed();
@@ -220,7 +235,7 @@ function listen(
     crashed: (error: unknown) => void;
   },
 ): void {
-  brokers.joining = false;
+  brokers.built();
   consumer.on(consumer.events.CRASH, ({ payload }) => crashed(payload.error));
   consumer.on(consumer.events.REQUEST, () => brokers.answered());
   consumer.on(consumer.events.HEARTBEAT, () => {
@@ -228,7 +243,10 @@ function listen(
     consumption.onHeartbeat?.();
   });
   consumer.on(consumer.events.CONNECT, () => brokers.joining = true);
-  consumer.on(consumer.events.REBALANCING, () => brokers.joining = true);
+  consumer.on(consumer.events.REBALANCING, () => {
+    brokers.joining = true;
+    consumption.onRejoining?.();
+  });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     brokers.joining = false;
     consumption.onAssigned(consumer, payload.memberAssignment[consumption.topic] ?? []);

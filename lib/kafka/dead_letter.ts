@@ -141,9 +141,8 @@ export function originOf(
 ): DeadLetterOrigin & { offset: string } | undefined {
   const [topic, partition, offset] = ["dlq.topic", "dlq.partition", "dlq.offset"]
     .map((name) => headerText(headers, name));
-  if (topic === undefined || offset === undefined || !/^\d+$/.test(partition ?? "")) {
-    return undefined;
-  }
+  const isPlace = /^\d{1,9}$/.test(partition ?? "") && /^\d{1,19}$/.test(offset ?? "");
+  if (topic === undefined || offset === undefined || !isPlace) return undefined;
   return {
     topic,
     partition: Number(partition),
@@ -163,7 +162,8 @@ export function resent(
 ): TargetRecord {
   const { key, value, headers = {} } = record;
   const original = Object.entries(headers).filter(([name]) => !name.startsWith("dlq."));
-  const times = Number(headerText(headers, RESENT) ?? 0) + 1;
+  const before = headerText(headers, RESENT) ?? "";
+  const times = (/^\d{1,9}$/.test(before) ? Number(before) : 0) + 1;
   return {
     topic,
     partition,

@@ -16,6 +16,8 @@ import {
   KafkaJSSASLAuthenticationError,
 } from "./kafkajs/mod.ts";
 import type { KafkaSettings } from "./settings.ts";
+import type { Security } from "../security_config.ts";
+import { TokenError } from "./tokens.ts";
 
 /** The errors of Kafka's protocol that every retry would repeat, by their names in kafkajs. */
 const FINAL_TYPES = new Set([
@@ -34,6 +36,7 @@ const FINAL_TYPES = new Set([
   "POLICY_VIOLATION",
   "RECORD_LIST_TOO_LARGE",
   "SASL_AUTHENTICATION_FAILED",
+  "SECURITY_DISABLED",
   "TOPIC_AUTHORIZATION_FAILED",
   "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
   "UNSUPPORTED_COMPRESSION_TYPE",
@@ -129,6 +132,7 @@ function isTimeout(error: unknown): boolean {
 function isFinal(error: Error): boolean {
   if (error instanceof KafkaJSProtocolError) return FINAL_TYPES.has(error.type);
   if (error instanceof KafkaJSSASLAuthenticationError) return true;
+  if (error instanceof TokenError) return !error.retriable;
   if (error instanceof KafkaJSNotImplemented || tlsProblem(error) !== undefined) return true;
   if (error instanceof FinalError || error instanceof UnreadableRecordsError) return true;
   if (error instanceof Deno.errors.NotCapable || missingNetAccess(error) !== undefined) return true;
@@ -168,6 +172,11 @@ export function isFenced(error: unknown): boolean {
 /** Whether the broker is still settling the last transaction of this transactional id. */
 export function isConcurrentTransaction(error: unknown): boolean {
   return hasType(error, "CONCURRENT_TRANSACTIONS");
+}
+
+/** Whether a committed offset is undecided: a transaction that has changed it has no end yet. */
+export function isUnstable(error: unknown): boolean {
+  return hasType(error, "UNSTABLE_OFFSET_COMMIT");
 }
 
 /** Whether a coordinator is still reading its groups, as right after the start of a broker. */
@@ -242,9 +251,24 @@ const TLS_CODES: Record<string, string> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
 
+/** What brokers say of the certificate of a client, in the codes of TLS alerts. */
+const REFUSED_CERTIFICATE =
+  /_ALERT_(NO_CERTIFICATE|CERTIFICATE_\w+|(BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)$/;
+
+/** What they say of the versions, ciphers and host name that a client offers. */
+const REFUSED_OFFER =
+  /_ALERT_(HANDSHAKE_FAILURE|PROTOCOL_VERSION|INSUFFICIENT_SECURITY|UNRECOGNIZED_NAME)$/;
+
 /** What is wrong with TLS; `undefined` for other errors. */
-function tlsProblem(error: Error): string | undefined {
-  return TLS_CODES[(error as { code?: string }).code ?? ""];
+function tlsProblem(error: Error, { tls }: Security = {}): string | undefined {
+  const { code = "" } = error as { code?: string };
+  const alert = /^ERR_SSL_\w+?_ALERT_(\w+)$/.exec(code)?.[1];
+  if (alert === undefined) return TLS_CODES[code];
+  if (REFUSED_OFFER.test(code)) return `it refuses TLS as it is offered (alert ${alert})`;
+  if (!REFUSED_CERTIFICATE.test(code)) return undefined;
+  return tls?.cert === undefined
+    ? "it expects a certificate of the client: see ssl.keystore.location, or KAFKA_SSL_CERT_FILE"
+    : `it does not accept the certificate of this client (alert ${alert})`;
 }
 
 /** Whether no broker could be reached, or none answered in time. */
@@ -255,8 +279,15 @@ function isUnreachable(error: Error): boolean {
     ((error as { code?: string }).code ?? "") in SYSTEM_CODES;
 }
 
-/** Turns an error of the client into one whose message helps a user. */
+/** Turns an error of the client into one whose message helps a user; it is as final as the error. */
 export function explain(error: unknown, settings: KafkaSettings): Error {
+  const explained = explanation(error, settings);
+  if (isRetriable(error) || !isRetriable(explained)) return explained;
+  const { message, stack = "" } = explained;
+  return Object.assign(new FinalError(message), { stack });
+}
+
+function explanation(error: unknown, settings: KafkaSettings): Error {
   // Errors that this project throws are written for the user. The system's own errors have a code.
   if (error instanceof Error && error.constructor === Error && !("code" in error)) return error;
   if (error instanceof FinalError) return error;
@@ -273,11 +304,14 @@ export function explain(error: unknown, settings: KafkaSettings): Error {
   }
   const denied = list.find((cause) => cause instanceof Deno.errors.NotCapable);
   if (denied !== undefined) return denied;
+  const token = list.find((cause) => cause instanceof TokenError);
+  if (token !== undefined) return token;
   const login = list.find((cause) => cause instanceof KafkaJSSASLAuthenticationError);
   if (login !== undefined || hasType(error, "UNSUPPORTED_SASL_MECHANISM")) {
     return new Error(loginText(login, settings));
   }
-  const tls = list.map(tlsProblem).find((problem) => problem !== undefined);
+  const tls = list.map((cause) => tlsProblem(cause, settings.security))
+    .find((problem) => problem !== undefined);
   if (tls !== undefined) return new Error(`no connection to ${brokers}: ${tls}`);
   const fault = list.find((cause) => isProgramFault(cause) && !isLostSocket(cause));
   if (fault !== undefined) return faultError(fault);
@@ -334,21 +368,24 @@ function silenceText(error: Error, settings: KafkaSettings): string {
       `${reason === undefined ? "" : ` (${reason})`}: it is down, or its advertised.listeners is ` +
       "not an address for this machine";
   }
-  const { tls, login } = settings.security ?? {};
-  const isUnknown = tls !== undefined && tls.cert === undefined && login === undefined;
   return `${NO_BROKER} at ${brokers} (waited ${formatSeconds(settings.timeoutMs)})` +
     `${reason === undefined ? "" : `: ${reason}`}; ` +
-    (isUnknown ? "it may expect a certificate of the client, or a login; " : "") +
     `"deno task up" starts one, --brokers or KAFKA_BROKERS names others`;
 }
 
-/** The right that a request needs on its topic. */
+/** The right that a request needs on its topic, or on the cluster. */
 const RIGHTS: Record<string, string> = {
   AddPartitionsToTxn: "Write",
+  AlterUserScramCredentials: "Alter",
+  CreateAcls: "Alter",
   CreatePartitions: "Alter",
   CreateTopics: "Create",
+  DescribeAcls: "Describe",
   Fetch: "Read",
+  OffsetCommit: "Read",
+  OffsetFetch: "Describe",
   Produce: "Write",
+  TxnOffsetCommit: "Read",
 };
 
 type Answer = { type: string; message: string } & ErrorPlace;
@@ -361,7 +398,9 @@ function answerText(answer: Answer, brokers: string): string {
     : partition === undefined
     ? `topic ${topic}`
     : `partition ${partition} of ${topic}`;
-  const meaning = answerMeaning(type, { api, where, topic });
+  const meaning = type.endsWith("_AUTHORIZATION_FAILED")
+    ? deniedText(answer)
+    : answerMeaning(type, { api, where });
   if (api === "CreateTopics" && !type.endsWith("_AUTHORIZATION_FAILED")) {
     return `topic ${topic} cannot be created: ${reason ?? message} (${type})`;
   }
@@ -373,9 +412,11 @@ function answerText(answer: Answer, brokers: string): string {
 
 function answerMeaning(
   type: string,
-  { api, where, topic }: { api: string; where: string; topic: string | undefined },
+  { api, where }: { api: string; where: string },
 ): string | undefined {
   switch (type) {
+    case "ILLEGAL_SASL_STATE":
+      return "the broker does not expect a login: see security.protocol";
     case "NOT_ENOUGH_REPLICAS":
     case "NOT_ENOUGH_REPLICAS_AFTER_APPEND":
       return `${where} has fewer in-sync replicas than its min.insync.replicas: brokers that hold ` +
@@ -396,28 +437,57 @@ function answerMeaning(
       return api === "Produce"
         ? "the brokers are too old for this compression: choose another with --compression"
         : undefined;
+    case "SECURITY_DISABLED":
+      return "the brokers have no access control: see their setting authorizer.class.name";
     case "INVALID_TIMESTAMP":
       return `${where} does not take records with the time ${
         new Date().toISOString()
       }: the clocks of ` +
         "this machine and of the brokers differ, or message.timestamp.before.max.ms or " +
         "message.timestamp.after.max.ms is too small";
-    case "TOPIC_AUTHORIZATION_FAILED":
-    case "CLUSTER_AUTHORIZATION_FAILED":
-      if (api === "CreateTopics") {
-        return `topic ${topic} does not exist, and it is not permitted to create it: the right Create ` +
-          "is missing, on the topic or the cluster; or an administrator creates the topic";
-      }
-      return type.startsWith("CLUSTER")
-        ? "not permitted: a right on the cluster is missing"
-        : `not permitted: the right ${RIGHTS[api] ?? "Describe or Read"} on ${where} is missing`;
-    case "GROUP_AUTHORIZATION_FAILED":
-      return "not permitted: the right Read on the consumer group is missing";
-    case "TRANSACTIONAL_ID_AUTHORIZATION_FAILED":
-      return "not permitted: the right Write on transactional ids that begin with the group is missing";
     default:
       return undefined;
   }
+}
+
+/** Which right is missing. */
+function deniedText({ type, api = "", topic, group, transactionalId }: Answer): string {
+  if (api === "CreateTopics") {
+    return `topic ${topic} does not exist, and it is not permitted to create it: the right Create ` +
+      "is missing, on the topic or the cluster; or an administrator creates the topic";
+  }
+  const missing = (right: string, resource: string) =>
+    `not permitted: the right ${right} on ${resource} is missing`;
+  switch (type) {
+    case "GROUP_AUTHORIZATION_FAILED":
+      return missing(
+        api === "DescribeGroups" ? "Describe" : "Read",
+        group === undefined ? "the consumer group" : `group ${withoutUuid(group)}`,
+      );
+    case "TRANSACTIONAL_ID_AUTHORIZATION_FAILED":
+      return missing(
+        "Write",
+        transactionalId === undefined
+          ? "transactional ids that begin with the group"
+          : `transactional id ${transactionalId}`,
+      );
+    case "TOPIC_AUTHORIZATION_FAILED":
+      return missing(
+        RIGHTS[api] ?? "Read, Write or Describe",
+        topic === undefined ? "a topic" : `topic ${topic}`,
+      );
+    default:
+      // A producer is refused before its first send when it may write to no topic at all.
+      if (api === "InitProducerId") return missing("Write", `topic ${topic ?? "of the records"}`);
+      return RIGHTS[api] === undefined
+        ? "not permitted: a right on the cluster is missing"
+        : missing(RIGHTS[api], "the cluster");
+  }
+}
+
+/** The group of a reader has a random end; the right is one for all of them. */
+function withoutUuid(group: string): string {
+  return group.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, "*");
 }
 
 /** The error for an address that Deno does not permit. */

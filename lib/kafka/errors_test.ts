@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createRequire } from "node:module";
 import {
   explain,
@@ -10,12 +10,13 @@ import {
   isRetriable,
   retryWhileRetriable,
 } from "./errors.ts";
-import { brokerError } from "./kafkajs/named_errors.ts";
+import { brokerError, type ErrorPlace } from "./kafkajs/named_errors.ts";
 import {
   KafkaJSAggregateError,
   KafkaJSConnectionError,
   KafkaJSRequestTimeoutError,
 } from "./kafkajs/mod.ts";
+import { TokenError } from "./tokens.ts";
 
 const require = createRequire(import.meta.url);
 const { errorCodes, createErrorFromCode } = require("kafkajs/src/protocol/error") as {
@@ -67,6 +68,7 @@ const FINAL: Record<string, string> = {
   UNSUPPORTED_COMPRESSION_TYPE: "a broker that cannot do it",
   UNSUPPORTED_FOR_MESSAGE_FORMAT: "a broker that cannot do it",
   UNSUPPORTED_VERSION: "a broker that cannot do it",
+  SECURITY_DISABLED: "a broker that cannot do it",
   INVALID_CONFIG: "a request that is wrong",
   INVALID_REQUEST: "a request that is wrong",
   INVALID_SESSION_TIMEOUT: "a request that is wrong",
@@ -156,6 +158,32 @@ Deno.test("explain names the permission that is missing and the login that faile
   );
 });
 
+Deno.test("explain says what a broker holds against a certificate of this client, or its lack", () => {
+  const alert = (name: string) =>
+    new KafkaJSConnectionError("alert", { code: `ERR_SSL_SSLV3_ALERT_${name}` });
+  const withCertificate = { ...SETTINGS, security: { tls: { cert: "PEM", verifiesHost: true } } };
+  const lacking = afterRetries(alert("BAD_CERTIFICATE"));
+  assertEquals(isRetriable(lacking), false);
+  assertStringIncludes(explain(lacking, SETTINGS).message, "expects a certificate of the client");
+  assertStringIncludes(
+    explain(alert("CERTIFICATE_UNKNOWN"), withCertificate).message,
+    "does not accept the certificate of this client (alert CERTIFICATE_UNKNOWN)",
+  );
+  assertStringIncludes(
+    explain(alert("HANDSHAKE_FAILURE"), SETTINGS).message,
+    "refuses TLS as it is offered",
+  );
+  assertEquals(isRetriable(alert("INTERNAL_ERROR")), true);
+});
+
+Deno.test("explain names the token that was refused, and isRetriable a server that may come back", () => {
+  for (const isFinal of [true, false]) {
+    const error = afterRetries(new TokenError("the token was refused", { isFinal }));
+    assertEquals(explain(error, SETTINGS).message, "the token was refused");
+    assertEquals(isRetriable(error), !isFinal);
+  }
+});
+
 Deno.test("explain passes on what Deno does not permit", () => {
   const denied = new Deno.errors.NotCapable("Requires env access to KAFKAJS_LOG_LEVEL");
   assertEquals(explain(afterRetries(denied), SETTINGS), denied);
@@ -181,10 +209,8 @@ const ANSWERS: Record<string, string[]> = {
   RECORD_LIST_TOO_LARGE: ["partition 2 of orders", "max.message.bytes"],
   UNSUPPORTED_COMPRESSION_TYPE: ["brokers are too old", "another with --compression"],
   INVALID_TIMESTAMP: ["partition 2 of orders", "clocks", "message.timestamp.after.max.ms"],
-  TOPIC_AUTHORIZATION_FAILED: ["partition 2 of orders", "not permitted", "right Write"],
-  GROUP_AUTHORIZATION_FAILED: ["not permitted", "right Read", "group"],
-  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: ["not permitted", "right Write", "transactional id"],
-  CLUSTER_AUTHORIZATION_FAILED: ["not permitted", "right on the cluster"],
+  TOPIC_AUTHORIZATION_FAILED: ["not permitted", "right Write on topic orders"],
+  SECURITY_DISABLED: ["no access control", "authorizer.class.name"],
   KAFKA_STORAGE_ERROR: ["partition 2 of orders", "127.0.0.1:9092"],
 };
 
@@ -195,6 +221,31 @@ for (const [type, facts] of Object.entries(ANSWERS)) {
     assertSays(error, [...facts, `(${type})`]);
   });
 }
+
+Deno.test("explain names the right that is missing and the resource", () => {
+  const denials: [string, ErrorPlace, string][] = [
+    ["TOPIC", { api: "Metadata", topic: "t" }, "right Read, Write or Describe on topic t is"],
+    ["TOPIC", { api: "Fetch", topic: "t", partition: 1 }, "right Read on topic t is missing"],
+    ["GROUP", { api: "JoinGroup", group: "g" }, "right Read on group g is missing"],
+    ["GROUP", { api: "DescribeGroups", group: "g" }, "right Describe on group g is missing"],
+    [
+      "GROUP",
+      { api: "JoinGroup", group: "g-view-1b4e28ba-2fa1-11d2-883f-0016d3cca427" },
+      "right Read on group g-view-* is missing",
+    ],
+    [
+      "TRANSACTIONAL_ID",
+      { api: "InitProducerId", transactionalId: "g-orders-3" },
+      "right Write on transactional id g-orders-3 is missing",
+    ],
+    ["CLUSTER", { api: "CreateAcls" }, "right Alter on the cluster is missing"],
+    ["CLUSTER", { api: "InitProducerId", topic: "t" }, "right Write on topic t is missing"],
+    ["CLUSTER", { api: "Other" }, "a right on the cluster is missing"],
+  ];
+  for (const [kind, place, fact] of denials) {
+    assertSays(afterRetries(brokerError(`${kind}_AUTHORIZATION_FAILED`, place)), [fact]);
+  }
+});
 
 /** The refusals of a topic that is to be created, and what the user must learn from them. */
 const REFUSALS: Record<string, string[]> = {
@@ -238,6 +289,15 @@ Deno.test("explain says which request was not answered, and why a broker was not
     code: "ECONNREFUSED",
   });
   assertSays(afterRetries(refused), ["no Kafka broker answers", ": connection refused;"]);
+});
+
+Deno.test("explain keeps an error final, or one that another attempt can mend", () => {
+  for (const { type } of errorCodes) {
+    const error = afterRetries(protocolError(type));
+    assertEquals(isRetriable(explain(error, SETTINGS)), isRetriable(error), type);
+  }
+  assert(!isRetriable(explain(new TypeError("x is not a function"), SETTINGS)));
+  assert(isRetriable(explain(new KafkaJSConnectionError("ECONNREFUSED"), SETTINGS)));
 });
 
 Deno.test("explain never passes a fault of a program off as words of Kafka, and keeps its stack", () => {

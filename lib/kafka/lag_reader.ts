@@ -26,8 +26,10 @@ import { isReader, type KafkaSettings } from "./settings.ts";
 export interface LagReader {
   /** Whether the topic exists. */
   topicExists(): Promise<boolean>;
-  /** All consumer groups of the brokers. */
+  /** All consumer groups that the brokers list: those that one may describe. */
   allGroups(): Promise<string[]>;
+  /** Fails when one may not describe a group, which need not exist. */
+  requireVisible(group: string): Promise<void>;
   /**
    * The groups with committed offsets of the topic, or with members that subscribe to it; `hidden` is
    * the number of those that only our own readers have, which commit nothing.
@@ -68,6 +70,7 @@ export function openLagReader(settings: KafkaSettings, { topic }: { topic: strin
   return {
     topicExists: () => cluster.hasTopic(topic),
     allGroups: async () => (await consumerGroups(cluster, topic)).map(({ groupId }) => groupId),
+    requireVisible: (group) => cluster.requireVisible(group),
     async groupsOfTopic() {
       const listed = await consumerGroups(cluster, topic);
       const descriptions = await describe(cluster, listed, topic);
@@ -162,9 +165,16 @@ function description({ state, members }: DescribedGroup, topic: string): Descrip
   };
 }
 
-/** Decodes a member's data, which is empty while the group rebalances. */
+/**
+ * Decodes a member's data, which is empty while the group rebalances. Brokers take any bytes from a
+ * member: what cannot be decoded says nothing.
+ */
 function decoded<T>(bytes: Buffer, protocol: { decode(bytes: Buffer): T | null }): T | undefined {
-  return bytes.length === 0 ? undefined : protocol.decode(bytes) ?? undefined;
+  try {
+    return bytes.length === 0 ? undefined : protocol.decode(bytes) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The number of records that are looked up at once. */

@@ -93,9 +93,13 @@ export class TopicOutputs {
   }
 
   /** Adds a record whose value the function writes. */
-  addWritten(partition: number, key: string, write: (to: JsonWriter) => void): void {
+  addWritten(
+    partition: number,
+    { key, headers }: { key: string; headers?: Record<string, string> | undefined },
+    write: (to: JsonWriter) => void,
+  ): void {
     const batches = this.#partitions[partition] ??= [new RecordBatch()];
-    batches.at(-1)!.appendWritten(key, write);
+    batches.at(-1)!.appendWritten(key, write, headers);
     this.#splitIfFull(batches);
   }
 

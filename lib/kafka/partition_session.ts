@@ -7,7 +7,9 @@
  *
  * 1. Pause the partition, so that nothing is processed with state that an earlier owner knew.
  * 2. Fence: initialise the transactional id `<group>-<topic>-<partition>`. The broker aborts or
- *    completes the open transaction of the previous owner and refuses its later requests.
+ *    completes the open transaction of the previous owner and refuses its later requests. Before that
+ *    ask for the outcome of that transaction and write its end once more: brokers can lose it
+ *    (kafkajs/transaction_outcome.ts).
  * 3. Read the committed offset: nobody else can move it from here on. It must be a stable one; after a
  *    failover the group's coordinator would otherwise report an older offset for a moment.
  * 4. Restore the state that belongs to that offset.
@@ -36,17 +38,26 @@ import {
   isFenced,
   isRetriable,
   isTooLarge,
+  isUnstable,
   placeOf,
   whileRetriable,
 } from "./errors.ts";
 import type { ClusterReader } from "./kafkajs/cluster.ts";
 import { brokerError } from "./kafkajs/named_errors.ts";
+import type { TransactionOutcome } from "./kafkajs/transaction_outcome.ts";
 import { readMaxMessageBytes } from "./message_limits.ts";
 import { type LogRange, resolveOffset } from "./offsets.ts";
 import { Outputs, type ProduceBatch } from "./outputs.ts";
-import { requireAcknowledged, takeOver, transactionalProducer } from "./producers.ts";
+import {
+  requireAcknowledged,
+  takeOver,
+  TRANSACTION_LIMIT_MS,
+  transactionalProducer,
+} from "./producers.ts";
 import type { SourceRecord } from "./records.ts";
+import type { TransactionEnd } from "./service_status.ts";
 import type { KafkaSettings } from "./settings.ts";
+import { transactionalId } from "../topics.ts";
 import { commitSlices } from "./throttle.ts";
 
 /** What one transaction does. */
@@ -87,6 +98,8 @@ export interface Assignment {
   committed: CommittedOffset | undefined;
   /** What the topic holds of the partition. */
   range: LogRange;
+  /** Call it while the state is being restored: it goes on. */
+  active(): void;
   /** Aborted when the partition is lost again. */
   signal: AbortSignal;
 }
@@ -101,6 +114,8 @@ export interface SessionContext {
   topic: string;
   /** The delay per record, in milliseconds; 0 for none. */
   throttleMs: number;
+  /** The topics that are written to. */
+  outputs: readonly string[];
   /** The setting `max.message.bytes` of topics that are written to, where it is known. */
   maxMessageBytes: Map<string, number>;
   /**
@@ -124,6 +139,8 @@ export interface SessionContext {
   heartbeat: Pulse;
   /** Fires when a partition has advanced. */
   advanced: Pulse;
+  /** Called at the end of each transaction of a partition that is still assigned. */
+  onTransaction?: ((end: TransactionEnd) => void) | undefined;
   /** Ends the processor with an error. */
   fail(error: unknown): void;
   /** Aborted when the processing ends. */
@@ -134,10 +151,17 @@ export interface SessionContext {
 const REPORTED_FAILURES = 3;
 /** Gives up only after this many failures in a row and after `timeoutMs`: brokers may fail one by one. */
 const TOLERATED_FAILURES = 6;
+/**
+ * How often restoring the state counts as progress without a commit in between: at the start, and after
+ * a transaction has failed. One that fails again and again makes none.
+ */
+const COUNTED_RESTORES = 2;
 /** How long a committed offset may lie behind the end of its partition, in milliseconds. */
 const BEYOND_END_LIMIT_MS = 2_000;
 /** How long to wait for the last initialisation of the same transactional id; after that, fail and retry. */
 const PREVIOUS_INIT_LIMIT_MS = 1_000;
+/** How long a transaction of an id that is initialised may seem to be open, in milliseconds. */
+const UNDECIDED_LIMIT_MS = 5_000;
 /** How long the broker may take to settle the last transaction, in milliseconds. */
 const SETTLING_LIMIT_MS = 1_000;
 /** The longest wait without a heartbeat, in milliseconds. */
@@ -159,7 +183,13 @@ export class PartitionSession {
   #isOneByOne = false;
   #committing: Promise<void> = Promise.resolve();
   #beyondSinceMs: number | undefined;
+  /** How the last transaction ended, until it is certain that it has ended everywhere. */
+  #outcome: TransactionOutcome | undefined;
+  #undecidedSinceMs: number | undefined;
   #failing: { times: number; sinceMs: number } | undefined;
+  #activeMs = awakeMs();
+  /** How often the state was restored since the last commit. */
+  #restores = 0;
 
   /** @param consumer The consumer that the partition is assigned to. */
   constructor(readonly partition: number, consumer: Consumer, context: SessionContext) {
@@ -170,6 +200,16 @@ export class PartitionSession {
   /** The offset of the next record to process; `undefined` while the partition is being opened. */
   get position(): bigint | undefined {
     return this.#isReady ? this.#nextOffset : undefined;
+  }
+
+  /** When something was last done, by `awakeMs`: not when something was tried. */
+  get activeMs(): number {
+    return this.#activeMs;
+  }
+
+  /** Whether the last transaction has failed. */
+  get isFailing(): boolean {
+    return this.#failing !== undefined;
   }
 
   /** Resolves when no transaction is under way, however the last one ended. */
@@ -241,7 +281,11 @@ export class PartitionSession {
     this.#pause();
     await this.#fence();
     const { committed, range } = await this.#readOffset();
-    const work = await this.#context.open({ partition, committed, range, signal });
+    const isProgress = ++this.#restores <= COUNTED_RESTORES;
+    const active = () => {
+      if (isProgress) this.#activeMs = awakeMs();
+    };
+    const work = await this.#context.open({ partition, committed, range, active, signal });
     signal.throwIfAborted();
     const start = work.start ?? resolveOffset(committed?.offset, range);
     this.#requireHeld(start, range);
@@ -281,22 +325,63 @@ export class PartitionSession {
     const fenced = (async () => {
       // An initialisation that was given up goes on in the client; a late one would shut out ours.
       if (previous !== undefined) await deadline(previous, PREVIOUS_INIT_LIMIT_MS, { signal });
+      await this.#settle();
       await takeOver(producer);
     })();
     fences.set(this.partition, fenced.catch(() => {}));
     await deadline(fenced, settings.timeoutMs, { signal });
   }
 
+  /** Before the id is initialised: the coordinator forgets the outcome then. */
+  async #settle(): Promise<void> {
+    const { cluster, group, topic, outputs } = this.#context;
+    const id = transactionalId(group, topic, this.partition);
+    this.#outcome ??= await cluster.transactionOutcome(id).catch((error) => {
+      if (isRetriable(error)) throw error;
+      // A right is missing: the initialisation names it.
+      return undefined;
+    });
+    const outcome = this.#outcome;
+    if (outcome === undefined) return;
+    // Another instance may own the partition by now: it must not be fenced.
+    this.#lost.signal.throwIfAborted();
+    const timeoutMs = TRANSACTION_LIMIT_MS;
+    await cluster.settleTransaction({
+      ...{ transactionalId: id, timeoutMs, outcome, group, topics: outputs },
+    });
+  }
+
   /** Step 3. */
   async #readOffset(): Promise<{ committed: CommittedOffset | undefined; range: LogRange }> {
     const { cluster, ranges, group, topic } = this.#context;
-    const committed = await cluster.stableOffset(group, topic, this.partition);
+    const committed = await cluster.stableOffset(group, topic, this.partition)
+      .catch((error) => this.#undecided(error));
+    this.#outcome = undefined;
+    this.#undecidedSinceMs = undefined;
     // Read after the committed offset: an end from before may lie behind what was committed since.
     const range = (await ranges()).get(this.partition);
     if (range === undefined) {
       throw brokerError("LEADER_NOT_AVAILABLE", { topic, partition: this.partition });
     }
     return { committed, range };
+  }
+
+  /**
+   * The id is initialised, so its transactions have ended. If the committed offset is still undecided
+   * after a while, the end was lost and so was the outcome: the transaction is aborted, and its records
+   * are processed again.
+   */
+  #undecided(error: Error): never {
+    if (isUnstable(error) && this.#outcome === undefined) {
+      this.#undecidedSinceMs ??= awakeMs();
+      if (awakeMs() - this.#undecidedSinceMs > UNDECIDED_LIMIT_MS) {
+        this.#outcome = "abort";
+        this.#context.settings.note(
+          `partition ${this.partition}: the brokers have lost the end of a transaction; it is aborted`,
+        );
+      }
+    }
+    throw error;
   }
 
   /**
@@ -330,7 +415,7 @@ export class PartitionSession {
   }
 
   #startCommit(records: readonly SourceRecord[], nextOffset: bigint): void {
-    // #recover is not awaited, but pauses synchronously: whoever awaits #committing then sees it.
+    // #recover is not awaited, but pauses synchronously: code that awaits #committing then sees it.
     this.#committing = this.#commit(records, nextOffset).catch((error) => {
       this.#recover(error instanceof OutputTooLargeError ? this.#tooLarge(error, records) : error);
     });
@@ -354,8 +439,27 @@ export class PartitionSession {
     );
   }
 
-  /** One transaction: outputs and offset, commit; the state changes last. */
   async #commit(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
+    const { onTransaction } = this.#context;
+    const startedMs = awakeMs();
+    const ended = (isCommitted: boolean) =>
+      onTransaction?.({
+        ...{ partition: this.partition, records: records.length, isCommitted },
+        seconds: (awakeMs() - startedMs) / 1_000,
+      });
+    try {
+      await this.#transact(records, nextOffset);
+    } catch (error) {
+      if (!this.#lost.signal.aborted) ended(false);
+      throw error;
+    }
+    this.#activeMs = awakeMs();
+    this.#restores = 0;
+    ended(true);
+  }
+
+  /** One transaction: outputs and offset, commit; the state changes last. */
+  async #transact(records: readonly SourceRecord[], nextOffset: bigint): Promise<void> {
     const outputs = new Outputs(this.#context.maxMessageBytes);
     const step = this.#work!.step(records, { outputs, nextOffset });
     const transaction = await this.#producer!.transaction();
@@ -476,6 +580,7 @@ export class PartitionSession {
     for (let leftMs; (leftMs = untilMs - performance.now()) > 0;) {
       await delayOrAbort(Math.min(leftMs, HEARTBEAT_MS), signal);
       if (!isCurrent()) return false;
+      this.#activeMs = awakeMs();
       try {
         if (leftMs > HEARTBEAT_MS) await heartbeat();
       } catch {

@@ -28,38 +28,24 @@ export async function answersKafka(
   port: number,
   timeoutMs = 1_000,
 ): Promise<Answer> {
-  const listener = await firstAnswer({ host, port, timeoutMs });
+  const listener = await listenerAt(host, port, timeoutMs);
   return listener === "kafka" || listener === "nothing" ? listener : "something else";
 }
 
 /**
- * What listens on a port: as {@linkcode Answer}, but `silent` when it has sent nothing, `tls` for a
- * listener that expects TLS, and `login` for a broker that hangs up on a client without a login.
+ * What listens on a port: as {@linkcode Answer}, but `silent` when it has sent nothing, and `tls` for a
+ * listener that expects TLS.
  */
-export type Listener = "kafka" | "tls" | "login" | "silent" | "stranger" | "nothing";
+export type Listener = "kafka" | "tls" | "silent" | "stranger" | "nothing";
 
-/** Tells what listens on a port. */
+/** Tells what listens on a port, by its answer to the one request that needs no login. */
 export async function listenerAt(
   host: string,
   port: number,
   timeoutMs = 1_000,
 ): Promise<Listener> {
-  const listener = await firstAnswer({ host, port, timeoutMs });
-  if (listener !== "kafka") return listener;
-  // Without a login nothing but the first request is answered.
-  return await viewCluster(host, port, timeoutMs) === undefined ? "login" : "kafka";
-}
-
-/** The answer to the one request that needs no login. */
-async function firstAnswer(
-  address: { host: string; port: number; timeoutMs: number },
-): Promise<Exclude<Listener, "login">> {
-  let answer: DataView | Unusable;
-  try {
-    answer = await ask(address, { api: API_VERSIONS, version: 0 });
-  } catch {
-    return "nothing";
-  }
+  const answer = await ask({ host, port, timeoutMs }, { api: API_VERSIONS, version: 0 })
+    .catch(unlessDenied("nothing" as const));
   if (typeof answer === "string") return answer;
   // int32 correlation id, int16 error code, int32 count, then int16 key, min and max of each API.
   if (answer.byteLength < 10 || answer.getInt16(4) !== 0) return "stranger";
@@ -86,7 +72,7 @@ export async function viewCluster(
   // No topics, and do not create any.
   const body = Uint8Array.of(0, 0, 0, 0, 0);
   const answer = await ask({ host, port, timeoutMs }, { api: METADATA, version: 4, body })
-    .catch(() => "silent");
+    .catch(unlessDenied("silent" as const));
   if (!(answer instanceof DataView)) return undefined;
   let at = 8;
   const int16 = () => answer.getInt16((at += 2) - 2);
@@ -111,6 +97,14 @@ export async function viewCluster(
     if (error instanceof RangeError) return undefined;
     throw error;
   }
+}
+
+/** Takes an error for this answer, except a missing permission: it says nothing about the port. */
+function unlessDenied<T>(answer: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return answer;
+  };
 }
 
 /** What came back instead of an answer. */

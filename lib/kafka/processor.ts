@@ -12,6 +12,7 @@ import { consume } from "./consume.ts";
 import { explain } from "./errors.ts";
 import { partitionRanges } from "./offsets.ts";
 import { PartitionSession, type SessionContext } from "./partition_session.ts";
+import type { AssignedPartition, ServiceStatus } from "./service_status.ts";
 import { watchTopics } from "./topic_watch.ts";
 import { whenEndReached } from "./until_end.ts";
 
@@ -26,8 +27,17 @@ const COMMIT_RECORDS = {
 export interface ProcessorOptions extends
   Omit<
     SessionContext,
-    "ranges" | "fences" | "commitRecords" | "heartbeat" | "advanced" | "fail" | "done"
+    | "ranges"
+    | "fences"
+    | "commitRecords"
+    | "heartbeat"
+    | "advanced"
+    | "onTransaction"
+    | "fail"
+    | "done"
   > {
+  /** Learns how the processing goes. */
+  status?: ServiceStatus | undefined;
   /** The topic of the state, if there is one: when it is deleted and created again, the processing ends. */
   stateTopic?: string;
   /** How many partitions the topic has at the start. */
@@ -46,7 +56,7 @@ export interface ProcessorOptions extends
  * `timeoutMs`.
  */
 export async function runProcessor(options: ProcessorOptions, signal: AbortSignal): Promise<void> {
-  const { settings, group, topic, partitions, admin, cluster } = options;
+  const { settings, group, topic, partitions, admin, cluster, status } = options;
   const stop = new AbortController();
   let failure: Error | undefined;
   const context: SessionContext = {
@@ -56,6 +66,7 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     commitRecords: new AdaptiveSize(COMMIT_RECORDS),
     heartbeat: new Pulse(),
     advanced: new Pulse(),
+    onTransaction: status && ((end) => status.transacted(end)),
     fail(error) {
       failure ??= explain(error, settings);
       stop.abort();
@@ -72,12 +83,15 @@ export async function runProcessor(options: ProcessorOptions, signal: AbortSigna
     onAssigned: (consumer, assigned) => sessions.assign(consumer, assigned),
     onBatch: async (payload) => await sessions.get(payload.batch.partition)?.process(payload),
     onHeartbeat: () => context.heartbeat.fire(),
+    onRejoining: () => sessions.rejoining(),
     async onStop() {
       await sessions.committing();
       if (isAtEnd) options.onEnd?.();
     },
     onLost: () => sessions.dropAll(),
   }, done);
+  status?.follow({ settings, cluster, topic, assigned: () => sessions.assigned() }, done)
+    .catch(fail);
   const { stateTopic } = options;
   watchTopics(cluster, stateTopic === undefined ? [topic] : [topic, stateTopic], done).catch(
     fail,
@@ -99,6 +113,7 @@ class Sessions {
   #partitions: number;
   #sessions = new Map<number, PartitionSession>();
   #wasAssigned = false;
+  #isMember = false;
 
   constructor(context: SessionContext, partitions: number) {
     this.#context = context;
@@ -120,6 +135,25 @@ class Sessions {
       settings.note(`assigned partitions: ${assigned.join(", ") || "none"}`);
     }
     this.#wasAssigned = true;
+    this.#isMember = true;
+  }
+
+  /** The group assigns the partitions again; until then they are still this instance's. */
+  rejoining(): void {
+    this.#isMember = false;
+  }
+
+  /** The partitions; `undefined` while this instance is not a member of the group. */
+  assigned(): AssignedPartition[] | undefined {
+    if (!this.#isMember) return undefined;
+    const sessions = [...this.#sessions.values()];
+    // The consumer fetches again when all that it has fetched is processed: a partition that is open
+    // may have to wait for another one, whose throttle may be long.
+    const anyActiveMs = Math.max(...sessions.map(({ activeMs }) => activeMs));
+    return sessions.map(({ partition, position, activeMs, isFailing }) => ({
+      ...{ partition, position },
+      activeMs: position === undefined || isFailing ? activeMs : anyActiveMs,
+    }));
   }
 
   get(partition: number): PartitionSession | undefined {
@@ -127,6 +161,7 @@ class Sessions {
   }
 
   dropAll(): void {
+    this.#isMember = false;
     for (const session of this.#sessions.values()) session.drop();
     this.#sessions.clear();
   }

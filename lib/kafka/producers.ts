@@ -11,7 +11,7 @@ import { disconnect, kafkaClient } from "./client.ts";
 import type { KafkaSettings } from "./settings.ts";
 
 /** A transaction that takes longer is aborted by the broker, in milliseconds. */
-const TRANSACTION_LIMIT_MS = 15_000;
+export const TRANSACTION_LIMIT_MS = 15_000;
 
 /** A producer that retries a little; callers send the same messages again until they are acknowledged. */
 export function idempotentProducer(settings: KafkaSettings): Producer {

@@ -7,14 +7,14 @@
  *
  * @module
  */
-import type { Producer } from "kafkajs";
+import type { Message, Producer } from "kafkajs";
 import { awakeMs, delayOrAbort, nextTurn, Pulse } from "../async.ts";
 import { type Compression, compressionType } from "../compression.ts";
 import type { JsonWriter } from "../json_writer.ts";
 import { AdaptiveSize } from "./adaptive_size.ts";
 import { connect, disconnect } from "./client.ts";
 import { adminPool } from "./client_pool.ts";
-import { explain, isTooLarge, retryWhileRetriable, trouble } from "./errors.ts";
+import { explain, isTooLarge, placeOf, retryWhileRetriable, trouble } from "./errors.ts";
 import { BATCH_OVERHEAD_BYTES } from "./kafkajs/encode_records.ts";
 import { batchMessage, RecordBatch } from "./kafkajs/record_batch.ts";
 import { watchOutage } from "./outage.ts";
@@ -26,6 +26,10 @@ import type { KafkaSettings } from "./settings.ts";
 export interface Acknowledgement<T> {
   /** What was said about each record when it was handed over. */
   about: T[];
+  /** The partition that has them. */
+  partition: number;
+  /** The offset of the first; the others follow it without gaps. */
+  firstOffset: bigint;
   /** The size of the records, in bytes. */
   bytes: number;
   /** From handing a record over until all in-sync replicas had it, in milliseconds, per record. */
@@ -92,6 +96,8 @@ export async function openPublisher<T>(
     return new Publisher(producer, settings, options);
   } catch (error) {
     signal.throwIfAborted();
+    const place = placeOf(error);
+    if (place.api === "InitProducerId") place.topic ??= options.topic;
     throw explain(error, settings);
   }
 }
@@ -132,12 +138,18 @@ export class Publisher<T> {
    *
    * @param write Writes the value.
    * @param about Comes back with the acknowledgement.
+   * @param headers The headers of the record, if any.
    */
-  publish(key: string, write: (to: JsonWriter) => void, about: T): Promise<void> | undefined {
+  publish(
+    key: string,
+    write: (to: JsonWriter) => void,
+    about: T,
+    headers?: Message["headers"],
+  ): Promise<void> | undefined {
     const { maxBatchBytes, onTooLarge } = this.#options;
     const partition = partitionOf(key, this.#buffers.length);
     const buffer = this.#buffers[partition]!;
-    const bytes = buffer.add({ key, write, about, atMs: this.#nowMs() }, this.#limit);
+    const bytes = buffer.add({ key, write, about, headers, atMs: this.#nowMs() }, this.#limit);
     if (BATCH_OVERHEAD_BYTES + bytes > maxBatchBytes) {
       buffer.dropLast();
       onTooLarge(about, { key, bytes: BATCH_OVERHEAD_BYTES + bytes });
@@ -152,6 +164,19 @@ export class Publisher<T> {
     if (this.#sinceTurnBytes < TURN_BYTES) return undefined;
     this.#sinceTurnBytes = 0;
     return nextTurn();
+  }
+
+  /**
+   * What is wrong with the partition of a key, for the user, while a send to it fails again and again:
+   * what is handed over now has to wait for the end of it.
+   */
+  troubleOf(key: string): string | undefined {
+    return this.#buffers[partitionOf(key, this.#buffers.length)]!.trouble;
+  }
+
+  /** Of each partition the oldest record that is not acknowledged, if there is one. */
+  oldestUnacknowledged(): { key: string; about: T }[] {
+    return this.#buffers.flatMap((buffer) => buffer.oldest ?? []);
   }
 
   /** Sends what has waited for so long, in milliseconds, instead of waiting for more. */
@@ -248,12 +273,15 @@ export class Publisher<T> {
   /** Sends a batch, and its halves when it is too large for the brokers. */
   async #store(partition: number, batch: PendingBatch<T>): Promise<void> {
     const { records, bytes, about, addedAtMs } = batch;
+    this.#buffers[partition]!.sent = batch;
+    let firstOffset: bigint;
     try {
-      await this.#sendUntilAcknowledged(partition, records);
+      firstOffset = await this.#sendUntilAcknowledged(partition, records);
     } catch (error) {
       if (!isTooLarge(error)) throw error;
       if (records.count === 1) {
         this.#options.onTooLarge(about[0]!, { key: records.keyAt(0), bytes: records.bytes });
+        this.#buffers[partition]!.sent = undefined;
         return;
       }
       this.#maxBatchBytes = Math.min(this.#maxBatchBytes, Math.ceil(bytes / 2));
@@ -262,31 +290,41 @@ export class Publisher<T> {
       return await this.#store(partition, secondHalf);
     }
     this.#outage.over();
+    this.#buffers[partition]!.sent = undefined;
+    this.#buffers[partition]!.trouble = undefined;
     const nowMs = performance.now();
     const latenciesMs = addedAtMs.map((atMs) => nowMs - atMs);
-    this.#options.onAcknowledged({ about, bytes, latenciesMs });
+    this.#options.onAcknowledged({ about, partition, firstOffset, bytes, latenciesMs });
     records.release();
   }
 
   /**
    * Sends until the brokers confirm, within the settings' time. The client gives up after a few
    * attempts, so that the reason is known; sending the same messages again is safe, because they get
-   * the same sequence numbers, by which a broker recognises what it has already.
+   * the same sequence numbers, by which a broker recognises what it has already, and returns the offset
+   * that it has there.
+   *
+   * @returns The offset of the first record.
    */
-  async #sendUntilAcknowledged(partition: number, records: RecordBatch): Promise<void> {
+  async #sendUntilAcknowledged(partition: number, records: RecordBatch): Promise<bigint> {
     const { topic } = this.#options;
     const compression = compressionType(this.#options.compression);
     const messages = [batchMessage(partition, records)];
-    await retryWhileRetriable(
+    return await retryWhileRetriable(
       async () => {
         const result = await this.#producer.send({ topic, acks: -1, compression, messages });
         requireAcknowledged(result, [{ topic, partition }]);
+        return BigInt(result[0]!.baseOffset!);
       },
       this.#settings,
       {
         signal: this.#closed.signal,
         onRetry: (error, attempt) => {
-          if (attempt >= NOTED_ATTEMPT) this.#outage.noticed(trouble(error, this.#settings));
+          if (attempt >= NOTED_ATTEMPT) {
+            const what = trouble(error, this.#settings);
+            this.#outage.noticed(what);
+            this.#buffers[partition]!.trouble = what;
+          }
           this.#sendSize.failed();
         },
       },
@@ -309,6 +347,7 @@ interface NewRecord<T> {
   /** Writes the value. */
   write: (to: JsonWriter) => void;
   about: T;
+  headers: Message["headers"];
   /** When, by `performance.now()`. */
   atMs: number;
 }
@@ -318,6 +357,10 @@ class PartitionBuffer<T> {
   /** The oldest first; the last one grows. */
   #batches: PendingBatch<T>[] = [];
   isSending = false;
+  /** What was sent and is not acknowledged; it stays when the send fails. */
+  sent: PendingBatch<T> | undefined;
+  /** What is wrong, for the user, while a send fails again and again. */
+  trouble: string | undefined;
   /** The size of the records. */
   bytes = 0;
 
@@ -326,12 +369,18 @@ class PartitionBuffer<T> {
     return this.#batches[0]?.addedAtMs[0] ?? Infinity;
   }
 
+  /** The oldest record that is not acknowledged. */
+  get oldest(): { key: string; about: T } | undefined {
+    const batch = this.sent ?? this.#batches[0];
+    return batch && { key: batch.records.keyAt(0), about: batch.about[0]! };
+  }
+
   /** Adds a record to a batch of up to `limit` bytes; returns the size of the record. */
-  add({ key, write, about, atMs }: NewRecord<T>, limit: number): number {
+  add({ key, write, about, headers, atMs }: NewRecord<T>, limit: number): number {
     let batch = this.#batches.at(-1);
     if (batch === undefined) this.#batches.push(batch = emptyBatch());
     const { records } = batch;
-    records.appendWritten(key, write);
+    records.appendWritten(key, write, headers);
     const bytes = recordBytes(records, records.count - 1);
     batch.about.push(about);
     batch.addedAtMs.push(atMs);

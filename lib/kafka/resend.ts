@@ -19,11 +19,11 @@ import {
 import { type Progress, progressRow, StateRows, type StateTable } from "../state_rows.ts";
 import { resendProgress } from "../topics.ts";
 import { withAdmin } from "./client.ts";
-import { adminPool } from "./client_pool.ts";
+import { type AdminPool, adminPool } from "./client_pool.ts";
 import { createMissingTopics } from "./create_topics.ts";
 import { isTruncated, originOf, resent } from "./dead_letter.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
-import { type LogRange, logRanges } from "./offsets.ts";
+import { type LogRange, logRanges, partitionRanges } from "./offsets.ts";
 import { runProcessor } from "./processor.ts";
 import { readTopic } from "./read_topic.ts";
 import type { SourceRecord } from "./records.ts";
@@ -48,7 +48,7 @@ export interface ResendCounts {
   duplicates: number;
   /** Dead letters that are not the whole record. */
   truncated: number;
-  /** Records of the topic that are not dead letters of the orders. */
+  /** Records of the topic that are not dead letters of a partition of the orders. */
   foreign: number;
 }
 
@@ -62,19 +62,25 @@ function noCounts(): ResendCounts {
 /** Decides about dead letters, in their order. */
 class Resender {
   readonly #ordersTopic: string;
+  readonly #partitions: number;
   /** The origins of the dead letters so far. */
   readonly seen: Set<string>;
   readonly counts = noCounts();
 
-  constructor(ordersTopic: string, seen: Iterable<string>) {
+  /** @param options.partitions How many the topic has: a header could name any. */
+  constructor(
+    { ordersTopic, partitions }: { ordersTopic: string; partitions: number },
+    seen: Iterable<string>,
+  ) {
     this.#ordersTopic = ordersTopic;
+    this.#partitions = partitions;
     this.seen = new Set(seen);
   }
 
   /** The origin to send the record back to; `undefined` when it stays. */
   take(record: SourceRecord): ReturnType<typeof originOf> {
     const origin = originOf(record);
-    if (origin?.topic !== this.#ordersTopic) {
+    if (origin?.topic !== this.#ordersTopic || origin.partition >= this.#partitions) {
       this.counts.foreign++;
       return undefined;
     }
@@ -118,7 +124,7 @@ export async function planResend(
       hasProgress: topics.includes(resendProgress(group).name),
     });
     const resender = new Resender(
-      ordersTopic,
+      { ordersTopic, partitions: await partitionsOf(admin, ordersTopic) },
       await originsBefore(settings, options, start, signal),
     );
     await readTopic(settings, {
@@ -159,6 +165,7 @@ export async function resendDeadLetters(
     await runProcessor({
       admin,
       cluster,
+      outputs: [ordersTopic, progressTopic.name],
       maxMessageBytes: new Map(),
       settings,
       group,
@@ -172,6 +179,7 @@ export async function resendDeadLetters(
           ...{ committed, range, cluster, signal: lost },
           hasProgress: true,
         });
+        const partitions = await partitionsOf(admin, ordersTopic);
         let seen: Iterable<string> = await originsBefore(settings, options, start, lost);
         let pending = hasMoved;
         return {
@@ -181,7 +189,7 @@ export async function resendDeadLetters(
             return pending;
           },
           step(records, { outputs, nextOffset }) {
-            const resender = new Resender(ordersTopic, seen);
+            const resender = new Resender({ ordersTopic, partitions }, seen);
             for (const record of records) {
               const origin = resender.take(record);
               if (origin !== undefined) outputs.add(resent(record, origin));
@@ -216,6 +224,14 @@ const PROGRESS_ONLY: StateTable<string, object> = {
   schema: v.object({}),
   add: (a) => a,
 };
+
+/** How many partitions a topic has; all there could be when there is none to send to yet. */
+async function partitionsOf(admin: AdminPool, topic: string): Promise<number> {
+  return await admin.use(async (client) => {
+    const isThere = (await client.listTopics()).includes(topic);
+    return isThere ? (await partitionRanges(client, topic)).size : Infinity;
+  });
+}
 
 /** Where the sending continues: at the committed offset, or at the stored progress without one. */
 async function standing(

@@ -40,14 +40,8 @@ export function kafkaSettings(
   note: (line: string) => void,
 ): KafkaSettings {
   const { brokers, security, timeout, verbose } = options;
-  const { clientId = `${program}@${hostname()}-${Deno.pid}` } = options;
+  const { clientId = `${program}@${Deno.hostname()}-${Deno.pid}` } = options;
   return { brokers, clientId, security, timeoutMs: timeout, verbose, note };
-}
-
-/** The name of this machine; "unknown" where it is not permitted to ask for it. */
-function hostname(): string {
-  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
-  return state === "granted" ? Deno.hostname() : "unknown";
 }
 
 /** What follows the program in the client id of a reader; other programs do not name themselves so. */

@@ -85,6 +85,7 @@ export class StateView<K, C extends object> {
    * Calls `read` once the rows of the partitions hold all that is committed now. It runs synchronously
    * at that moment, because the view may be reset before an awaiting caller resumes.
    *
+   * @param onAdvance Called while these partitions are being read.
    * @throws The signal's reason, once it is aborted.
    * @throws {Error} When a barrier cannot be written, or is not read within the settings' `timeoutMs`.
    */
@@ -92,14 +93,20 @@ export class StateView<K, C extends object> {
     partitions: readonly number[],
     signal: AbortSignal,
     read: () => T,
+    onAdvance: () => void = () => {},
   ): Promise<T> {
     const barriers = await this.#barriers.write(partitions, signal);
+    const positions = () => partitions.map((partition) => this.#positions.get(partition)).join();
+    let before = positions();
     const isPast = ([partition, offset]: [number, bigint]) =>
       (this.#positions.get(partition) ?? 0n) > offset;
     for (;;) {
       const advanced = this.#advanced.next();
       if ([...barriers].every(isPast)) return read();
       await deadline(advanced, this.#options.settings.timeoutMs, { signal });
+      const now = positions();
+      if (now !== before) onAdvance();
+      before = now;
     }
   }
 }

@@ -26,6 +26,7 @@ import { readTopic } from "./read_topic.ts";
 import type { Outputs } from "./outputs.ts";
 import type { SourceRecord } from "./records.ts";
 import { ReportKeeper } from "./report_keeper.ts";
+import type { ServiceStatus } from "./service_status.ts";
 import { addStatePartitions, type ServiceTopics } from "./service_topics.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { StateView } from "./state_view.ts";
@@ -69,6 +70,8 @@ export interface StatefulService<K, C extends object> {
    * Returns whether it is written; if not, it is called again.
    */
   report(rows: StateRows<K, C>): Promise<boolean>;
+  /** Learns how the processing goes; without it nothing of it is counted. */
+  status?: ServiceStatus | undefined;
   /** Called at the end, whether the service has failed or not; without rows when they are incomplete. */
   finish(rows: StateRows<K, C> | undefined): void;
 }
@@ -128,10 +131,12 @@ export async function runService<K, C extends object>(
       ...{ settings, group, admin, cluster, maxMessageBytes },
       topic: topics.orders,
       stateTopic: topics.state,
+      outputs: topics.outputs,
       partitions: topics.partitions,
       throttleMs: service.throttleMs,
       untilEnd: service.untilEnd,
       compression: service.compression ?? "none",
+      status: service.status,
       open: async (assignment) =>
         openPartition(service, {
           ...{ assignment, view, cluster, notes },
@@ -170,14 +175,14 @@ async function openPartition<K, C extends object>(
   },
 ): Promise<PartitionWork> {
   const { settings, group, topics: { orders, state } } = service;
-  const { partition, committed, range, signal } = assignment;
+  const { partition, committed, range, active, signal } = assignment;
   await addStatePartitions(settings, { topics: service.topics, partition }, signal);
   const ids = await cluster.topicIds([orders, state]);
   const [topicId, stateTopicId] = [ids?.get(orders), ids?.get(state)];
   const stored = await view.readUpToBarrier([partition], signal, () => {
     const { counts, progress } = view.rows.partition(partition);
     return { counts: newCounts(service.table, counts), progress };
-  });
+  }, active);
   const { counts, start, notes: warnings } = resumeOrRefuse({
     ...{ group, topic: orders, partition, committed, range, topicId, stateTopicId },
     progress: stored.progress,
@@ -187,7 +192,7 @@ async function openPartition<K, C extends object>(
   const fresh = { startOffset: start, nextOffset: start, malformed: 0, skipped: 0 };
   const kept = counts === "keep" ? stored : undefined;
   const recounted = counts === "recount"
-    ? await recount(service, { partition, start: range.start, end: start }, signal)
+    ? await recount(service, { partition, start: range.start, end: start, active }, signal)
     : undefined;
   const initial = kept ?? recounted ??
     { counts: newCounts(service.table), progress: undefined };
@@ -217,7 +222,7 @@ async function openPartition<K, C extends object>(
 
 /** One transaction: what the service writes, its dead letters, and the rows that change. */
 function stepOf<K, C extends object>(
-  { group, topics }: StatefulService<K, C>,
+  { group, topics, status }: StatefulService<K, C>,
   { counts, skipped, malformed, committed }: Processed<K, C>,
   { partition, state, outputs, nextOffset, deadLetters, notes }: {
     partition: number;
@@ -239,6 +244,10 @@ function stepOf<K, C extends object>(
     committed() {
       change.committed();
       committed();
+      if (status !== undefined) {
+        status.notOrders.skipped += skipped;
+        status.notOrders.deadLetters += malformed.length;
+      }
       for (const { record, origin } of letters) notes.add(record.offset, origin);
     },
   };
@@ -255,7 +264,12 @@ function resumeOrRefuse(standing: Parameters<typeof resume>[0]): Resumption {
 /** Counts records of the partition that were processed before; what else comes of them is dropped. */
 async function recount<K, C extends object>(
   { settings, group, topics, table, process }: StatefulService<K, C>,
-  { partition, start, end }: { partition: number; start: bigint; end: bigint },
+  { partition, start, end, active }: {
+    partition: number;
+    start: bigint;
+    end: bigint;
+    active: () => void;
+  },
   signal: AbortSignal,
 ): Promise<PartitionRows<K, C>> {
   const counts = newCounts(table);
@@ -266,6 +280,7 @@ async function recount<K, C extends object>(
     group: `${group}-recount-${crypto.randomUUID()}`,
     ranges: new Map([[partition, { start, end }]]),
     onRecord(record) {
+      active();
       const added = process([record]);
       for (const [key, count] of added.counts) {
         const before = counts.get(key);
