@@ -28,6 +28,7 @@ import { readSecurity } from "./lib/cli/security.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { serviceFlags } from "./lib/cli/service_flags.ts";
+import { observeService } from "./lib/http/observe_service.ts";
 import { moveToBeginning } from "./lib/kafka/move_offsets.ts";
 import type { SourceRecord } from "./lib/kafka/records.ts";
 import { GroupConflictError, prepareServiceTopics } from "./lib/kafka/service_topics.ts";
@@ -73,6 +74,14 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   const settings = kafkaSettings("order-stream-analytics", secured, printNote);
   const file = await openReportFile(options.output);
   const group = options.topicPrefix + options.group;
+  const tally = new OrderTally();
+  await using observed = await observeService({
+    listen: options.listen,
+    allowedHosts: options.allowHost,
+    group,
+    orders: () => ({ placed: tally.total - tally.failed, failed: tally.failed }),
+    note: printNote,
+  });
   const topics = await prepareServiceTopics(settings, {
     topicPrefix: options.topicPrefix,
     group,
@@ -85,7 +94,6 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   }
 
   const format = options.format === "json" ? reportJson : reportText;
-  const tally = new OrderTally();
   const startedMs = performance.now();
   const place = options.output === undefined ? "printed at the end" : `in ${options.output}`;
   printNote(`group ${group} counts ${topics.orders}; the report is ${place}`);
@@ -96,6 +104,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     throttleMs: options.throttle,
     untilEnd: options.untilEnd,
     compression: options.compression,
+    status: observed.status,
     table: minuteTable,
     process: (records) => countOrders(records, { tally, reportEvery: options.reportEvery }),
     report: (rows) =>

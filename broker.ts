@@ -12,6 +12,7 @@
  * deno task restart
  * deno task down -v
  * deno task up --nodes 3
+ * deno task up --secure
  * ```
  *
  * Permissions: the set `broker` of deno.json, and `--allow-run` as the task `broker` has it.
@@ -48,6 +49,7 @@ import { compose, containerRuns, dockerProblem } from "./dev_broker/docker.ts";
 import { DEFAULT_DATA_DIR, ROOT } from "./dev_broker/files.ts";
 import { openLog } from "./dev_broker/log.ts";
 import type { NodeStatus } from "./dev_broker/node.ts";
+import { brokerSecrets, userFile, USERS, writeContainerSecrets } from "./dev_broker/secure.ts";
 import { type BrokerState, readState, writeState } from "./dev_broker/state.ts";
 import { answersKafka } from "./lib/kafka/probe.ts";
 import { delayOrAbort } from "./lib/async.ts";
@@ -76,6 +78,9 @@ export const flags = {
       help: "directory for data, settings and logs (default .kafka in the project)",
     },
     nonEmpty("a directory"),
+  ),
+  secure: toggle(
+    "TLS, logins and access control; makes a login for each program (default as in existing data)",
   ),
   engine: flag({
     value: "docker|java",
@@ -107,8 +112,8 @@ export const flags = {
 const TASKS: Record<Command, { task: string; flags: string[]; examples: [string, string] }> = {
   up: {
     task: "up",
-    flags: ["nodes", "engine", "heap", "timeout"],
-    examples: ["deno task up --nodes 3", "deno task up --engine java --data ~/kafka-data"],
+    flags: ["nodes", "secure", "engine", "heap", "timeout"],
+    examples: ["deno task up --nodes 3", "deno task up --secure"],
   },
   down: {
     task: "down",
@@ -162,7 +167,7 @@ async function up(context: Context): Promise<number> {
   }
   const withDocker = !running && await usesDocker(options, state);
   const startedMs = performance.now();
-  const { outcome, brokers } = withDocker
+  const { outcome, brokers, isSecure } = withDocker
     ? await startDocker(context)
     : await startBroker(dataDir, {
       ...options,
@@ -173,14 +178,42 @@ async function up(context: Context): Promise<number> {
     });
   const notes = {
     foreign: `a Kafka broker that this project did not start already answers at ${brokers}`,
-    running: `Kafka ${KAFKA_VERSION} is already running at ${brokers}`,
+    // It may be of another version, started before this project was updated.
+    running: `Kafka is already running at ${brokers}`,
     started: `Kafka ${KAFKA_VERSION} is ready at ${brokers} after ${secondsSince(startedMs)} ` +
       `(${withDocker ? "Docker" : `Java, ${shown(dataDir)}`})`,
   };
   printNote(notes[outcome]);
   if (outcome === "started") printNote("stop it with: deno task down");
+  if (isSecure) printLogins(dataDir, options);
   return 0;
 }
+
+/** How to start the programs with their logins. */
+function printLogins(dataDir: string, { json }: Options<typeof flags>): void {
+  if (json) {
+    const files = USERS.map((user) => [user, userFile(dataDir, user)]);
+    printResult(JSON.stringify({ command_configs: Object.fromEntries(files) }));
+    return;
+  }
+  printNote("it has TLS, logins and access control; each program has a login of its own:");
+  for (const [user, task] of Object.entries(TASKS_OF_USERS)) {
+    printResult(`deno task ${task} --command-config ${shown(userFile(dataDir, user))}`);
+  }
+}
+
+/** The task of each program that has a login, as it is started first. */
+const TASKS_OF_USERS: Record<string, string> = {
+  producer: "produce",
+  dashboard: "dashboard",
+  inventory: "inventory",
+  analytics: "analytics",
+  lag: "lag",
+  show: "show orders",
+  resend: "show dead-letters --resend",
+  replay: "replay --group analytics --verify",
+  admin: "acls",
+};
 
 async function restart(context: Context): Promise<number> {
   await down(context);
@@ -202,27 +235,42 @@ async function usesDocker(
 }
 
 async function startDocker(
-  { dataDir, options, signal }: Context,
-): Promise<Pick<StartResult, "outcome" | "brokers">> {
+  { dataDir, options, state, signal }: Context,
+): Promise<Pick<StartResult, "outcome" | "brokers" | "isSecure">> {
+  const secure = options.secure || state?.engine === "docker" && state.secure === true;
   const brokers = brokerAddresses(defaultNodes(1));
   const { port } = defaultNodes(1)[0]!;
   const ran = await containerRuns();
   if (!ran) {
     const answer = await answersKafka(HOST, port);
-    if (answer === "kafka") return { outcome: "foreign", brokers };
+    if (answer === "kafka") return { outcome: "foreign", brokers, isSecure: false };
     if (answer === "something else") {
       throw new Error(`starting Kafka: another program listens at ${brokers}; stop it first`);
     }
   }
-  await writeState(dataDir, { engine: "docker" });
+  if (options.secure && state?.engine === "docker" && !state.secure) {
+    throw new Error(
+      "the container's data is that of a cluster without access control; " +
+        "`deno task down --volumes` deletes it",
+    );
+  }
+  const secrets = secure ? await brokerSecrets(dataDir) : undefined;
+  const secretsFile = secrets && await writeContainerSecrets(dataDir, secrets);
+  await writeState(dataDir, { engine: "docker", secure });
   try {
     const seconds = Math.ceil((options.timeout ?? 60_000) / 1_000);
-    await compose(["up", "--detach", "--wait", "--wait-timeout", String(seconds)], signal);
+    await compose(["up", "--detach", "--wait", "--wait-timeout", String(seconds), "kafka"], {
+      ...{ signal, secretsFile },
+    });
   } catch (error) {
     if (!ran) await compose(["down"]).catch(() => {});
     throw error;
   }
-  return { outcome: ran ? "running" : "started", brokers };
+  if (secrets !== undefined) {
+    const { setUpUsers } = await import("./dev_broker/secure_admin.ts");
+    await setUpUsers(brokers, { dataDir, secrets, signal });
+  }
+  return { outcome: ran ? "running" : "started", brokers, isSecure: secure };
 }
 
 function secondsSince(startedMs: number): string {
@@ -233,7 +281,9 @@ async function down({ dataDir, options, state, signal }: Context): Promise<numbe
   const { timeout, volumes } = options;
   if (state?.engine === "docker") {
     const seconds = timeout === undefined ? [] : ["--timeout", String(Math.ceil(timeout / 1_000))];
-    await compose(["down", ...seconds, ...(volumes ? ["--volumes"] : [])], signal);
+    // The programs beside the broker too: without it they would start again and again.
+    const all = ["--profile", "service", "down"];
+    await compose([...all, ...seconds, ...(volumes ? ["--volumes"] : [])], { signal });
   } else {
     const startedMs = performance.now();
     const stopped = await stopBroker(dataDir, { graceMs: timeout, note: printNote, signal });
@@ -300,7 +350,9 @@ function statusLine({ id, state, port, pid, since, logFile }: NodeStatus): strin
 async function logs({ dataDir, options, state, signal }: Context): Promise<number> {
   if (state?.engine === "docker") {
     const tail = options.tail === undefined ? [] : ["--tail", String(options.tail)];
-    await compose(["logs", ...(options.follow ? ["--follow"] : []), ...tail], signal);
+    // The log holds names that clients give themselves.
+    const onText = lineSplitter((lines) => printResult(lines.join("\n")));
+    await compose(["logs", ...(options.follow ? ["--follow"] : []), ...tail], { signal, onText });
     return 0;
   }
   const nodes = await nodeStatus(dataDir);
@@ -366,6 +418,16 @@ function refuseMisplaced(options: Options<typeof flags>, command: Command): void
 function heapSize(text: string): string {
   if (!/^[1-9]\d*[kmg]$/i.test(text)) throw new Error("expected a size such as 192m or 1g");
   return text;
+}
+
+/** Returns a function that takes text and passes on the lines that are whole. */
+function lineSplitter(onLines: (lines: string[]) => void): (text: string) => void {
+  let rest = "";
+  return (text) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    if (lines.length > 0) onLines(lines);
+  };
 }
 
 /** A path as a user would type it in the project's directory. */

@@ -23,11 +23,18 @@ import { fileURLToPath } from "node:url";
 import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
 import { defaultNodes, HOST } from "./dev_broker/config.ts";
 import { delayOrAbort, retry, unlessAborted } from "./lib/async.ts";
-import { COMMON_FLAGS, flag, type Options, toggle, wholeNumber } from "./lib/cli/flags.ts";
+import {
+  COMMON_FLAGS,
+  flag,
+  type Options,
+  toggle,
+  UsageError,
+  wholeNumber,
+} from "./lib/cli/flags.ts";
 import { collect, launch, type Running } from "./lib/cli/launch.ts";
 import { fitted, lineColumns, LiveLines } from "./lib/cli/live_lines.ts";
 import { main } from "./lib/cli/main.ts";
-import { messageOf, printNote, printResult } from "./lib/cli/output.ts";
+import { messageOf, printNote, printPaintedNote, printResult } from "./lib/cli/output.ts";
 import { takesEscapes } from "./lib/cli/terminal.ts";
 import { grouped } from "./lib/cli/text.ts";
 import { withAdmin } from "./lib/kafka/client.ts";
@@ -48,6 +55,7 @@ import {
   stockLevels,
   type TopicSpec,
 } from "./lib/topics.ts";
+import { visible } from "./lib/visible_text.ts";
 
 /** The programs of the demo find their brokers by address only. */
 const { commandConfig: _, allowPlainPassword: __, ...UNSECURED_FLAGS } = COMMON_FLAGS;
@@ -80,18 +88,27 @@ const SECONDS = { plain: 4, full: 8, broker: 6 };
 const SAMPLE_INTERVAL_MS = 200;
 /** The reports are in a directory below this one: a running analytics owns metrics_output.txt. */
 const REPORTS_DIR = fileURLToPath(new URL(".demo", import.meta.url));
+/** Where the page usually is. */
+const DASHBOARD = { hostname: "127.0.0.1", port: 8080 };
 /** How many lines of a failed program are shown. */
 const LAST_LINES = 10;
 const BAR_COLUMNS = 30;
 
 const SERVICES = ["inventory", "analytics"] as const;
 type Service = typeof SERVICES[number];
-type Name = "producer" | "replay" | Service;
-const PAINT = { producer: cyan, inventory: yellow, analytics: green, replay: bold };
+type Name = "producer" | "replay" | "dashboard" | Service;
+const PAINT = {
+  producer: cyan,
+  inventory: yellow,
+  analytics: green,
+  replay: bold,
+  dashboard: bold,
+};
 const VERBS = { producer: "sent", inventory: "moved", analytics: "counted" };
 
 /** Runs the demo; the exit code is 1 when something does not add up. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
+  refuseSecured();
   const demo = new Demo(options);
   const ownsBroker = await needsBroker(options);
   demo.lines.note(introduction(options, ownsBroker));
@@ -124,9 +141,19 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     }
   }
   if (!options.keep && !options.json && !signal.aborted) {
-    nextSteps(options, ownsBroker).forEach((line) => printNote(line));
+    nextSteps(options, ownsBroker).forEach(printPaintedNote);
   }
   return exitCode;
+}
+
+/** The programs would use the variable, the demo itself would not. */
+function refuseSecured(): void {
+  const protocol = Deno.env.get("KAFKA_SECURITY_PROTOCOL") ?? "";
+  if (["", "PLAINTEXT"].includes(protocol.trim().toUpperCase())) return;
+  throw new UsageError(
+    `KAFKA_SECURITY_PROTOCOL "${protocol}": the demo knows neither TLS nor logins; unset it, and name ` +
+      "brokers that take plaintext",
+  );
 }
 
 function introduction({ count, plain }: Options<typeof flags>, ownsBroker: boolean): string {
@@ -200,9 +227,10 @@ class Demo {
   /** Draws nothing any more. */
   quiet = (): void => this.lines.close();
 
-  start(name: Name, args: string[]): Running {
+  start(name: Name, args: string[], onLine: (line: string) => void = () => {}): Running {
     const program = launch(`${name}.ts`, ["--topic-prefix", this.prefix, "--json", ...args], {
       brokers: this.settings.brokers.join(","),
+      onLine: (line) => onLine(messageOf(line)),
     });
     this.running.set(program, name);
     program.ended.then(({ exitCode, stderr }) => {
@@ -296,7 +324,7 @@ class Demo {
   #fail({ name, exitCode, stderr }: { name: Name; exitCode: number; stderr: string }): never {
     this.lines.close();
     const last = stderr.trimEnd().split("\n").slice(-LAST_LINES);
-    last.forEach((line) => printNote(`${PAINT[name](name)} ${messageOf(line)}`));
+    last.forEach((line) => printPaintedNote(`${PAINT[name](name)} ${visible(messageOf(line))}`));
     throw new Error(`${name} failed with exit code ${exitCode}: see above`);
   }
 }
@@ -448,7 +476,9 @@ async function replay(demo: Demo, signal: AbortSignal): Promise<Outcome["replay"
 async function keepRunning(demo: Demo, signal: AbortSignal): Promise<void> {
   demo.startServices(1);
   const where = `${brokersFlag(demo.options)} --topic-prefix ${demo.prefix}`;
+  const page = await startPage(demo, signal);
   [
+    `page:   ${page}`,
     "inventory and analytics run on until Ctrl-C; topics and broker stay even then",
     `report: ${demo.reports.slice(dirname(REPORTS_DIR).length + 1)}/report.txt`,
     `more:   deno task produce --count 5000${where}`,
@@ -457,6 +487,26 @@ async function keepRunning(demo: Demo, signal: AbortSignal): Promise<void> {
     "stop:   Ctrl-C; and the broker of this project with: deno task down",
   ].forEach((line) => printNote(line));
   await demo.until(() => false, signal);
+}
+
+/** Starts the page, at its usual port unless that is taken, and returns its address. */
+async function startPage(demo: Demo, signal: AbortSignal): Promise<string> {
+  let address: string | undefined;
+  const listen = isFree(DASHBOARD) ? DASHBOARD : { ...DASHBOARD, port: 0 };
+  demo.start("dashboard", ["--listen", `${listen.hostname}:${listen.port}`], (line) => {
+    address ??= /^the page is at (\S+)$/.exec(line)?.[1];
+  });
+  await demo.until(() => address !== undefined, signal);
+  return address!;
+}
+
+function isFree(address: { hostname: string; port: number }): boolean {
+  try {
+    Deno.listen(address).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { fileProblem } from "./lib/cli/file_access.ts";
+import { readFlagFile } from "./lib/cli/file_access.ts";
 import { COMMON_FLAGS, flag, nonEmpty, type Options, UsageError } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { readSecurity } from "./lib/cli/security.ts";
@@ -24,8 +24,8 @@ import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { openReportFile, reportPath } from "./lib/cli/report_file.ts";
 import { atEach, serviceFlags } from "./lib/cli/service_flags.ts";
 import { grouped, table } from "./lib/cli/text.ts";
-import { userPath } from "./lib/cli/user_path.ts";
 import { writeInventoryEvent } from "./lib/inventory_event.ts";
+import { observeService } from "./lib/http/observe_service.ts";
 import { cachingPartitioner } from "./lib/kafka/partitioner.ts";
 import type { Outputs } from "./lib/kafka/outputs.ts";
 import type { SourceRecord } from "./lib/kafka/records.ts";
@@ -43,6 +43,7 @@ import {
 } from "./lib/stock_levels.ts";
 import { stockMovements } from "./lib/stock_movements.ts";
 import { RecentRate } from "./lib/recent_rate.ts";
+import { TRACEPARENT, traceparentOf } from "./lib/trace_context.ts";
 import { inventoryEvents, stockLevels as stockLevelsTopic } from "./lib/topics.ts";
 
 /** The flags of the program. */
@@ -66,18 +67,27 @@ export const flags = {
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
   const secured = { ...options, ...readSecurity(options) };
   const settings = kafkaSettings("order-stream-inventory", secured, printNote);
-  const opening = options.stock === undefined ? undefined : await readOpeningStock(options.stock);
+  const opening = options.stock === undefined
+    ? undefined
+    : await readFlagFile("--stock", options.stock, parseOpeningStock);
   const file = await openReportFile(options.output);
   const { topicPrefix } = options;
   const group = topicPrefix + options.group;
   const movements = inventoryEvents(topicPrefix);
+  const totals = new Totals();
+  await using observed = await observeService({
+    listen: options.listen,
+    allowedHosts: options.allowHost,
+    group,
+    orders: () => totals.byStatus(),
+    note: printNote,
+  });
   const topics = await prepareServiceTopics(settings, {
     topicPrefix,
     group,
     state: (partitions) => stockLevelsTopic(group, partitions),
     others: [movements],
   }, signal).catch(refuseConflict);
-  const totals = new Totals();
 
   printNote(`group ${group} turns ${topics.orders} into ${movements.name}`);
   await runService({
@@ -87,6 +97,7 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     throttleMs: options.throttle,
     untilEnd: options.untilEnd,
     compression: options.compression,
+    status: observed.status,
     table: stockTable,
     process: movementsOf({
       movements: movements.name,
@@ -109,14 +120,6 @@ function refuseConflict(error: unknown): never {
   throw error instanceof GroupConflictError ? new UsageError(error.message) : error;
 }
 
-async function readOpeningStock(path: string): Promise<Map<string, number>> {
-  try {
-    return parseOpeningStock(await Deno.readTextFile(userPath(path)));
-  } catch (error) {
-    throw new UsageError(`--stock "${path}": ${fileProblem(error)}`);
-  }
-}
-
 /** Where the movements go. */
 interface Target {
   movements: string;
@@ -132,17 +135,20 @@ function movementsOf(
   return (records, outputs) => {
     const out = outputs?.to(movements);
     const counts = new Map<string, StockCounts>();
-    const added = { orders: 0, reserved: 0, released: 0 };
-    const { skipped, malformed } = eachOrder(records, (order, timestampMs) => {
+    const added = { orders: 0, failed: 0, reserved: 0, released: 0 };
+    const { skipped, malformed } = eachOrder(records, (order, timestampMs, record) => {
       added.orders++;
+      if (order.status === "failed") added.failed++;
       const events = stockMovements(order, timestampMs);
       added[order.status === "placed" ? "reserved" : "released"] += events.length;
+      const traceparent = traceparentOf(record.headers);
+      const headers = traceparent === undefined ? undefined : { [TRACEPARENT]: traceparent };
       for (const event of events) {
-        const { item_id } = event;
+        const { item_id: key } = event;
         countMovement(counts, event);
         out?.addWritten(
-          partitionOf(item_id),
-          { key: item_id },
+          partitionOf(key),
+          { key, headers },
           (to) => writeInventoryEvent(event, to),
         );
       }
@@ -165,9 +171,15 @@ function stockText(levels: readonly StockLevel[]): string {
   return `STOCK LEVELS\n${"=".repeat(50)}\n${table(heading, rows, { left: [0, 4] })}\n`;
 }
 
+/** What records amount to. */
+type Counted = Record<
+  "orders" | "failed" | "reserved" | "released" | "skipped" | "malformed",
+  number
+>;
+
 /** Totals of the work that this instance has committed. */
 class Totals {
-  #counts = { orders: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
+  #counts = { orders: 0, failed: 0, reserved: 0, released: 0, skipped: 0, malformed: 0 };
   #startedMs = performance.now();
   #rate = new RecentRate(this.#startedMs);
   #perSecond = 0;
@@ -179,8 +191,15 @@ class Totals {
     });
   });
 
-  add(counts: Record<"orders" | "reserved" | "released" | "skipped" | "malformed", number>): void {
+  /** The orders by their status. */
+  byStatus(): { placed: number; failed: number } {
+    const { orders, failed } = this.#counts;
+    return { placed: orders - failed, failed };
+  }
+
+  add(counts: Counted): void {
     this.#counts.orders += counts.orders;
+    this.#counts.failed += counts.failed;
     this.#counts.reserved += counts.reserved;
     this.#counts.released += counts.released;
     this.#counts.skipped += counts.skipped;

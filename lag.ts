@@ -8,6 +8,7 @@
  * deno task lag
  * deno task lag --watch --interval 500ms
  * deno task lag --group analytics --fail-above 1000
+ * deno task lag --group analytics --fail-at STALL --interval 5s
  * ```
  *
  * Permissions: the set `kafka` of deno.json.
@@ -19,8 +20,10 @@ import {
   COMMON_FLAGS,
   didYouMean,
   flag,
+  flagName,
   nearestOf,
   nonEmpty,
+  oneOf,
   type Options,
   repeatable,
   toggle,
@@ -34,14 +37,15 @@ import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { delayOrAbort, retry } from "./lib/async.ts";
 import { LiveScreen } from "./lib/cli/live_screen.ts";
 import { terminalSize } from "./lib/cli/terminal.ts";
-import { filled, grouped } from "./lib/cli/text.ts";
+import { filled, grouped, wrapped } from "./lib/cli/text.ts";
 import { formatSeconds, positiveDurationMs } from "./lib/duration.ts";
 import { requireBrokers } from "./lib/kafka/client.ts";
 import { explain, retryWhileRetriable, trouble, whileRetriable } from "./lib/kafka/errors.ts";
 import { type LagReader, openLagReader } from "./lib/kafka/lag_reader.ts";
 import { type KafkaSettings, kafkaSettings } from "./lib/kafka/settings.ts";
 import { LAG_HELP, lagJson, type LagReport, lagTable } from "./lib/lag/table.ts";
-import { behindBy, type GroupSample, groupStatus, WINDOW_SAMPLES } from "./lib/lag/verdict.ts";
+import { lagSampler } from "./lib/lag/sampler.ts";
+import { behindBy, isAtLeast } from "./lib/lag/verdict.ts";
 import { orderEvents } from "./lib/topics.ts";
 import { visible } from "./lib/visible_text.ts";
 
@@ -66,28 +70,29 @@ export const flags = {
   failAbove: flag({
     value: "N",
     example: "1000",
-    help: "exit with 3 when a group is behind by more than N records (default 0)",
+    help: "exit with 3 when a group is behind by more than N records (default 0, unless " +
+      "--fail-at is given)",
   }, wholeNumber({ min: 0 })),
+  failAt: flag({
+    value: "VERDICT",
+    example: "STALL",
+    help:
+      "exit with 3 when the verdict of a group is this or worse: WARN, STALL, STOP, REWIND or " +
+      "OFFLINE",
+  }, oneOf("WARN", "STALL", "STOP", "REWIND", "OFFLINE")),
   ...COMMON_FLAGS,
 };
 
-/** The exit code when a group is behind. */
+/** The exit code when a group is behind, or its verdict bad. */
 const BEHIND = 3;
-/** The number of samples in the drawn history. */
-const HISTORY_SAMPLES = 60;
-/** How many groups that are behind are named. */
+/** How many groups are named as the reason of the exit code. */
 const NAMED_GROUPS = 10;
-/** With more groups than this, only the samples for the verdict are kept. */
-const FEW_GROUPS = 200;
-/** How long a group is shown that is no longer there, in milliseconds. */
-const GONE_SHOWN_MS = 60_000;
-/** The time between two searches for new groups, in milliseconds. */
-const DISCOVERY_INTERVAL_MS = 5_000;
 
 /** Shows the lag once, or until the signal is aborted with `--watch`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<number> {
-  if (options.watch && options.failAbove !== undefined) {
-    throw new UsageError("--fail-above cannot be combined with --watch");
+  const failFlag = (["failAbove", "failAt"] as const).find((name) => options[name] !== undefined);
+  if (options.watch && failFlag !== undefined) {
+    throw new UsageError(`${flagName(failFlag)} cannot be combined with --watch`);
   }
   const secured = { ...options, ...readSecurity(options) };
   keepFileAccess({});
@@ -111,15 +116,22 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
       );
     }
     if (groups.length > 0) {
-      await patient(() => requireGroups(reader, groups, { topic, prefix: topicPrefix }));
+      const problem = await patient(() =>
+        missingGroup(reader, groups, { topic, prefix: topicPrefix })
+      );
+      if (problem !== undefined) throw new UsageError(problem);
     }
-    const takeSample = sampler(reader, topic, groups);
+    const sample = lagSampler(reader, groups);
+    const takeSample = async () => ({ topic, ...await sample() });
     if (options.watch) return await watch(takeSample, settings, options, signal);
     await patient(takeSample);
     await delayOrAbort(options.interval, signal);
     const report = await patient(takeSample);
-    printResult(options.json ? lagJson(report) : reportText(report, { history: false }));
-    return behindExitCode(report, options.failAbove ?? 0);
+    if (options.json && report.groups.length === 0) printWarning(noGroups(settings));
+    printResult(
+      options.json ? lagJson(report) : reportText(report, { history: false, settings }),
+    );
+    return exitCodeOf(report, options);
   } catch (error) {
     if (error instanceof UsageError || signal.aborted) throw error;
     throw explain(error, settings);
@@ -128,58 +140,22 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   }
 }
 
-async function requireGroups(
+/** What is wrong when one of the groups does not exist. */
+async function missingGroup(
   reader: LagReader,
   groups: string[],
   { topic, prefix }: { topic: string; prefix: string },
-): Promise<void> {
+): Promise<string | undefined> {
   const known = new Set(await reader.allGroups());
   const missing = groups.find((group) => !known.has(group));
-  if (missing === undefined) return;
+  if (missing === undefined) return undefined;
+  await reader.requireVisible(missing);
   const { groups: existing } = await reader.groupsOfTopic();
   const names = existing.map((group) => group.slice(prefix.length));
-  throw new UsageError(
-    `there is no group "${missing}"${didYouMean(missing.slice(prefix.length), names)}; ` +
-      (existing.length === 0
-        ? `no group reads ${topic} yet`
-        : `${topic} is read by ${nearestOf(existing, missing)}`),
-  );
-}
-
-/**
- * Returns a function that takes a sample and reports what the samples so far show.
- *
- * @param chosen The groups to show; when it is empty, all that read the topic.
- */
-function sampler(reader: LagReader, topic: string, chosen: string[]): () => Promise<LagReport> {
-  const history = new Map<string, GroupSample[]>();
-  let groups = chosen;
-  let hidden = 0;
-  let discoveredMs = -Infinity;
-  /** When each group was last there. */
-  const seenMs = new Map<string, number>();
-  return async () => {
-    const timeMs = Date.now();
-    if (chosen.length === 0 && timeMs - discoveredMs >= DISCOVERY_INTERVAL_MS) {
-      const found = await reader.groupsOfTopic();
-      for (const group of found.groups) seenMs.set(group, timeMs);
-      for (const [group, lastMs] of seenMs) {
-        if (timeMs - lastMs <= GONE_SHOWN_MS) continue;
-        seenMs.delete(group);
-        history.delete(group);
-      }
-      groups = [...seenMs.keys()].sort();
-      hidden = found.hidden;
-      discoveredMs = timeMs;
-    }
-    const kept = groups.length > FEW_GROUPS ? WINDOW_SAMPLES : HISTORY_SAMPLES;
-    const statuses = (await reader.sample(groups)).map((sample) => {
-      const samples = [...history.get(sample.group) ?? [], sample].slice(-kept);
-      history.set(sample.group, samples);
-      return groupStatus(samples);
-    });
-    return { timeMs, topic, groups: statuses, hidden };
-  };
+  return `there is no group "${missing}"${didYouMean(missing.slice(prefix.length), names)}; ` +
+    (existing.length === 0
+      ? `no group reads ${topic} yet`
+      : `${topic} is read by ${nearestOf(existing, missing)}`);
 }
 
 /** Shows samples until the signal is aborted, and notes when the brokers do not answer. */
@@ -194,7 +170,7 @@ async function watch(
   const show = (report: LagReport, footer: string) => {
     shown = report;
     screen?.show({
-      text: (columns) => reportText(report, { columns, history: true }),
+      text: (columns) => reportText(report, { columns, history: true, settings }),
       footer,
       hint: "make the window taller or use --group",
     });
@@ -213,14 +189,16 @@ async function watch(
         dim("Ctrl-C to quit"),
       );
       if (screen === undefined) {
-        printResult(json ? lagJson(shown!) : `${reportText(shown!, { history: true })}\n`);
+        printResult(
+          json ? lagJson(shown!) : `${reportText(shown!, { history: true, settings })}\n`,
+        );
       }
       await delayOrAbort(Math.max(0, startedMs + interval - performance.now()), signal);
     }
   } finally {
     screen?.close();
     if (screen !== undefined && shown !== undefined) {
-      printResult(reportText(shown, { history: true }));
+      printResult(reportText(shown, { history: true, settings }));
     }
   }
   return 0;
@@ -228,7 +206,11 @@ async function watch(
 
 function reportText(
   { timeMs, topic, groups, hidden }: LagReport,
-  { history, columns = stdoutColumns() }: { history: boolean; columns?: number },
+  { history, settings, columns = stdoutColumns() }: {
+    history: boolean;
+    settings: KafkaSettings;
+    columns?: number;
+  },
 ): string {
   const time = `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
   const partitions = groups[0] === undefined ? [] : [`${groups[0].partitions.length} partitions`];
@@ -236,25 +218,45 @@ function reportText(
   const title = filled([topic, ...partitions, ...notShown, time], columns, " · ").map(dim)
     .join("\n");
   const table = groups.length === 0
-    ? "no group reads it yet"
+    ? wrapped(noGroups(settings), columns).join("\n")
     : lagTable(groups, { columns, history });
   return `${title}\n\n${table}`;
+}
+
+/** What it means that no group is listed: brokers that know who connects hide some. */
+function noGroups({ security: { tls, login } = {} }: KafkaSettings): string {
+  const none = "no group reads it yet";
+  return login === undefined && tls?.cert === undefined
+    ? none
+    : `${none}, or none that is visible here: that takes the right Describe on the groups, or on the ` +
+      "cluster";
 }
 
 function stdoutColumns(): number {
   return Deno.stdout.isTerminal() ? terminalSize().columns : Infinity;
 }
 
-function behindExitCode({ groups }: LagReport, failAbove: number): number {
+function exitCodeOf(
+  { groups }: LagReport,
+  { failAt, failAbove = failAt === undefined ? 0 : Infinity }: Options<typeof flags>,
+): number {
   const behind = groups.filter((group) => behindBy(group) > failAbove)
-    .sort((a, b) => behindBy(b) - behindBy(a));
-  if (behind.length === 0) return 0;
-  const named = behind.slice(0, NAMED_GROUPS)
+    .sort((a, b) => behindBy(b) - behindBy(a))
     .map((group) => `${visible(group.group)} by ${grouped(behindBy(group))}`);
-  const more = behind.length - named.length;
-  const others = more > 0 ? ` and ${more} more` : "";
-  printWarning(`behind: ${named.join(", ")}${others} (exit code ${BEHIND})`);
+  const bad = groups.filter(({ verdict }) => failAt !== undefined && isAtLeast(verdict, failAt))
+    .map(({ group, verdict }) => `${visible(group)} is ${verdict}`);
+  const problems = [
+    ...(behind.length > 0 ? [`behind: ${firstOf(behind)}`] : []),
+    ...(bad.length > 0 ? [`verdict: ${firstOf(bad)}`] : []),
+  ];
+  if (problems.length === 0) return 0;
+  printWarning(`${problems.join("; ")} (exit code ${BEHIND})`);
   return BEHIND;
+}
+
+function firstOf(texts: string[]): string {
+  const more = texts.length - NAMED_GROUPS;
+  return texts.slice(0, NAMED_GROUPS).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 if (import.meta.main) {

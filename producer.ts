@@ -27,7 +27,7 @@ import {
 } from "./lib/cli/flags.ts";
 import { main } from "./lib/cli/main.ts";
 import { readSecurity } from "./lib/cli/security.ts";
-import { fileProblem, keepFileAccess } from "./lib/cli/file_access.ts";
+import { fileError, keepFileAccess, readFlagFile } from "./lib/cli/file_access.ts";
 import { userPath } from "./lib/cli/user_path.ts";
 import { printNote, printResult, printWarning } from "./lib/cli/output.ts";
 import { positiveDurationMs } from "./lib/duration.ts";
@@ -38,7 +38,7 @@ import { createMissingTopics } from "./lib/kafka/create_topics.ts";
 import { readMaxMessageBytes } from "./lib/kafka/message_limits.ts";
 import { type Acknowledgement, openPublisher, type Publisher } from "./lib/kafka/publisher.ts";
 import { eventTimes } from "./lib/event_times.ts";
-import { MENU, type MenuItem, parseMenu } from "./lib/menu.ts";
+import { MENU, parseMenu } from "./lib/menu.ts";
 import { readLines } from "./lib/ndjson.ts";
 import { type OrderPlaced, parseOrder, writeOrder } from "./lib/order.ts";
 import { parseTypedTimeMs } from "./lib/timestamp.ts";
@@ -93,6 +93,9 @@ export const flags = {
   ...COMMON_FLAGS,
 };
 
+/** How many orders are generated, unless `--count` says so. */
+const COUNT = 10_000;
+
 /** An order as it is published. */
 interface NumberedOrder {
   order: OrderPlaced;
@@ -111,6 +114,9 @@ class Tally {
   failed = 0;
   bytes = 0;
   rejectedLines = 0;
+  undelivered = 0;
+  /** The id of the first order that is not acknowledged. */
+  firstUndelivered: string | undefined;
   /** From handing an order over to its acknowledgement, in microseconds. */
   latenciesUs = createHistogram();
 
@@ -180,15 +186,16 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
     },
   }, signal);
 
+  let hasFailed = true;
   try {
     await publishAll(orders, publisher, { rate: options.rate, tally }, signal);
     await flush(publisher, signal);
-  } catch (error) {
-    const missing = tally.handedOver - tally.acknowledged;
-    printWarning(`${missing} of ${tally.handedOver} orders are not acknowledged`);
-    throw error;
+    hasFailed = false;
   } finally {
     await publisher.close();
+    // Of a file it is not known how many orders would have followed.
+    const all = hasFailed && options.from === undefined ? options.count ?? COUNT : 0;
+    warnOfUndelivered(publisher, tally, Math.max(all - tally.rejectedLines, tally.handedOver));
     printResult(summary(tally, elapsedSeconds(), options.json));
   }
   return signal.aborted || tally.rejectedLines > 0 || tally.acknowledged < tally.handedOver ? 1 : 0;
@@ -198,6 +205,19 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 const LINGER_MS = 25;
 /** The end of the orders, as an iterator gives it. */
 const END = { done: true, value: undefined } as const;
+
+/** Says how many of the orders are not acknowledged, and which is the first of them. */
+function warnOfUndelivered(publisher: Publisher<number>, tally: Tally, orders: number): void {
+  const missing = orders - tally.acknowledged;
+  if (missing === 0) return;
+  const [first] = publisher.oldestUnacknowledged()
+    .map(({ key, about }) => ({ key, number: Math.abs(about) }))
+    .sort((a, b) => a.number - b.number);
+  tally.undelivered = missing;
+  tally.firstUndelivered = first?.key;
+  const which = first === undefined ? "" : `; the first is ${first.key} (number ${first.number})`;
+  printWarning(`${missing} of ${orders} orders are not acknowledged${which}`);
+}
 
 /** Publishes orders until there are no more or the signal is aborted. */
 async function publishAll(
@@ -275,8 +295,10 @@ function isStdin(path: string): boolean {
 type OpenOrders = (maxBytes: number) => Source;
 
 async function generatedOrders(options: Options<typeof flags>): Promise<OpenOrders> {
-  const { count = 10_000, rate, failureRate = 0.05 } = options;
-  const menu = options.menu === undefined ? MENU : await readMenu(options.menu);
+  const { count = COUNT, rate, failureRate = 0.05 } = options;
+  const menu = options.menu === undefined
+    ? MENU
+    : await readFlagFile("--menu", options.menu, parseMenu);
   const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
   const nextOrder = orderGenerator({
     seed,
@@ -298,14 +320,6 @@ async function generatedOrders(options: Options<typeof flags>): Promise<OpenOrde
       yield { order: nextOrder(), number };
     }
   };
-}
-
-async function readMenu(path: string): Promise<MenuItem[]> {
-  try {
-    return parseMenu(await Deno.readTextFile(userPath(path)));
-  } catch (error) {
-    throw new UsageError(`--menu "${path}": ${fileProblem(error)}`);
-  }
 }
 
 async function ordersOfFile(
@@ -367,7 +381,7 @@ async function openForReading(path: string, signal: AbortSignal): Promise<Deno.F
     return file;
   } catch (error) {
     signal.throwIfAborted();
-    throw new UsageError(`--from "${path}": ${fileProblem(error, "use --from - < FILE")}`);
+    throw fileError(`--from "${path}"`, error, "use --from - < FILE");
   } finally {
     clearTimeout(note);
   }
@@ -380,13 +394,15 @@ function instantMs(text: string): number {
 }
 
 function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
-  const { acknowledged, failed, bytes, rejectedLines, latenciesUs } = tally;
+  const { acknowledged, failed, bytes, rejectedLines, undelivered, latenciesUs } = tally;
   const ms = (us: number) => Number((us / 1_000).toFixed(1));
   const facts = {
     total_orders: acknowledged,
     failed_orders: failed,
     failure_rate_percent: acknowledged === 0 ? 0 : Number((failed / acknowledged * 100).toFixed(2)),
     rejected_lines: rejectedLines,
+    undelivered_orders: undelivered,
+    first_undelivered_order: tally.firstUndelivered,
     seconds: Number(elapsedSeconds.toFixed(3)),
     orders_per_second: Math.round(acknowledged / elapsedSeconds),
     megabytes_per_second: Number((bytes / 1e6 / elapsedSeconds).toFixed(2)),
@@ -404,6 +420,7 @@ function summary(tally: Tally, elapsedSeconds: number, json: boolean): string {
     `Orders acknowledged: ${facts.total_orders}`,
     `Failed orders:       ${facts.failed_orders} (${facts.failure_rate_percent}%)`,
     ...(rejectedLines > 0 ? [`Rejected lines:      ${rejectedLines}`] : []),
+    ...(undelivered > 0 ? [`Not acknowledged:    ${undelivered}`] : []),
     `Total time:          ${facts.seconds.toFixed(2)} s`,
     `Average rate:        ${facts.orders_per_second} orders/s, ${facts.megabytes_per_second} MB/s`,
     `Ack latency:         p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms, max ${max} ms`,

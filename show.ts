@@ -43,7 +43,14 @@ import {
   rowText,
   type ShownRecord,
 } from "./lib/shown_record.ts";
-import { deadLetters, inventoryEvents, orderEvents, orderMetrics } from "./lib/topics.ts";
+import {
+  deadLetters,
+  inventoryEvents,
+  orderEvents,
+  orderMetrics,
+  RESEND_GROUP,
+  SHOW_GROUP,
+} from "./lib/topics.ts";
 
 /** The commands of the program. */
 export const commands = {
@@ -83,8 +90,6 @@ export const flags = {
 
 /** The records that are shown without --tail and --from. */
 const DEFAULT_TAIL = 10;
-/** The group whose offset says which dead letters were sent back. */
-const RESEND_GROUP = "dead-letter-resend";
 
 /** What one of the commands shows. */
 interface View {
@@ -169,7 +174,7 @@ async function show(
   ) =>
     readTopic(settings, {
       topic,
-      group: `${topicPrefix}show-${crypto.randomUUID()}`,
+      group: `${topicPrefix}${SHOW_GROUP}-${crypto.randomUUID()}`,
       ranges,
       ...added,
       onRecord: (record, partition) => {
@@ -269,7 +274,7 @@ async function resend(
     ...(truncated > 0
       ? [`${truncated} truncated left alone: the records are where the dead letters say`]
       : []),
-    ...(foreign > 0 ? [`${foreign} without the headers of a dead letter left alone`] : []),
+    ...(foreign > 0 ? [`${foreign} left alone whose headers name no partition of the orders`] : []),
     ...(execute ? [] : ["dry run, nothing changed; add --execute to apply"]),
   ].join("; "));
 }

@@ -22,6 +22,7 @@ import {
   type Options,
   type Parser,
   toggle,
+  UsageError,
   wholeNumber,
 } from "../lib/cli/flags.ts";
 import { main } from "../lib/cli/main.ts";
@@ -59,13 +60,14 @@ import {
 } from "./programs.ts";
 import { speedChart } from "./publish.ts";
 import * as tables from "./tables.ts";
+import { type SecuredListener, securedListener } from "./tls.ts";
 
 /** Measurements that create their own topics; `scale` also uses the one with the most orders. */
 const ALONE = ["startup", "scale", "memory"] as const;
 /** The jobs compared with peers; `foreign` is both services on orders of other writers. */
 const COMPARED = [...JOBS, "foreign"] as const;
 /** The values of `--jobs`: the jobs compared with peers, then those about our programs alone. */
-const ALL_JOBS = [...COMPARED, "limits", ...ALONE] as const;
+const ALL_JOBS = [...COMPARED, "tls", "limits", ...ALONE] as const;
 
 /** The flags of the benchmark. */
 export const flags = {
@@ -125,6 +127,8 @@ interface Results {
   jobs: JobResult[];
   /** The services on orders of other writers, at the largest number of orders. */
   foreign?: JobResult[];
+  /** Our programs over TLS beside them in plaintext. */
+  tls?: JobResult[];
   limits?: Limits;
   shares?: Share[];
   instances?: InstancesResult[];
@@ -142,6 +146,8 @@ type Attempt = (what: string, measure: () => Promise<string>) => Promise<void>;
 /** Passed to every measurement of a run. */
 interface BenchRun {
   context: BenchContext;
+  /** Our programs over TLS, when that is measured. */
+  secured: Client | undefined;
   results: Results;
   attempt: Attempt;
   sizes: typeof FULL;
@@ -167,22 +173,25 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
   let context: BenchContext | undefined;
   let stop = () => Promise.resolve();
   try {
-    const broker = await openBroker(options.brokers, { directory, signal });
+    const broker = await openBroker(options, { directory, signal });
     stop = broker.stop;
     const settings = kafkaSettings("order-stream-bench", {
       brokers: broker.brokers,
       timeout: 30_000,
       verbose: false,
+      clientId: "order-stream-bench",
     }, () => {});
     await requireBrokers(settings, signal);
     const prefix = `bench-${crypto.randomUUID().slice(0, 8)}-`;
     context = openContext({ settings, directory, prefix, signal, note: printNote });
     const results = await measure(context, {
       options,
+      secured: await broker.listener?.client(settings),
       machine: await describeMachine(broker.kind),
     });
     await write(results);
-    const dropped = [...results.jobs, ...results.foreign ?? []].some(({ clients }) =>
+    const { jobs, foreign = [], tls = [] } = results;
+    const dropped = [...jobs, ...foreign, ...tls].some(({ clients }) =>
       clients.some(({ dropped }) => dropped.length > 0)
     );
     return dropped || results.failed.length > 0 ? 1 : 0;
@@ -200,7 +209,11 @@ export async function run(options: Options<typeof flags>, signal: AbortSignal): 
 
 async function measure(
   context: BenchContext,
-  { options, machine }: { options: Options<typeof flags>; machine: Machine },
+  { options, secured, machine }: {
+    options: Options<typeof flags>;
+    secured: Client | undefined;
+    machine: Machine;
+  },
 ): Promise<Results> {
   const { jobs, quick } = options;
   const orders = options.orders ?? (quick ? [10_000, 50_000] : [10_000, 500_000]);
@@ -220,7 +233,13 @@ async function measure(
   printResult(machineText(machine) + missing.map(missingText).join(""));
 
   const attempt = attempts(results, context.signal);
-  const bench: BenchRun = { context, results, attempt, sizes: quick ? QUICK : FULL };
+  const bench: BenchRun = {
+    context,
+    secured,
+    results,
+    attempt,
+    sizes: quick ? QUICK : FULL,
+  };
   const needsOrders = jobs.some((job) => job !== "startup" && job !== "memory");
   for (const count of needsOrders ? orders : []) {
     const input = await fill(context, { name: `orders-${count}`, count });
@@ -231,12 +250,28 @@ async function measure(
         return tables.jobTable(result);
       });
     }
+    await compareTls(bench, { orders: input, pairs });
     if (count !== Math.max(...orders)) continue;
     if (jobs.includes("foreign")) await compareForeign(bench, { count, pairs, peers: clients });
     await measureOnLargest(bench, input);
   }
   for (const job of ALONE.filter((job) => jobs.includes(job))) await measureAlone(bench, job);
   return results;
+}
+
+/** Compares our programs over TLS with themselves in plaintext. */
+async function compareTls(
+  { context, secured, results, attempt }: BenchRun,
+  { orders, pairs }: { orders: Orders; pairs: number },
+): Promise<void> {
+  if (secured === undefined) return;
+  for (const job of JOBS) {
+    await attempt(`${job} over TLS, ${orders.count} orders`, async () => {
+      const result = await compare(context, { job, orders, pairs, peers: [secured] });
+      (results.tls ??= []).push(result);
+      return tables.tlsTable(result);
+    });
+  }
 }
 
 /** Compares the services on as many orders of other writers. */
@@ -306,28 +341,47 @@ async function measureAlone(
   }
 }
 
-/** Uses the given brokers, else the running development broker, else starts one for this run. */
+/** The broker of a run. */
+interface Broker {
+  brokers: string[];
+  kind: "own" | "running";
+  listener?: SecuredListener | undefined;
+  stop: () => Promise<void>;
+}
+
+/**
+ * Uses the given brokers, else the running development broker, else starts one for this run. The job
+ * `tls` needs one with a listener for it.
+ */
 async function openBroker(
-  named: string[] | undefined,
+  { brokers: named, jobs }: Options<typeof flags>,
   { directory, signal }: { directory: string; signal: AbortSignal },
-): Promise<{ brokers: string[]; kind: "own" | "running"; stop: () => Promise<void> }> {
+): Promise<Broker> {
+  const isSecured = jobs.includes("tls");
   const stop = () => Promise.resolve();
-  if (named !== undefined) return { brokers: named, kind: "running", stop };
+  if (named !== undefined) {
+    if (isSecured) throw new UsageError("the job tls uses a broker that it starts, not --brokers");
+    return { brokers: named, kind: "running", stop };
+  }
   const { port } = defaultNodes(1)[0]!;
-  if (await answersKafka(HOST, port) === "kafka") {
+  if (!isSecured && await answersKafka(HOST, port) === "kafka") {
     return { brokers: [`${HOST}:${port}`], kind: "running", stop };
   }
-  printNote("no broker answers: starting one for this run");
+  printNote(isSecured ? "starting a broker" : "no broker answers: starting one for this run");
   const dataDir = `${directory}/broker`;
+  const nodes = freeNodes(1);
+  const listener = isSecured ? await securedListener(nodes[0]!, { directory }) : undefined;
   const { brokers } = await startBroker(dataDir, {
-    nodes: freeNodes(1),
+    nodes,
     heap: BROKER_HEAP,
     signal,
     note: printNote,
+    ...listener && { settings: listener.settings, javaFlags: listener.javaFlags },
   });
   return {
     brokers: [brokers],
     kind: "own",
+    listener,
     stop: async () => {
       await stopBroker(dataDir);
     },

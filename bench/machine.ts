@@ -51,8 +51,15 @@ export async function describeMachine(broker: "own" | "running"): Promise<Machin
     broker: broker === "own"
       ? `Apache Kafka ${KAFKA_VERSION} on the same machine`
       : "a broker that was already running",
-    java: await findJava().then(({ version }) => version.split("\n")[0]!, () => "none"),
+    java: await findJava().then(({ version }) => version.split("\n")[0]!, (error) => {
+      if (isDenied(error) || isDenied(error.cause)) throw error;
+      return "none";
+    }),
   };
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof Deno.errors.NotCapable;
 }
 
 async function commit(): Promise<string> {

@@ -100,20 +100,23 @@ export interface Memory {
 }
 
 /** Samples the resident memory of a process four times a second until it exits. */
-export async function watchMemory({ shellPid, ended }: Running): Promise<Memory | undefined> {
+export async function watchMemory(running: Running): Promise<Memory | undefined> {
+  return memoryOf(await Array.fromAsync(memorySamples(running)));
+}
+
+/** The resident memory of a process in MB, four times a second until it exits. */
+export async function* memorySamples({ shellPid, ended }: Running): AsyncGenerator<number> {
   let running = true;
   ended.finally(() => running = false);
-  const samplesMb: number[] = [];
   while (running) {
     const { stdout } = await new Deno.Command("ps", {
       args: ["-o", "rss=", "--ppid", String(shellPid)],
       stderr: "null",
     }).output();
     const kib = Number(new TextDecoder().decode(stdout).trim());
-    if (kib > 0) samplesMb.push(kib * 1_024 / 1e6);
+    if (kib > 0) yield kib * 1_024 / 1e6;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
-  return memoryOf(samplesMb);
 }
 
 /** Peak and steady state of samples; `undefined` if there are none. */

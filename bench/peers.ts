@@ -215,7 +215,8 @@ async function installPython(note: (line: string) => void): Promise<void> {
   note("installing the Python clients into bench/.venv");
   await output("python3", ["-m", "venv", VENV]);
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-  await output(PYTHON, [...pip, "--only-binary", ":all:", "--requirement", REQUIREMENTS]);
+  const pinned = ["--only-binary", ":all:", "--require-hashes", "--requirement", REQUIREMENTS];
+  await output(PYTHON, [...pip, ...pinned]);
   await Deno.writeTextFile(installed, wanted);
 }
 

@@ -50,7 +50,16 @@ export function foreignTable(result: JobResult): string {
   return comparison(result, `${TITLES[result.job]}, from other writers`);
 }
 
-function comparison({ orders, clients }: JobResult, title: string): string {
+/** As {@linkcode jobTable}, for our programs over TLS beside them in plaintext. */
+export function tlsTable(result: JobResult): string {
+  return comparison(result, `${TITLES[result.job]}, over TLS`, "its time ÷ plaintext");
+}
+
+function comparison(
+  { orders, clients }: JobResult,
+  title: string,
+  ratioHead = "its time ÷ ours",
+): string {
   const rows = clients.map(({ client, ordersPerSecond, seconds, cpuSeconds, ratio }) => [
     client,
     range(ordersPerSecond, whole),
@@ -62,7 +71,7 @@ function comparison({ orders, clients }: JobResult, title: string): string {
     ...(remark === undefined ? [] : [`  ${client}: ${remark}`]),
     ...dropped.map((reason) => `  ${client}: a run gave no figure: ${reason}`),
   ]);
-  const head = ["", "orders/s", "seconds", "CPU seconds", "its time ÷ ours"];
+  const head = ["", "orders/s", "seconds", "CPU seconds", ratioHead];
   return [`${title}: ${whole(orders)} orders`, table(head, rows), ...remarks].join("\n");
 }
 

@@ -10,6 +10,7 @@
  * node-1/data/                the records
  * node-1/pid                  the process id, while the node runs
  * logs/node-1.log             the log
+ * secure/                     of a secured cluster (secure.ts)
  * ```
  *
  * Starting and stopping hold a lock on the directory. A start that fails or is aborted ends every
@@ -34,6 +35,7 @@ import {
   statusOfNode,
   untilReady,
 } from "./node.ts";
+import { brokerSecrets, secureDirectory } from "./secure.ts";
 import { type JavaState, readState, stateFile, writeState } from "./state.ts";
 import { answersKafka } from "../lib/kafka/probe.ts";
 
@@ -49,6 +51,16 @@ export interface ClusterOptions extends Progress {
   heap?: string | undefined;
   /** Further settings for `server.properties`; they override the usual ones. */
   settings?: Record<string, string>;
+  /** Further settings of single nodes, by their ids. */
+  nodeSettings?: Record<number, Record<string, string>>;
+  /** Further flags of Java itself; they override the usual ones. */
+  javaFlags?: readonly string[];
+  /**
+   * Whether the cluster has TLS, logins and access control.
+   *
+   * @default That of the data directory, or `false`.
+   */
+  secure?: boolean | undefined;
   /**
    * How long to wait until the nodes are ready, in milliseconds; a download does not count.
    *
@@ -63,6 +75,8 @@ export interface StartResult {
   outcome: "started" | "running" | "foreign";
   /** What clients put into `--brokers`. */
   brokers: string;
+  /** Whether it was started with TLS, logins and access control. */
+  isSecure: boolean;
   /** The ids of the nodes that were started. */
   started: number[];
 }
@@ -103,18 +117,30 @@ export async function startBroker(
     note(`${missing.length} of ${nodes.length} nodes not running; starting again`);
   }
   if (await foreignBroker(missing, nodes.length)) {
-    return { outcome: "foreign", brokers, started: [] };
+    return { outcome: "foreign", brokers, started: [], isSecure: false };
   }
 
   const clusterId = former?.clusterId ?? newClusterId();
   const heap = options.heap ?? former?.heap ?? "192m";
-  const launch = await prepare(dataDir, { clusterId, heap, nodes }, options);
-  await writeState(dataDir, { engine: "java", clusterId, heap, nodes });
+  const secure = (options.secure || former?.secure) ?? false;
+  if (former !== undefined && secure !== (former.secure ?? false)) {
+    throw new Error(
+      `"${dataDir}" holds a cluster without access control; ` +
+        "`deno task down --volumes` deletes it with its data",
+    );
+  }
+  const launch = await prepare(dataDir, { clusterId, heap, nodes, secure }, options);
+  await writeState(dataDir, { engine: "java", clusterId, heap, nodes, secure });
   await Deno.mkdir(`${dataDir}/logs`, { recursive: true });
   await Promise.all(missing.map((node) => formatNode(node, launch)));
   signal?.throwIfAborted();
   await spawnAndWait(missing, launch);
+  if (launch.secrets !== undefined) {
+    const { setUpUsers } = await import("./secure_admin.ts");
+    await setUpUsers(brokers, { dataDir, secrets: launch.secrets, signal });
+  }
   return {
+    isSecure: secure,
     outcome: missing.length === 0 ? "running" : "started",
     brokers,
     started: missing.map(({ id }) => id),
@@ -142,27 +168,32 @@ export async function stopBroker(dataDir: string, options: StopOptions = {}): Pr
  *
  * @throws {Error} When the data directory has no such node, or it does not start.
  */
-export async function startNode(dataDir: string, id: number): Promise<void> {
+export async function startNode(
+  dataDir: string,
+  id: number,
+  options: Pick<ClusterOptions, "timeoutMs"> = {},
+): Promise<void> {
   const state = await javaState(dataDir);
   const nodes = state?.nodes.filter((node) => node.id === id) ?? [];
   if (state === undefined || nodes.length === 0) {
     throw new Error(`node ${id}: "${dataDir}" has no such node`);
   }
   if (await runningPid(dataDir, id) !== undefined) return;
-  await spawnAndWait(nodes, await prepare(dataDir, { ...state, nodes }));
+  await spawnAndWait(nodes, await prepare(dataDir, { ...state, nodes }, options));
 }
 
 /** The state of all nodes; none when the data directory is new or Docker runs the broker. */
 export async function nodeStatus(dataDir: string): Promise<NodeStatus[]> {
-  const nodes = (await javaState(dataDir))?.nodes ?? [];
-  return await Promise.all(nodes.map((node) => statusOfNode(dataDir, node)));
+  const { nodes = [], secure = false } = await javaState(dataDir) ?? {};
+  return await Promise.all(nodes.map((node) => statusOfNode(dataDir, node, secure)));
 }
 
 /**
  * What a directory may hold that is to become a data directory: the jars, what an interrupted `up` or
  * `down -v` leaves, and the files of a benchmark.
  */
-const BEFORE_THE_START = /^(lock|libs-.*|libs\.lock|logs|bench-.*|broker\.json\.unfinished)$/;
+const BEFORE_THE_START =
+  /^(lock|libs-.*|libs\.lock|logs|secure|bench-.*|broker\.json\.unfinished)$/;
 
 /**
  * Checks that a directory is a data directory, new or empty, before anything is written to it or
@@ -188,7 +219,7 @@ export async function requireDataDirectory(dataDir: string): Promise<void> {
 }
 
 /**
- * Deletes the records, the logs and the settings of a data directory whose nodes are stopped; the
+ * Deletes the records, the logs, the settings and the logins of a data directory whose nodes are stopped; the
  * jars stay.
  */
 export async function deleteData(dataDir: string): Promise<void> {
@@ -203,6 +234,7 @@ export async function deleteData(dataDir: string): Promise<void> {
   }
   // It stays when it holds files of others.
   await Deno.remove(logs).catch(() => {});
+  await removeIfThere(secureDirectory(dataDir));
   await removeIfThere(stateFile(dataDir));
 }
 
@@ -213,13 +245,17 @@ async function javaState(dataDir: string): Promise<JavaState | undefined> {
 
 async function prepare(
   dataDir: string,
-  { clusterId, heap, nodes }: Omit<JavaState, "engine">,
+  { clusterId, heap, nodes, secure }: Omit<JavaState, "engine">,
   options: ClusterOptions = {},
 ): Promise<Launch> {
-  const { settings = {}, timeoutMs = 60_000, signal } = options;
+  const { settings = {}, nodeSettings = {}, javaFlags = [], timeoutMs = 60_000, signal } = options;
   const { command: java } = await findJava();
   const classPath = await kafkaClasspath(options);
-  return { dataDir, clusterId, heap, nodes, settings, timeoutMs, java, classPath, signal };
+  return {
+    ...{ dataDir, clusterId, heap, nodes, settings, nodeSettings, javaFlags, timeoutMs, signal },
+    ...{ java, classPath },
+    secrets: secure ? await brokerSecrets(dataDir) : undefined,
+  };
 }
 
 async function spawnAndWait(missing: readonly NodeSpec[], launch: Launch): Promise<void> {

@@ -8,7 +8,7 @@
  */
 
 /** The version of Apache Kafka. */
-export const KAFKA_VERSION = "4.1.2";
+export const KAFKA_VERSION = "4.4.0";
 
 /** The only address that a development broker listens on. */
 export const HOST = "127.0.0.1";
@@ -82,6 +82,18 @@ export function clusterSettings(nodeCount: number): Record<string, string> {
   };
 }
 
+/** The listeners of a node: one with this name for clients, and that of the controller. */
+export function clientListeners(
+  name: string,
+  { port, controllerPort }: NodeSpec,
+): Record<string, string> {
+  const client = `${name}://${HOST}:${port}`;
+  return {
+    "listeners": `${client},CONTROLLER://${HOST}:${controllerPort}`,
+    "advertised.listeners": client,
+  };
+}
+
 /**
  * The text of a node's `server.properties`.
  *
@@ -98,7 +110,6 @@ export function serverProperties(
     settings?: Record<string, string>;
   },
 ): string {
-  const listeners = `PLAINTEXT://${HOST}:${node.port},CONTROLLER://${HOST}:${node.controllerPort}`;
   const all = {
     "node.id": String(node.id),
     "process.roles": "broker,controller",
@@ -108,8 +119,7 @@ export function serverProperties(
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "listeners": listeners,
-    "advertised.listeners": `PLAINTEXT://${HOST}:${node.port}`,
+    ...clientListeners("PLAINTEXT", node),
     "log.dirs": dataDir,
     ...clusterSettings(nodes.length),
     ...settings,
@@ -119,7 +129,7 @@ export function serverProperties(
 }
 
 /** Escapes a value for a Java properties file: doubles backslashes, writes non-ASCII as \uXXXX. */
-function escapeValue(value: string): string {
+export function escapeValue(value: string): string {
   return value.replaceAll("\\", "\\\\")
     .replace(/[^\x20-\x7e]/g, (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
 }

@@ -1,13 +1,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { parse as parseYaml } from "yaml";
 import {
   brokerAddresses,
-  clusterSettings,
+  clientListeners,
   defaultNodes,
   errorLines,
   javaMajorVersion,
   KAFKA_VERSION,
   serverProperties,
 } from "./config.ts";
+import { secretSettings, SECURE_SETTINGS, variableOf } from "./secure.ts";
 
 Deno.test("defaultNodes gives every node ports of its own below the ephemeral ones", () => {
   assertEquals(brokerAddresses(defaultNodes(1)), "127.0.0.1:9092");
@@ -86,8 +88,46 @@ Deno.test("compose.yaml and dev_broker/pom.xml agree with the settings here", as
   const pom = await Deno.readTextFile(new URL("pom.xml", import.meta.url));
   assertStringIncludes(compose, `image: apache/kafka:${KAFKA_VERSION}\n`);
   assertStringIncludes(pom, `<kafka.version>${KAFKA_VERSION}</kafka.version>`);
-  for (const [key, value] of Object.entries(clusterSettings(1))) {
-    const name = "KAFKA_" + key.replaceAll(".", "_").toUpperCase();
-    assertStringIncludes(compose, `\n      ${name}: "${value}"\n`);
-  }
+
+  const { CLUSTER_ID: _id, KAFKA_HEAP_OPTS: _heap, ...container } =
+    parseYaml(compose).services.kafka.environment;
+  const [node] = defaultNodes(1);
+  const text = serverProperties(node!, { nodes: [node!], dataDir: "/var/lib/kafka/data" });
+  const java = Object.fromEntries(
+    [...text.matchAll(/^([a-z.]+)=(.*)$/gm)].map(([, key, value]) => [variableOf(key!), value]),
+  );
+  // A container listens on all interfaces, and to other containers: tests/tools/deploy_files_test.ts.
+  const listeners = {
+    KAFKA_LISTENERS: container.KAFKA_LISTENERS,
+    KAFKA_ADVERTISED_LISTENERS: container.KAFKA_ADVERTISED_LISTENERS,
+    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP:
+      "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+  };
+  assertEquals(container, { ...java, ...listeners });
+});
+
+Deno.test("compose.secure.yaml agrees with the settings of secure.ts", async () => {
+  const text = await Deno.readTextFile(new URL("../compose.secure.yaml", import.meta.url));
+  const { services: { kafka } } = parseYaml(text);
+  const [listeners, advertised] = ["KAFKA_LISTENERS", "KAFKA_ADVERTISED_LISTENERS"];
+  const { [listeners]: _listeners, [advertised]: address, ...others } = kafka.environment;
+  assertEquals(address, clientListeners("CLIENT", defaultNodes(1)[0]!)["advertised.listeners"]);
+  const expected = Object.entries(SECURE_SETTINGS).map(([key, value]) => [variableOf(key), value]);
+  assertEquals(others, Object.fromEntries(expected));
+});
+
+Deno.test("secretSettings fit into a file of variables and give back what Kafka needs", () => {
+  const pem = "-----BEGIN X-----\nabc=\n-----END X-----\n";
+  const secrets = { ca: pem, cert: pem, key: pem, password: "p-_" };
+  const settings = secretSettings(secrets);
+  assertEquals(settings["ssl.keystore.key"], "-----BEGIN X----- abc= -----END X-----");
+  // One line each, in single quotes.
+  for (const value of Object.values(settings)) assert(!/['\n\\$]/.test(value), value);
+});
+
+Deno.test("variableOf writes settings as the container of Kafka reads them", () => {
+  assertEquals(
+    variableOf("listener.name.client.scram-sha-512.sasl.jaas.config"),
+    "KAFKA_LISTENER_NAME_CLIENT_SCRAM___SHA___512_SASL_JAAS_CONFIG",
+  );
 });

@@ -1,5 +1,5 @@
 /**
- * The development broker with Docker Compose: compose.yaml.
+ * The development broker with Docker Compose: compose.yaml, and compose.secure.yaml over it.
  *
  * Permissions: `--allow-run=docker`.
  *
@@ -42,20 +42,35 @@ export async function containerRuns(): Promise<boolean> {
 /**
  * Runs `docker compose` with its output on the terminal.
  *
+ * @param options.secretsFile The secret settings of a secured broker: compose.secure.yaml counts, too.
+ * @param options.onText Takes what it writes to stdout, instead of the terminal.
  * @throws {Error} When it fails.
  */
-export async function compose(args: readonly string[], signal?: AbortSignal): Promise<void> {
-  const { success, code } = await new Deno.Command("docker", {
-    args: composeArgs(args),
+export async function compose(
+  args: readonly string[],
+  { signal, secretsFile, onText }: {
+    signal?: AbortSignal | undefined;
+    secretsFile?: string | undefined;
+    onText?: (text: string) => void;
+  } = {},
+): Promise<void> {
+  const child = new Deno.Command("docker", {
+    args: composeArgs(args, secretsFile !== undefined),
+    ...(secretsFile !== undefined && { env: { ORDER_STREAM_BROKER_SECRETS: secretsFile } }),
     stdin: "null",
-    stdout: "inherit",
+    stdout: onText === undefined ? "inherit" : "piped",
     stderr: "inherit",
     ...(signal && { signal }),
-  }).output();
+  }).spawn();
+  if (onText !== undefined) {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) onText(text);
+  }
+  const { success, code } = await child.status;
   signal?.throwIfAborted();
   if (!success) throw new Error(`Docker Compose failed with exit code ${code}: see above`);
 }
 
-function composeArgs(args: readonly string[]): string[] {
-  return ["compose", "--file", `${ROOT}/compose.yaml`, ...args];
+function composeArgs(args: readonly string[], isSecure = false): string[] {
+  const files = isSecure ? ["compose.yaml", "compose.secure.yaml"] : ["compose.yaml"];
+  return ["compose", ...files.flatMap((file) => ["--file", `${ROOT}/${file}`]), ...args];
 }

@@ -36,6 +36,15 @@ export function removeIfThere(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true });
 }
 
+/** Writes a file that only the user can read; a reader never sees half of it. */
+export async function writePrivateFile(path: string, text: string): Promise<void> {
+  const unfinished = `${path}.unfinished`;
+  await Deno.writeTextFile(unfinished, text, { mode: 0o600 });
+  // The mode above is that of a new file alone.
+  await Deno.chmod(unfinished, 0o600);
+  await Deno.rename(unfinished, path);
+}
+
 /**
  * Runs a command without input; `text` is what it wrote to stdout, then what it wrote to stderr.
  *

@@ -3,7 +3,9 @@
  * downloads.
  *
  * The jars belong to the project and are shared by all data directories. They appear by one rename,
- * complete or not at all, so an interrupted download leaves nothing half-made.
+ * complete and with the checksums of the repository or not at all, so an interrupted download leaves
+ * nothing half-made. They are checked once, after the download: a program that can change them
+ * later can change the project too.
  *
  * Permissions: `--allow-run=java,mvn` (and `$JAVA_HOME/bin/java`), `--allow-env=JAVA_HOME`,
  * `--allow-read=.kafka,dev_broker`, `--allow-write=.kafka`.
@@ -13,12 +15,13 @@
 import { createHash } from "node:crypto";
 import { javaMajorVersion, KAFKA_VERSION } from "./config.ts";
 import { DEFAULT_DATA_DIR, exists, lockFile, outputOf, removeIfThere, ROOT } from "./files.ts";
+import { JARS_LIST, verifyJars } from "./jars.ts";
 
 const POM = `${ROOT}/dev_broker/pom.xml`;
 const OLDEST_JAVA = 17;
 const DOWNLOAD_LIMIT_MS = 15 * 60_000;
 /** What Maven downloads, about, in bytes. */
-const DOWNLOAD_BYTES = 63e6;
+const DOWNLOAD_BYTES = 64e6;
 const HOW_ELSE = `install Java and Maven:
 Debian, Ubuntu: sudo apt-get install openjdk-17-jre-headless maven
 macOS: brew install openjdk maven
@@ -74,14 +77,15 @@ export async function findJava(): Promise<{ command: string; version: string }> 
 }
 
 /**
- * Kafka's jars as Java's `-cp` takes them; downloads them when they are not there yet.
+ * Kafka's jars as Java's `-cp` takes them; downloads and checks them when they are not there yet.
  *
- * @throws {Error} When Maven is missing or cannot download them.
+ * @throws {Error} When Maven is missing or cannot download them, or when a jar is not the listed one.
  */
 export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
   const { note = () => {}, signal } = progress;
-  const pomDigest = createHash("sha256").update(await Deno.readFile(POM)).digest("hex").slice(0, 8);
-  const libs = `${DEFAULT_DATA_DIR}/libs-${KAFKA_VERSION}-${pomDigest}`;
+  const digest = createHash("sha256");
+  for (const file of [POM, JARS_LIST]) digest.update(await Deno.readFile(file));
+  const libs = `${DEFAULT_DATA_DIR}/libs-${KAFKA_VERSION}-${digest.digest("hex").slice(0, 8)}`;
   if (await exists(libs)) return `${libs}/*`;
 
   await Deno.mkdir(DEFAULT_DATA_DIR, { recursive: true });
@@ -96,7 +100,8 @@ export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
   const unfinished = `${libs}.unfinished`;
   await removeIfThere(unfinished);
   try {
-    await copyDependencies(unfinished, progress);
+    await downloadJars(unfinished, progress);
+    await verifyJars(unfinished);
     await Deno.rename(unfinished, libs);
   } finally {
     await removeIfThere(unfinished);
@@ -105,9 +110,16 @@ export async function kafkaClasspath(progress: Progress = {}): Promise<string> {
   return `${libs}/*`;
 }
 
-async function copyDependencies(
+/**
+ * Downloads the jars of dev_broker/pom.xml into a directory, with Maven.
+ *
+ * @param options.repository Where Maven keeps what it has downloaded, if not in its usual place.
+ *
+ * @throws {Error} When Maven is missing or fails.
+ */
+export async function downloadJars(
   directory: string,
-  { signal, onDownload, verbose = false }: Progress,
+  { signal, onDownload, verbose = false, repository }: Progress & { repository?: string },
 ): Promise<void> {
   const doing = `downloading Kafka's jars with Maven`;
   const limit = AbortSignal.timeout(DOWNLOAD_LIMIT_MS);
@@ -119,6 +131,7 @@ async function copyDependencies(
     "dependency:copy-dependencies",
     "-DincludeScope=runtime",
     `-DoutputDirectory=${directory}`,
+    ...(repository === undefined ? [] : [`-Dmaven.repo.local=${repository}`]),
   ];
   const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   let doneBytes = 0;
@@ -138,13 +151,13 @@ async function copyDependencies(
     throw new Error(`${doing}: not done after ${DOWNLOAD_LIMIT_MS / 60_000} minutes`);
   }
   if (!success) throw new Error(`${doing}: exit code ${code}\n${mavenErrors(text)}`);
-  if (!await exists(`${directory}/kafka_2.13-${KAFKA_VERSION}.jar`)) {
-    throw new Error(`${doing}: it succeeded, but kafka_2.13-${KAFKA_VERSION}.jar is missing`);
-  }
 }
 
 async function hasMaven(): Promise<boolean> {
-  return await outputOf("mvn", ["--version"]).then(() => true, () => false);
+  return await outputOf("mvn", ["--version"]).then(() => true, (error) => {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return false;
+  });
 }
 
 /** The sizes in lines of Maven such as `Downloaded from central: https://… (5.3 MB at 12 MB/s)`. */

@@ -13,8 +13,9 @@
  * @module
  */
 import { errorLines, HOST, type NodeSpec, serverProperties } from "./config.ts";
-import { exists, ifThere, outputOf, removeIfThere, ROOT } from "./files.ts";
-import { answersKafka, viewCluster } from "../lib/kafka/probe.ts";
+import { exists, ifThere, outputOf, removeIfThere, ROOT, writePrivateFile } from "./files.ts";
+import { type BrokerSecrets, secureSettings } from "./secure.ts";
+import { type ClusterView, listenerAt, viewCluster } from "../lib/kafka/probe.ts";
 import { delay } from "../lib/async.ts";
 
 /** Where the files of a node are. */
@@ -49,6 +50,12 @@ export interface Launch {
   nodes: readonly NodeSpec[];
   /** Further settings for `server.properties`; they override the usual ones. */
   settings: Record<string, string>;
+  /** Further settings of single nodes, by their ids. */
+  nodeSettings: Record<number, Record<string, string>>;
+  /** Further flags of Java itself; they override the usual ones. */
+  javaFlags: readonly string[];
+  /** What a secured cluster needs besides. */
+  secrets?: BrokerSecrets | undefined;
   /** How long to wait until the nodes are ready, in milliseconds. */
   timeoutMs: number;
   /** Ends the start. */
@@ -77,13 +84,18 @@ const children = new Map<number, Deno.ChildProcess>();
  * @throws {Error} When Kafka refuses the settings.
  */
 export async function formatNode(node: NodeSpec, launch: Launch): Promise<void> {
-  const { nodes, settings } = launch;
+  const { nodes, secrets } = launch;
   const { dir, properties, data } = nodeFiles(launch.dataDir, node.id);
   await Deno.mkdir(dir, { recursive: true });
-  await Deno.writeTextFile(properties, serverProperties(node, { nodes, dataDir: DATA, settings }));
+  const settings = {
+    ...(secrets !== undefined && secureSettings(node, secrets)),
+    ...launch.settings,
+    ...launch.nodeSettings[node.id],
+  };
+  await writePrivateFile(properties, serverProperties(node, { nodes, dataDir: DATA, settings }));
   if (await exists(`${data}/meta.properties`)) return;
   const { success, text } = await outputOf(launch.java, [
-    ...javaFlags(node.id, launch),
+    ...javaFlagsOf(node.id, launch),
     "kafka.tools.StorageTool",
     "format",
     "--cluster-id",
@@ -102,7 +114,7 @@ export async function spawnNode(node: NodeSpec, launch: Launch): Promise<Started
   const { dir, properties, pid, log } = nodeFiles(launch.dataDir, node.id);
   const logStart = (await ifThere(Deno.stat(log)))?.size ?? 0;
   const child = new Deno.Command(launch.java, {
-    args: [...javaFlags(node.id, launch), "kafka.Kafka", properties],
+    args: [...javaFlagsOf(node.id, launch), "kafka.Kafka", properties],
     cwd: dir,
     stdin: "null",
     stdout: "null",
@@ -137,7 +149,7 @@ export async function untilReady(started: readonly StartedNode[], launch: Launch
       throw await startError(launch, node, `it ended with exit code ${node.exitCode}`);
     }
     for (const node of pending) {
-      const view = await viewCluster(HOST, node.port);
+      const view = await viewOf(node, launch);
       // Another cluster may have taken the port since it was checked.
       if (view?.clusterId === clusterId && nodes.every(({ id }) => view.nodeIds.includes(id))) {
         pending.delete(node);
@@ -155,6 +167,16 @@ export async function untilReady(started: readonly StartedNode[], launch: Launch
     }
     await delay(50, { signal });
   }
+}
+
+async function viewOf(
+  { port }: NodeSpec,
+  { secrets }: Launch,
+): Promise<ClusterView | undefined> {
+  if (secrets === undefined) return await viewCluster(HOST, port);
+  if (await listenerAt(HOST, port) !== "tls") return undefined;
+  const { viewSecuredCluster } = await import("./secure_admin.ts");
+  return await viewSecuredCluster(`${HOST}:${port}`, secrets);
 }
 
 /**
@@ -202,14 +224,19 @@ export interface NodeStatus extends NodeSpec {
   logFile: string;
 }
 
-/** The current state of a node. */
-export async function statusOfNode(dataDir: string, node: NodeSpec): Promise<NodeStatus> {
+/** The current state of a node; one of a secured cluster answers with TLS. */
+export async function statusOfNode(
+  dataDir: string,
+  node: NodeSpec,
+  isSecure: boolean,
+): Promise<NodeStatus> {
   const files = nodeFiles(dataDir, node.id);
   const pid = await runningPid(dataDir, node.id);
   const mark = await ifThere(Deno.stat(files.pid));
   let state: NodeStatus["state"] = mark === undefined ? "stopped" : "dead";
   if (pid !== undefined) {
-    state = await answersKafka(HOST, node.port) === "kafka" ? "ready" : "not answering";
+    const answer = await listenerAt(HOST, node.port);
+    state = answer === (isSecure ? "tls" : "kafka") ? "ready" : "not answering";
   }
   const since = pid === undefined ? undefined : mark?.mtime ?? undefined;
   return { ...node, state, pid, since, logFile: files.log };
@@ -240,12 +267,16 @@ async function runTool(command: string, args: string[]): Promise<string> {
 }
 
 /** The flags of Java itself for a node. */
-function javaFlags(id: number, { dataDir, heap, classPath }: Launch): string[] {
+function javaFlagsOf(
+  id: number,
+  { dataDir, heap, javaFlags, classPath, secrets }: Launch,
+): string[] {
   return [
     `-Xmx${heap}`,
     "-Xss512k",
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
+    // One compiler starts faster, but TLS is several times slower with it.
+    ...(secrets === undefined ? ["-XX:TieredStopAtLevel=1"] : []),
     // A broker that ended is noticed; one that hangs without memory is not.
     "-XX:+ExitOnOutOfMemoryError",
     `-XX:ErrorFile=${dataDir}/logs/node-${id}-crash-%p.log`,
@@ -254,6 +285,7 @@ function javaFlags(id: number, { dataDir, heap, classPath }: Launch): string[] {
     `-Dkafka.logs.dir=${dataDir}/logs`,
     `-Dorder-stream.log=node-${id}`,
     `-Dlog4j2.configurationFile=${ROOT}/dev_broker/log4j2.properties`,
+    ...javaFlags,
     "-cp",
     classPath,
   ];
@@ -271,7 +303,7 @@ async function startError(
   let lines = errorLines(new TextDecoder().decode(written));
   if (lines.length === 0) {
     // Java itself did not start: it says why when it is only asked for its version.
-    const flags = javaFlags(node.id, launch).filter((flag) => !flag.startsWith("-Xlog"));
+    const flags = javaFlagsOf(node.id, launch).filter((flag) => !flag.startsWith("-Xlog"));
     lines = errorLines((await outputOf(launch.java, [...flags, "-version"])).text);
   }
   return new Error(

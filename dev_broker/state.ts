@@ -11,7 +11,7 @@ import { ifThere } from "./files.ts";
 /** What a data directory is used for. */
 export type BrokerState =
   /** Docker Compose runs the broker; its data is in a volume. */
-  | { engine: "docker" }
+  | { engine: "docker"; secure?: boolean }
   | JavaState;
 
 /** Java runs the broker. */
@@ -24,6 +24,12 @@ export interface JavaState {
   heap: string;
   /** The nodes of the cluster. */
   nodes: NodeSpec[];
+  /**
+   * Whether it has TLS, logins and access control.
+   *
+   * @default {false}
+   */
+  secure?: boolean;
 }
 
 /** The path of broker.json in a data directory. */

@@ -12,9 +12,11 @@
  * @module
  */
 import * as v from "valibot";
+import { keepFileAccess } from "../lib/cli/file_access.ts";
 import { COMMON_FLAGS, flag, nonEmpty, type Options, toggle } from "../lib/cli/flags.ts";
 import { main } from "../lib/cli/main.ts";
 import { printNote, printResult } from "../lib/cli/output.ts";
+import { readSecurity } from "../lib/cli/security.ts";
 import type { SourceRecord } from "../lib/kafka/records.ts";
 import { prepareServiceTopics } from "../lib/kafka/service_topics.ts";
 import { kafkaSettings } from "../lib/kafka/settings.ts";
@@ -49,7 +51,9 @@ const soldTable: StateTable<string, Sold> = {
 
 /** Counts until the signal is aborted, or until the end with `--until-end`. */
 export async function run(options: Options<typeof flags>, signal: AbortSignal): Promise<void> {
-  const settings = kafkaSettings("best-sellers", options, printNote);
+  const secured = { ...options, ...readSecurity(options) };
+  keepFileAccess({});
+  const settings = kafkaSettings("best-sellers", secured, printNote);
   const { topicPrefix, untilEnd, json } = options;
   const group = topicPrefix + options.group;
   const topics = await prepareServiceTopics(settings, {
@@ -106,8 +110,8 @@ if (import.meta.main) {
     summary: "Counts how many of each item were sold, exactly once.",
     flags,
     examples: [
-      "deno run -q -P=kafka --allow-net examples/best_sellers.ts --until-end",
-      "deno run -q -P=kafka --allow-net examples/best_sellers.ts --json",
+      "deno run -q -P=kafka examples/best_sellers.ts --until-end",
+      "deno run -q -P=kafka examples/best_sellers.ts --json",
     ],
     run,
   });

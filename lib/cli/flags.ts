@@ -102,7 +102,7 @@ export function decimal(
 ): (text: string) => number {
   const range = "above" in bounds ? `above ${bounds.above}` : `from ${bounds.min} to ${bounds.max}`;
   return (text) => {
-    const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+    const number = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
     const isInside = "above" in bounds
       ? number > bounds.above && number < Infinity
       : number >= bounds.min && number <= bounds.max;

@@ -7,7 +7,15 @@ import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 
 /** The programs that can be started. */
-export type Script = `${"producer" | "inventory" | "analytics" | "lag" | "replay" | "show"}.ts`;
+export type Script = `${
+  | "producer"
+  | "inventory"
+  | "analytics"
+  | "lag"
+  | "replay"
+  | "show"
+  | "acls"
+  | "dashboard"}.ts`;
 
 /** A program that runs. */
 export interface Running {
@@ -35,17 +43,23 @@ export function commandOf(script: Script, brokers: string): string[] {
  * Starts a program with the `deno` that runs this one.
  *
  * @param onLine Called for each line it writes to stderr, as it comes.
+ * @param denoFlags Further flags of `deno run`.
  */
 export function launch(
   script: Script,
   args: readonly string[],
-  { brokers, onLine = () => {} }: { brokers: string; onLine?: (line: string) => void },
+  { brokers, onLine = () => {}, denoFlags = [] }: {
+    brokers: string;
+    onLine?: (line: string) => void;
+    denoFlags?: readonly string[];
+  },
 ): Running {
+  const [run = "", ...others] = commandOf(script, brokers);
   const child = new Deno.Command(Deno.execPath(), {
     cwd: ROOT,
     // Its paths are those of this program, which a task may have started elsewhere.
     env: { INIT_CWD: ROOT },
-    args: [...commandOf(script, brokers), ...args],
+    args: [run, ...denoFlags, ...others, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { printNote, writeAll } from "./output.ts";
+import { printableLine, printNote, writeAll } from "./output.ts";
 import { terminalSize } from "./terminal.ts";
 import { wrapped } from "./text.ts";
 
@@ -53,13 +53,13 @@ export class LiveLines {
   /** Replaces the lines. */
   show(lines: readonly string[]): void {
     if (!this.#isOpen) return;
-    this.#lines = lines;
+    this.#lines = lines.map(printableLine);
     this.#draw("");
   }
 
   /** Prints a note above the lines. */
   note(text: string): void {
-    const lines = wrapped(text, lineColumns(Deno.stderr));
+    const lines = wrapped(printableLine(text), lineColumns(Deno.stderr));
     if (this.#isOpen && this.isLive) this.#draw(`${lines.join("\n")}\n`);
     else lines.forEach((line) => printNote(line));
   }

@@ -37,7 +37,7 @@ export function frameText(
 ): string {
   const fold = (lines: string) => lines.split("\n").flatMap((line) => folded(line, columns));
   const body = fold(printableText(text(columns)));
-  const last = fold(footer);
+  const last = fold(printableText(footer));
   let shown = [...body, "", ...last];
   if (shown.length > rows) {
     const kept = Math.max(0, rows - last.length - 1);

@@ -38,3 +38,12 @@ Deno.test("frameText fits terminals of any size, and clears nothing after a full
   const whole = frameText(frame(2, 100), { columns: 80, rows: 10 });
   assertEquals(whole.match(/1/g)?.length, 100, "no character of a long line is lost");
 });
+
+Deno.test("frameText writes out what would steer the terminal, in its footer too", () => {
+  const steering = "\x9b2J\x1b[2J\u202e";
+  const shown = frameText({ text: () => steering, footer: steering, hint: "" }, {
+    columns: 80,
+    rows: 5,
+  });
+  assertEquals(shown.split(String.raw`\u009b2J\u001b[2J\u202e`).length, 3);
+});

@@ -113,7 +113,7 @@ export async function main<F extends Flags>(
   const isOn = (name: string) =>
     name in program.flags && (args.includes(`--${name}`) || args.includes(`--${name}=true`));
   const json = isOn("json");
-  setColorEnabled(!json && takesEscapes(Deno.stderr) && takesEscapes(Deno.stdout));
+  setColorEnabled(false);
   setMessageStyle({ json, quiet: isOn("quiet") });
   const fail = (error: unknown, exitCode: number): never => {
     const stack = isOn("verbose") && error instanceof Error ? error.stack : undefined;
@@ -142,11 +142,12 @@ export async function main<F extends Flags>(
   Deno.addSignalListener("SIGINT", stop(130));
   Deno.addSignalListener("SIGTERM", stop(143));
   Deno.addSignalListener("SIGHUP", stop(129));
-  if (isUnderDenoTask()) Deno.addSignalListener("SIGTSTP", refuseToSuspend);
   globalThis.addEventListener("unhandledrejection", (event) => fail(event.reason, 1));
   globalThis.addEventListener("error", (event) => fail(event.error ?? event.message, 1));
 
   try {
+    setColorEnabled(!json && takesEscapes(Deno.stderr) && takesEscapes(Deno.stdout));
+    if (isUnderDenoTask()) Deno.addSignalListener("SIGTSTP", refuseToSuspend);
     const text = await answer(program, args);
     if (text !== undefined) {
       printResult(text);

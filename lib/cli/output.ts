@@ -1,6 +1,10 @@
 /**
  * Prints results to stdout and everything else to stderr, there as text or as JSON.
  *
+ * All text for a terminal passes through here, and what has no glyph is written out: names, ids and reasons
+ * from elsewhere cannot steer the terminal. Results and painted notes keep colours: before text from
+ * elsewhere stands in them, it has to be {@linkcode visible}. Messages have none.
+ *
  * @module
  */
 import { getColorEnabled, red, yellow } from "@std/fmt/colors";
@@ -36,6 +40,11 @@ export function printableText(text: string): string {
   return exceptColours(text, visibleLines);
 }
 
+/** The line with colours, if they are on; see {@linkcode visible}. */
+export function printableLine(line: string): string {
+  return exceptColours(line, visible);
+}
+
 function exceptColours(text: string, show: (text: string) => string): string {
   if (!getColorEnabled()) return show(text);
   return text.split(COLOUR).map((part, index) => index % 2 === 1 ? part : show(part)).join("");
@@ -63,6 +72,11 @@ export function printNote(message: string, figures: Figures = {}): void {
   if (!style.quiet) printMessage("info", message, figures);
 }
 
+/** As {@linkcode printNote}, with colours; text from elsewhere in it has to be visible already. */
+export function printPaintedNote(message: string): void {
+  if (!style.quiet) printMessage("info", message, {}, printableLine);
+}
+
 /** Writes a warning. */
 export function printWarning(message: string): void {
   printMessage("warning", message);
@@ -83,14 +97,20 @@ const LABELS = {
  * A message never stops the work: when it cannot be written, because the disk is full or the terminal
  * is closed, it is dropped.
  */
-function printMessage(level: keyof typeof LABELS, message: string, figures: Figures = {}): void {
+function printMessage(
+  level: keyof typeof LABELS,
+  message: string,
+  figures: Figures = {},
+  show: (line: string) => string = visible,
+): void {
   const text = style.json
     ? JSON.stringify({ time: new Date().toISOString(), level, message: message.trim(), ...figures })
-    : LABELS[level]() + message;
+    : message;
   // Further lines of an error are indented, so that no text in it looks like another message.
   const lines = level === "error" ? text.split("\n") : [text];
+  const label = style.json ? "" : LABELS[level]();
   try {
-    writeAll(Deno.stderr, lines.map((line) => exceptColours(line, visible)).join("\n  ") + "\n");
+    writeAll(Deno.stderr, `${label}${lines.map(show).join("\n  ")}\n`);
   } catch {
     // There is no other place to report it.
   }

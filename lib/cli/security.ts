@@ -10,7 +10,7 @@ import {
   securityConfig,
   settingsOfEnvironment,
 } from "../security_config.ts";
-import { fileProblem } from "./file_access.ts";
+import { fileProblem, isMissingPermission } from "./file_access.ts";
 import { UsageError } from "./flags.ts";
 import { printWarning } from "./output.ts";
 import { userPath } from "./user_path.ts";
@@ -46,8 +46,10 @@ export function readSecurity(
     refuseBarePassword(security, options);
     return { security, ...(clientId !== undefined && { clientId }) };
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`${where}${(error as Error).message}`);
+    if (error instanceof UsageError || error instanceof Deno.errors.NotCapable) throw error;
+    const { message, cause } = error as Error;
+    if (isMissingPermission(cause)) throw new Error(where + message);
+    throw new UsageError(where + message);
   }
 }
 
@@ -60,7 +62,8 @@ function readText(path: string): string {
   try {
     return contentOf(path);
   } catch (error) {
-    throw new Error(`"${path}": ${(error as Error).message}`);
+    const { message, cause } = error as Error;
+    throw new Error(`"${path}": ${message}`, { cause });
   }
 }
 
@@ -68,7 +71,7 @@ function contentOf(path: string): string {
   try {
     return Deno.readTextFileSync(userPath(path));
   } catch (error) {
-    throw new Error(fileProblem(error));
+    throw new Error(fileProblem(error), { cause: error });
   }
 }
 

@@ -6,7 +6,8 @@
  */
 import { COMPRESSIONS, DEFAULT_COMPRESSION } from "../compression.ts";
 import { durationMs } from "../duration.ts";
-import { flag, oneOf, toggle } from "./flags.ts";
+import { listenAddress } from "../listen_address.ts";
+import { flag, nonEmpty, oneOf, repeatable, toggle } from "./flags.ts";
 
 /** A consumer that waits longer for one order would be taken for dead. */
 const MAX_THROTTLE_MS = 60_000;
@@ -17,6 +18,13 @@ export const COMPRESSION_FLAG = flag({
   default: DEFAULT_COMPRESSION,
   help: "how what is written is compressed: none, gzip, snappy, lz4 or zstd",
 }, oneOf(...COMPRESSIONS));
+
+/** The flag of the programs that answer requests. */
+export const ALLOW_HOST_FLAG = repeatable({
+  value: "NAME,…",
+  example: "orders.example.com",
+  help: "a name under which it may be reached, besides localhost and addresses",
+}, nonEmpty("the name of a host"));
 
 /** The flags of both services. */
 export function serviceFlags(defaultGroup: string) {
@@ -29,11 +37,17 @@ export function serviceFlags(defaultGroup: string) {
       help: "pause per order, e.g. 10ms, to see lag build up; at most 60s",
     }, throttleMs),
     compression: COMPRESSION_FLAG,
+    listen: flag({
+      value: "HOST:PORT",
+      example: "127.0.0.1:9464",
+      help: "where /livez, /readyz and /metrics are; without it the service does not listen",
+    }, listenAddress),
+    allowHost: ALLOW_HOST_FLAG,
   };
 }
 
 /** Parses the name of a group; the topic of its state is named after it. */
-function groupName(text: string): string {
+export function groupName(text: string): string {
   // With the longest prefix it is still legal in the name of a topic.
   if (!/^[A-Za-z0-9._-]{1,80}$/.test(text)) {
     throw new Error(

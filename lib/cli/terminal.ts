@@ -6,7 +6,7 @@
 
 /** Whether a stream is a terminal that understands escape sequences: one with `TERM=dumb` does not. */
 export function takesEscapes(stream: typeof Deno.stdout | typeof Deno.stderr): boolean {
-  return stream.isTerminal() && permittedEnv("TERM") !== "dumb";
+  return stream.isTerminal() && Deno.env.get("TERM") !== "dumb";
 }
 
 /** The size of the terminal, in characters; terminals that do not know theirs count as 80 × 24. */
@@ -20,11 +20,5 @@ export function terminalSize(): { columns: number; rows: number } {
  * terminal back when the program stops; `npx … task` does.
  */
 export function isUnderDenoTask(): boolean {
-  return permittedEnv("npm_config_user_agent")?.startsWith("deno/") === true;
-}
-
-/** An environment variable, if it may be read without a question to the user. */
-function permittedEnv(variable: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  return state === "granted" ? Deno.env.get(variable) : undefined;
+  return Deno.env.get("npm_config_user_agent")?.startsWith("deno/") === true;
 }

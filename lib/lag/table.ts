@@ -69,9 +69,9 @@ this order: START, IN/S, OUT/S and DRAINS together, then HOST, MEMBER, END,
 COMMITTED, BEHIND, VERDICT. Output to a pipe or a file is complete; so is
 --json.
 
-Exit codes: 0 no group is behind by more than --fail-above, 3 a group is,
-1 an error, 2 wrong usage. The records of partitions without a commit count as
-behind.`;
+Exit codes: 0 no group is behind by more than --fail-above, or, with --fail-at,
+has that verdict or a worse one; 3 a group is or has; 1 an error, 2 wrong usage.
+The records of partitions without a commit count as behind.`;
 
 const BARS = "▁▂▃▄▅▆▇█";
 

@@ -73,6 +73,11 @@ const VERDICTS = ["OK", "NO_COMMIT", "WARN", "STALL", "STOP", "REWIND", "OFFLINE
  */
 export type Verdict = typeof VERDICTS[number];
 
+/** Whether a verdict is the given one or worse. */
+export function isAtLeast(verdict: Verdict, bound: Verdict): boolean {
+  return VERDICTS.indexOf(verdict) >= VERDICTS.indexOf(bound);
+}
+
 /** What the samples show about a partition, or about all partitions of a group together. */
 export interface LagStatus {
   /** Records after the committed offset; `undefined` without a commit. */

@@ -10,30 +10,11 @@ import { withAdmin } from "../../lib/kafka/client.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { createMissingTopics, existingTopics } from "../../lib/kafka/create_topics.ts";
 import { inventoryEvents, orderEvents } from "../../lib/topics.ts";
+import { createTopic } from "../support/admin.ts";
 import { testCluster } from "../support/broker.ts";
+import { setScramPassword } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
-
-/** Creates a topic as an administrator does, with its own settings. */
-async function createTopic(
-  { settings }: TestRun,
-  topic: string,
-  topicSettings: Record<string, string>,
-  partitions = 2,
-): Promise<void> {
-  const admin = adminPool(settings);
-  await admin.use((client) =>
-    client.createTopics({
-      waitForLeaders: false,
-      topics: [{
-        topic,
-        numPartitions: partitions,
-        configEntries: Object.entries(topicSettings).map(([name, value]) => ({ name, value })),
-      }],
-    })
-  );
-  await admin.close();
-}
 
 /** Starts the producer, waits for its failure and returns what it says. */
 async function producerFailure(run: TestRun, args: string[]): Promise<string> {
@@ -45,7 +26,10 @@ async function producerFailure(run: TestRun, args: string[]): Promise<string> {
 Deno.test("producer names the topic that does not take the time of its records, at once", async () => {
   await using run = await testRun("clock");
   const topic = orderEvents(run.prefix).name;
-  await createTopic(run, topic, { "message.timestamp.before.max.ms": "0" });
+  await createTopic(run.settings, topic, {
+    partitions: 2,
+    topicSettings: { "message.timestamp.before.max.ms": "0" },
+  });
   const stderr = await producerFailure(run, ["--count", "20000", "--timeout", "1h"]);
   assertStringIncludes(stderr, ` of ${topic} does not take records with the time 20`);
   assertStringIncludes(stderr, "orders are not acknowledged");
@@ -71,7 +55,10 @@ Deno.test("producer names the topic that is deleted while it produces", async ()
 Deno.test("inventory fits its batches to topics that take little, and names a record that is too large", async () => {
   await using run = await testRun("small");
   const topic = inventoryEvents(run.prefix).name;
-  await createTopic(run, topic, { "max.message.bytes": "1000" });
+  await createTopic(run.settings, topic, {
+    partitions: 2,
+    topicSettings: { "max.message.bytes": "1000" },
+  });
   await run.json("producer.ts", ["--count", "2000"]);
   await run.json("inventory.ts", ["--until-end", "--compression", "none"]);
   await readLedger(run, { inventory: true });
@@ -95,14 +82,16 @@ Deno.test("inventory fits its batches to topics that take little, and names a re
 
 Deno.test("all programs work with the partitions and the record times of existing topics", async () => {
   await using run = await testRun("existing");
+  const create = (name: string, partitions: number, topicSettings?: Record<string, string>) =>
+    createTopic(run.settings, name, { partitions, topicSettings });
   const appendTime = { "message.timestamp.type": "LogAppendTime" };
-  await createTopic(run, orderEvents(run.prefix).name, appendTime, 3);
-  await createTopic(run, inventoryEvents(run.prefix).name, appendTime, 2);
-  await createTopic(run, `${run.prefix}order-events-dlq`, {}, 2);
-  await createTopic(run, `${run.prefix}analytics-order-metrics`, {
+  await create(orderEvents(run.prefix).name, 3, appendTime);
+  await create(inventoryEvents(run.prefix).name, 2, appendTime);
+  await create(`${run.prefix}order-events-dlq`, 2);
+  await create(`${run.prefix}analytics-order-metrics`, 1, {
     "cleanup.policy": "compact",
     ...appendTime,
-  }, 1);
+  });
   await run.json("producer.ts", ["--count", "1000"]);
   await run.json("inventory.ts", ["--until-end"]);
   const report = await run.json("analytics.ts", ["--until-end", "--output", run.file]);
@@ -176,7 +165,7 @@ Deno.test("a broker with other listeners and access rules", async (t) => {
       () =>
         withAdmin(settingsFor(`${HOST}:${login}`), signal, (admin) => existingTopics(admin, ["t"])),
       Error,
-      `${HOST}:${login} expects a login (SASL)`,
+      `${HOST}:${login} expects a login (SASL SCRAM-SHA-256)`,
     );
   });
 
@@ -233,10 +222,10 @@ Deno.test("a broker with other listeners and access rules", async (t) => {
     const rights = [
       [
         denying("topic", movements, "write"),
-        /the right Write on partition \d of .*inventory-events/,
+        /the right Write on topic .*inventory-events/,
       ],
-      [denying("transactionalId", other.prefix, "write"), /the right Write on transactional ids/],
-      [denying("group", other.prefix, "read"), /the right Read on the consumer group/],
+      [denying("transactionalId", other.prefix, "write"), /the right Write on transactional id /],
+      [denying("group", other.prefix, "read"), /the right Read on group /],
     ] as const;
     for (const [acl, expected] of rights) {
       await admin.use((client) => client.createAcls({ acl }));
@@ -245,6 +234,45 @@ Deno.test("a broker with other listeners and access rules", async (t) => {
       assertMatch(stderr, expected);
     }
     await admin.close();
+  });
+
+  await t.step("lag says which groups it may not see", async () => {
+    await using hidden = await testRun("hidden", cluster);
+    await hidden.json("producer.ts", ["--count", "10"]);
+    await hidden.json("inventory.ts", ["--until-end"]);
+    await setScramPassword(run.brokers, { user: "carol", password: "secret" });
+    const admin = adminPool(run.settings);
+    await admin.use((client) =>
+      client.createAcls({ acl: denying("group", hidden.prefix, "create").slice(0, 1) })
+    );
+    await admin.close();
+    const config = await Deno.makeTempFile();
+    await Deno.writeTextFile(
+      config,
+      [
+        "security.protocol=SASL_PLAINTEXT",
+        "sasl.mechanism=SCRAM-SHA-256",
+        "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required " +
+        'username="carol" password="secret";',
+      ].join("\n"),
+    );
+    const asCarol = ["--brokers", `${HOST}:${login}`, "--command-config", config];
+    const all = await hidden.start("lag.ts").ended;
+    assertMatch(all.stdout, /hidden.*inventory/);
+    const none = await hidden.start("lag.ts", asCarol).ended;
+    assertEquals(none.exitCode, 0, none.stderr);
+    assertMatch(none.stdout, /or none that is visible here: that takes the right Describe/);
+    const json = await hidden.start("lag.ts", [...asCarol, "--json"]).ended;
+    assertEquals(JSON.parse(json.stdout).groups, []);
+    assertStringIncludes(json.stderr, "the right Describe");
+    const named = await hidden.start("lag.ts", [...asCarol, "--group", "inventory"]).ended;
+    assertEquals(named.exitCode, 1);
+    assertEquals(
+      named.stderr.trim(),
+      `error: not permitted: the right Describe on group ${hidden.prefix}inventory is missing ` +
+        "(GROUP_AUTHORIZATION_FAILED)",
+    );
+    await Deno.remove(config);
   });
 });
 

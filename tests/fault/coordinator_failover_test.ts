@@ -28,7 +28,7 @@ Deno.test("stableOffset gives what was committed, also right after the coordinat
     acknowledged++;
   };
   // A plain OffsetFetch gave an older offset in every other round.
-  for (let round = 0; round < 3; round++) {
+  for (let round = 1; round <= 3; round++) {
     await eventually(
       "the group has a coordinator",
       () => commitNext().then(() => true, () => false),
@@ -59,7 +59,7 @@ Deno.test("stableOffset gives what was committed, also right after the coordinat
     assert(read! >= acknowledged, `read ${read}, acknowledged ${acknowledged}`);
     await reader.close();
     acknowledged = read!;
-    await cluster.start(coordinator);
+    if (round < 3) await cluster.start(coordinator);
   }
   await writer.close();
 });

@@ -5,12 +5,12 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { randomBytes } from "node:crypto";
-import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { kafkaClient } from "../../lib/kafka/client.ts";
 import { chosenPartition } from "../../lib/kafka/producers.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
 import type { SourceRecord } from "../../lib/kafka/records.ts";
 import { deadLetters, inventoryEvents, orderEvents } from "../../lib/topics.ts";
+import { createTopic } from "../support/admin.ts";
 import { describeGroup } from "../support/kafka_tools.ts";
 import { type TestRun, testRun } from "../support/run.ts";
 import { publishCompressed } from "../support/zstd_batch.ts";
@@ -112,18 +112,10 @@ Deno.test("an order whose movement does not fit into its topic is named, and can
   await using run = await testRun("no-room");
   const topic = orderEvents(run.prefix).name;
   await run.json("producer.ts", ["--count", "300"]);
-  const admin = adminPool(run.settings);
-  await admin.use((client) =>
-    client.createTopics({
-      waitForLeaders: true,
-      topics: [{
-        topic: inventoryEvents(run.prefix).name,
-        numPartitions: 6,
-        configEntries: [{ name: "max.message.bytes", value: "600" }],
-      }],
-    })
-  );
-  await admin.close();
+  await createTopic(run.settings, inventoryEvents(run.prefix).name, {
+    partitions: 6,
+    topicSettings: { "max.message.bytes": "600" },
+  });
   const id = randomBytes(1_000).toString("base64").slice(0, 256);
   const order = {
     ...{ event_type: "OrderPlaced", order_id: id, user_id: "u", total_amount: 1, status: "placed" },
@@ -156,12 +148,7 @@ const LARGEST_ORDERS = 50;
 /** Publishes records that are too large for something; returns what becomes of them. */
 async function publishTooLarge(run: TestRun, topic: string) {
   // As an administrator makes it, without our settings.
-  const admin = adminPool(run.settings);
-  const dead = deadLetters(run.prefix).name;
-  await admin.use((client) =>
-    client.createTopics({ waitForLeaders: true, topics: [{ topic: dead, numPartitions: 1 }] })
-  );
-  await admin.close();
+  await createTopic(run.settings, deadLetters(run.prefix).name);
   const producer = kafkaClient(run.settings).producer({ createPartitioner: chosenPartition });
   await producer.connect();
   const send = async (value: Buffer, headers: Record<string, Buffer> = {}) => {

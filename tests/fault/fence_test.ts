@@ -35,7 +35,7 @@ Deno.test("a transaction that fails while inventory waits for its throttle is do
   await eventually("a partition has committed its third order", async () => {
     const { committed } = await groupState(run);
     return [...committed.values()].some((offset) => offset >= 3n);
-  }, 60_000);
+  });
   slow.kill("SIGKILL");
   await slow.ended;
   await run.json("inventory.ts", ["--until-end"]);

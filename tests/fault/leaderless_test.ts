@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
+import { partitionOf } from "../../lib/kafka/partitioner.ts";
 import { orderEvents, orderMetrics } from "../../lib/topics.ts";
+import { placeTopic } from "../support/admin.ts";
 import { testCluster } from "../support/broker.ts";
 import { readLedger } from "../support/ledger.ts";
 import { eventually, testRun } from "../support/run.ts";
@@ -18,19 +20,8 @@ Deno.test("programs on a cluster of three with a stopped broker", async (t) => {
   await using run = await testRun("leaderless", cluster);
   await using own = await testRun("own", cluster);
   const admin = adminPool(run.settings);
-  const place = (topic: string, replicas: number[][], settings: Record<string, string> = {}) =>
-    admin.use((client) =>
-      client.createTopics({
-        waitForLeaders: false,
-        topics: [{
-          topic,
-          numPartitions: -1,
-          replicationFactor: -1,
-          replicaAssignment: replicas.map((nodes, partition) => ({ partition, replicas: nodes })),
-          configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
-        }],
-      })
-    );
+  const place = (topic: string, replicas: number[][], topicSettings = {}) =>
+    placeTopic(run.settings, topic, replicas, topicSettings);
   await place("somebody-elses", [[DOWN]]);
   const ownTopic = orderEvents(own.prefix).name;
   await place(ownTopic, [[1], [2], [DOWN]]);
@@ -77,7 +68,9 @@ Deno.test("programs on a cluster of three with a stopped broker", async (t) => {
   });
 
   await t.step("the programs that need the partition without a leader name it", async () => {
-    const producing = own.start("producer.ts", ["--count", "3000", "--timeout", "2s"]);
+    const producing = own.start("producer.ts", [
+      ...["--count", "3000", "--seed", "10", "--timeout", "2s", "--json"],
+    ]);
     const moving = own.start("replay.ts", [
       ...["--group", "analytics", "--to", "earliest", "--timeout", "2s"],
     ]);
@@ -87,8 +80,15 @@ Deno.test("programs on a cluster of three with a stopped broker", async (t) => {
       assertEquals(exitCode, 1);
       assertStringIncludes(stderr, `partition 2 of ${ownTopic} has no leader`);
     }
-    const { stderr } = await producing.ended;
-    assertStringIncludes(stderr, "3000 orders are not acknowledged");
+    const { stderr, stdout } = await producing.ended;
+    assertMatch(
+      stderr,
+      /\d+ of 3000 orders are not acknowledged; the first is order_a_\d+ \(number \d+\)/,
+    );
+    const { total_orders: total, ...summary } = JSON.parse(stdout);
+    assertEquals(summary.undelivered_orders, 3_000 - total);
+    // The orders of the first partitions are stored: the first that is not is one of partition 2.
+    assertEquals(partitionOf(summary.first_undelivered_order, 3), 2);
     assertStringIncludes(stderr, `one replica in a cluster of 2 brokers: ${ownTopic}`);
   });
 

@@ -6,17 +6,18 @@
 import { assertEquals } from "@std/assert";
 import { deadline } from "../../lib/async.ts";
 import type { Script } from "../../lib/cli/launch.ts";
-import { proxiedBroker } from "../support/broker.ts";
+import { proxiedCluster } from "../support/broker.ts";
 import { readLedger } from "../support/ledger.ts";
+import type { Proxy } from "../support/proxy.ts";
 import { eventually, testRun } from "../support/run.ts";
 
 /** Over this link 4,000 orders take longer than the session of a consumer group, in bytes per second. */
 const SLOW = 150_000;
 
 Deno.test("programs over a slow link, and over one that has become silent", async (t) => {
-  await using broker = await proxiedBroker();
+  await using broker = await proxiedCluster(1);
   await using run = await testRun("network", broker);
-  const { proxy } = broker;
+  const [proxy] = broker.proxies as [Proxy];
 
   await t.step(
     "the producer sends no more at once than is acknowledged within --timeout",

@@ -11,6 +11,7 @@ import { readLedger } from "../support/ledger.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
 
 const COUNT = 30_000;
+const MORE = 3_000;
 
 /** An instance that runs, and what it has said. */
 interface Instance extends Running {
@@ -30,81 +31,36 @@ Deno.test("three instances share the work, lose none of it to a kill, and each r
   await eventually(
     "all instances have partitions",
     () => assignments("analytics").length === 3 && assignments("inventory").length === 3,
-    60_000,
   );
 
-  const producer = run.start("producer.ts", [
-    ...["--count", String(COUNT), "--rate", "3000"],
-    ...["--start", "2024-02-28T23:30:00Z", "--span", "1h"],
-  ]);
+  const times = ["--start", "2024-02-28T23:30:00Z", "--span", "1h"];
+  const producer = run.start("producer.ts", ["--count", String(COUNT), "--rate", "3000", ...times]);
   for (const name of ["analytics", "inventory"] as const) {
     const [victim] = group[name];
     await eventually(
       `${name} works`,
       () => victim!.lines.some((line) => /^\d+ orders/.test(line)),
-      60_000,
     );
     victim!.kill("SIGKILL");
     await victim!.ended;
     add(name);
   }
   assertEquals((await producer.ended).exitCode, 0);
+  // On a busy machine all orders are done before the new instances have joined.
+  await eventually(
+    "the new instances have partitions",
+    () => assignments("analytics").length === 4 && assignments("inventory").length === 4,
+  );
+  await run.json("producer.ts", ["--count", String(MORE), ...times]);
 
   for (const name of ["analytics", "inventory"] as const) await caughtUp(run, name);
   const reports = await stopAll(group.analytics.slice(1));
   const totals = await stopAll(group.inventory.slice(1));
   const ledger = await readLedger(run, { inventory: true });
-  assertEquals(ledger.orders, COUNT);
+  assertEquals(ledger.orders, COUNT + MORE);
   assertEquals(reports, Array(3).fill(ledger.report), "each instance's report is the whole");
   const shares = totals.map(({ total_orders }) => total_orders as number);
   assert(shares.every((share) => share > 0), `an instance had no work: ${shares.join(", ")}`);
-});
-
-Deno.test("an instance that is suspended until its partitions are reassigned does nothing when it resumes", async () => {
-  await using run = await testRun("zombie");
-  const group = (["analytics", "inventory"] as const).flatMap((name) => [
-    startInstance(run, name, 0),
-    startInstance(run, name, 1),
-  ]);
-  await eventually(
-    "all instances have partitions",
-    () => group.every(({ lines }) => lines.some((line) => /^assigned partitions: \d/.test(line))),
-    60_000,
-  );
-  const producer = run.start("producer.ts", ["--count", String(COUNT), "--rate", "2000"]);
-  const sleepers = [group[0]!, group[2]!];
-  await eventually(
-    "the sleepers work",
-    () => sleepers.every(({ lines }) => lines.some((line) => /^\d+ orders/.test(line))),
-    60_000,
-  );
-  const heirs = [group[1]!, group[3]!];
-  const gotAll = ({ lines }: Instance) =>
-    lines.some((line) => line === "assigned partitions: 0, 1, 2, 3, 4, 5");
-  heirs.forEach(({ lines }) => lines.length = 0);
-  sleepers.forEach((sleeper) => sleeper.kill("SIGSTOP"));
-  await eventually("the others have all partitions", () => heirs.every(gotAll), 60_000);
-  sleepers.forEach((sleeper) => sleeper.kill("SIGCONT"));
-  await eventually(
-    "the partitions are shared again",
-    () =>
-      heirs.every(({ lines }) =>
-        /^assigned partitions: \d/.test(
-          lines.filter((line) => line.startsWith("assigned")).at(-1)!,
-        ) &&
-        !gotAll(
-          { lines: [lines.filter((line) => line.startsWith("assigned")).at(-1)!] } as Instance,
-        )
-      ),
-    60_000,
-  );
-  assertEquals((await producer.ended).exitCode, 0);
-  for (const name of ["analytics", "inventory"] as const) await caughtUp(run, name);
-  const reports = await stopAll(group.slice(0, 2));
-  await stopAll(group.slice(2));
-  const ledger = await readLedger(run, { inventory: true });
-  assertEquals(ledger.orders, COUNT);
-  assertEquals(reports, Array(2).fill(ledger.report));
 });
 
 /** Waits until a group has committed the end of every partition, as Kafka's own tool sees it. */
@@ -112,7 +68,7 @@ async function caughtUp(run: TestRun, name: string): Promise<void> {
   await eventually(`${name} has caught up`, async () => {
     const partitions = await describeGroup(run.brokers, run.prefix + name);
     return partitions.length === 6 && partitions.every(({ lag }) => lag === "0");
-  }, 60_000);
+  });
 }
 
 function startInstance(run: TestRun, name: "analytics" | "inventory", index: number): Instance {

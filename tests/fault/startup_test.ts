@@ -6,14 +6,14 @@
 import { assertEquals } from "@std/assert";
 import { HOST } from "../../dev_broker/config.ts";
 import { delay } from "../../lib/async.ts";
-import { proxiedBroker, testBroker } from "../support/broker.ts";
+import { proxiedCluster, testBroker } from "../support/broker.ts";
 import { Proxy } from "../support/proxy.ts";
 import { eventually, testRun } from "../support/run.ts";
 
 Deno.test("all programs start although their connections are cut again and again", async () => {
-  await using broker = await proxiedBroker();
+  await using broker = await proxiedCluster(1);
   await using run = await testRun("cut", broker);
-  const { proxy } = broker;
+  const [proxy] = broker.proxies as [Proxy];
   // Each needs what the ones before it leave behind.
   const programs = [
     () => run.start("producer.ts", ["--count", "100"]),

@@ -5,7 +5,6 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { type AdminPool, adminPool } from "../../lib/kafka/client_pool.ts";
 import { createMissingTopics } from "../../lib/kafka/create_topics.ts";
 import { committedOffsets } from "../../lib/kafka/offsets.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
@@ -17,23 +16,13 @@ import {
   stockLevels,
   type TopicSpec,
 } from "../../lib/topics.ts";
+import { withAdmin } from "../support/admin.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
 
 const UNTIL_END = ["--until-end"];
 
 function analyticsArgs({ file }: TestRun): string[] {
   return [...UNTIL_END, "--output", file];
-}
-
-type Admin = Parameters<Parameters<AdminPool["use"]>[0]>[0];
-
-async function withAdmin<T>({ settings }: TestRun, use: (admin: Admin) => Promise<T>): Promise<T> {
-  const pool = adminPool(settings);
-  try {
-    return await pool.use(use);
-  } finally {
-    await pool.close();
-  }
 }
 
 const produce = (run: TestRun, count: number, seed = 1) =>
@@ -75,7 +64,7 @@ async function movementCount(run: TestRun): Promise<number> {
 }
 
 async function deleteTopic(run: TestRun, { name }: TopicSpec): Promise<void> {
-  await withAdmin(run, async (admin) => {
+  await withAdmin(run.settings, async (admin) => {
     await admin.deleteTopics({ topics: [name] });
     await eventually("the topic is gone", async () => !(await admin.listTopics()).includes(name));
   });
@@ -83,7 +72,7 @@ async function deleteTopic(run: TestRun, { name }: TopicSpec): Promise<void> {
 
 async function recreateTopic(run: TestRun, spec: TopicSpec): Promise<void> {
   await deleteTopic(run, spec);
-  await withAdmin(run, (admin) => createMissingTopics(admin, [spec]));
+  await withAdmin(run.settings, (admin) => createMissingTopics(admin, [spec]));
 }
 
 Deno.test("services continue at their progress when the group's offsets are gone", async () => {
@@ -93,7 +82,7 @@ Deno.test("services continue at their progress when the group's offsets are gone
   await run.json("analytics.ts", analyticsArgs(run));
   await run.json("inventory.ts", UNTIL_END);
 
-  await withAdmin(run, async (admin) => {
+  await withAdmin(run.settings, async (admin) => {
     // What Kafka does by itself after offsets.retention.minutes.
     await admin.deleteGroups(groups);
     const topic = orderEvents(run.prefix).name;
@@ -120,7 +109,7 @@ Deno.test("services continue at their progress when the group's offsets are gone
   const { total_orders: orders } = await run.json("inventory.ts", UNTIL_END);
   assertEquals(orders, 500, "the others have their movements already");
   const committed = await withAdmin(
-    run,
+    run.settings,
     (admin) => committedOffsets(admin, groups[0]!, orderEvents(run.prefix).name),
   );
   assertEquals(committed.size, 6, "every partition has an offset again");
@@ -209,7 +198,7 @@ Deno.test("a state topic gets the partitions that the orders have got", async ()
   await using run = await testRun("more-partitions");
   await produce(run, 1_000);
   await run.json("analytics.ts", analyticsArgs(run));
-  await withAdmin(run, (admin) =>
+  await withAdmin(run.settings, (admin) =>
     admin.createPartitions({
       topicPartitions: [{ topic: orderEvents(run.prefix).name, count: 8 }],
     }));

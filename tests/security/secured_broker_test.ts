@@ -6,15 +6,21 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
 import { freePorts } from "../../dev_broker/free_ports.ts";
+import { deadline } from "../../lib/async.ts";
+import { table } from "../../lib/cli/text.ts";
 import { launch, type Script } from "../../lib/cli/launch.ts";
 import { testCluster } from "../support/broker.ts";
 import { type Certificate, certificateAuthority } from "../support/certificates.ts";
 import { setScramPassword } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
 import { testRun } from "../support/run.ts";
+import { tokenServer, unsignedToken } from "../support/token_server.ts";
 
 const MODULE = "org.apache.kafka.common.security";
 const PASSWORD = 'alice\'s "secret"';
+
+/** How long a program may take that has --timeout 10m and does not wait for it, in milliseconds. */
+const AT_ONCE_MS = 60_000;
 
 /** The listeners beside the usual one. */
 const LISTENERS = {
@@ -71,26 +77,6 @@ function settingsOf(
   return settings;
 }
 
-/** A server that gives out tokens which the broker takes without a signature. */
-function tokenServer() {
-  const encoded = (value: object) => btoa(JSON.stringify(value)).replaceAll("=", "");
-  const requests: string[] = [];
-  const server = Deno.serve({ hostname: HOST, port: 0, onListen: () => {} }, async (request) => {
-    requests.push(`${request.headers.get("authorization")} ${await request.text()}`);
-    const now = Date.now() / 1_000;
-    const claims = { sub: "alice", iat: now, exp: now + 3_600 };
-    return Response.json({
-      access_token: `${encoded({ alg: "none" })}.${encoded(claims)}.`,
-      expires_in: 3_600,
-    });
-  });
-  return {
-    url: `http://${HOST}:${server.addr.port}/token`,
-    requests,
-    close: () => server.shutdown(),
-  };
-}
-
 Deno.test("programs reach brokers over TLS and with logins, and name what is wrong", async (t) => {
   await using ca = await certificateAuthority("the authority of a test");
   await using other = await certificateAuthority("another authority");
@@ -121,9 +107,10 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
   let files = 0;
   const start = async (
     script: Script,
-    { listener, properties, args = [] }: {
+    { listener, properties, timeout = "5s", args = [] }: {
       listener: Listener;
       properties: Record<string, string>;
+      timeout?: string;
       args?: string[];
     },
   ) => {
@@ -134,7 +121,7 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
     await Deno.writeTextFile(path, lines.join("\n"));
     return await launch(
       script,
-      ["--topic-prefix", run.prefix, "--command-config", path, "--timeout", "5s", ...args],
+      ["--topic-prefix", run.prefix, "--command-config", path, "--timeout", timeout, ...args],
       { brokers: `${HOST}:${ports[listener]}` },
     ).ended;
   };
@@ -147,7 +134,7 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
   });
   const bob = 'username="bob" password="bobs-secret"';
   const alice = `username="alice" password="${PASSWORD.replaceAll('"', '\\"')}"`;
-  const tokens = tokenServer();
+  await using tokens = tokenServer();
   const works: Record<string, { listener: Listener; properties: Record<string, string> }> = {
     "PLAIN": { listener: "LOGIN", properties: login("PLAIN", "plain.PlainLoginModule", alice) },
     "SCRAM-SHA-256": {
@@ -220,6 +207,8 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
   });
 
   const ssl = { "security.protocol": "SSL", ...tls };
+  const stranger = await other.certificate({ commonName: "client" });
+  const scram = login("SCRAM-SHA-512", "scram.ScramLoginModule", bob);
   await Deno.writeTextFile(`${directory}/other.pem`, other.cert);
   const mistakes: [string, Listener, Record<string, string>, string][] = [
     [
@@ -250,18 +239,110 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
       },
       "does not take logins with SCRAM-SHA-256",
     ],
-    ["no login", "BARE", {}, "expects a login"],
-    ["no certificate", "CERTIFICATE", ssl, "it may expect a certificate of the client"],
+    ["no login", "BARE", {}, "expects a login (SASL PLAIN)"],
+    ["no login over TLS", "LOGIN", ssl, "expects a login (SASL OAUTHBEARER, PLAIN, SCRAM-SHA-256,"],
+    ["no certificate", "CERTIFICATE", ssl, "it expects a certificate of the client"],
+    [
+      "a certificate of an unknown authority",
+      "CERTIFICATE",
+      {
+        ...ssl,
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.key": stranger.key,
+        "ssl.keystore.certificate.chain": stranger.cert,
+      },
+      "it does not accept the certificate of this client",
+    ],
+    [
+      "a login to a port without",
+      "CERTIFICATE",
+      { ...works["a certificate"]!.properties, ...scram, "security.protocol": "SASL_SSL" },
+      "does not expect a login",
+    ],
   ];
+  const messages: string[][] = [];
+  const failsAtOnce = async (
+    name: string,
+    how: Parameters<typeof start>[1],
+    message: string,
+  ) => {
+    const { exitCode, stderr } = await deadline(
+      start("lag.ts", { ...how, timeout: "10m" }),
+      AT_ONCE_MS,
+    );
+    assertEquals(exitCode, 1, stderr);
+    const line = stderr.trim().split("\n").at(-1)!;
+    messages.push([name, line]);
+    assertStringIncludes(line, message);
+    assert(!stderr.includes("secret") && !stderr.includes("guess"), stderr);
+  };
   for (const [name, listener, properties, message] of mistakes) {
     await t.step(name, async () => {
-      const { exitCode, stderr } = await start("lag.ts", { listener, properties });
-      assertEquals(exitCode, 1, stderr);
-      assertStringIncludes(stderr.trim().split("\n").at(-1)!, message);
-      assert(!stderr.includes("secret") && !stderr.includes("guess"), stderr);
+      await failsAtOnce(name, { listener, properties }, message);
     });
   }
+
+  const withTokens = (url: string) => ({
+    ...works["OAUTHBEARER"]!.properties,
+    "sasl.oauthbearer.token.endpoint.url": url,
+  });
+  await using secured = tokenServer({ certificate: usual });
+  const refusals: [string, () => Response, string][] = [
+    [
+      "a token that has expired",
+      () => Response.json({ access_token: unsignedToken(-60), expires_in: 60 }),
+      `the token was refused by ${HOST}:${ports.LOGIN}`,
+    ],
+    [
+      "credentials that the token server refuses",
+      () => Response.json({ error: "invalid_client" }, { status: 401 }),
+      `${tokens.url} refuses a token: HTTP 401 (invalid_client)`,
+    ],
+    ["an answer that is not JSON", () => new Response("<html>"), "its answer is not JSON"],
+    ["an answer without a token", () => Response.json({}), "no access_token in its answer"],
+  ];
+  for (const [name, answer, message] of refusals) {
+    await t.step(name, async () => {
+      tokens.answer = answer;
+      await failsAtOnce(name, { listener: "LOGIN", properties: withTokens(tokens.url) }, message);
+    });
+  }
+  const endpoints: [string, string, string][] = [
+    ["a token server of an unknown authority", secured.url, "an authority that is not trusted"],
+    [
+      "a token server without TLS",
+      tokens.url.replace("http:", "https:"),
+      "it does not speak TLS: see sasl.oauthbearer.token.endpoint.url",
+    ],
+  ];
+  for (const [name, url, message] of endpoints) {
+    await t.step(
+      name,
+      () => failsAtOnce(name, { listener: "LOGIN", properties: withTokens(url) }, message),
+    );
+  }
+  console.log(table(["MISTAKE", "MESSAGE"], messages, { left: [0, 1] }));
+  await t.step("a token server that is down is tried until --timeout", async () => {
+    const [closed] = freePorts(1);
+    const url = `http://${HOST}:${closed}/token`;
+    const how = { listener: "LOGIN" as const, properties: withTokens(url), timeout: "1s" };
+    const { exitCode, stderr } = await start("lag.ts", how);
+    assertEquals(exitCode, 1, stderr);
+    const message = `${url}, which gives out tokens, cannot be used: connection refused`;
+    const [first, last] = stderr.trim().split("\n");
+    assertEquals(first, `${message}, trying for 1 s`);
+    assertEquals(last, `error: ${message}`);
+  });
+  await t.step("a token server that fails for a while is tried again", async () => {
+    let failures = 3;
+    tokens.answer = () => {
+      if (--failures === 0) tokens.answer = undefined;
+      return new Response("", { status: 503 });
+    };
+    const how = { listener: "LOGIN" as const, properties: withTokens(tokens.url) };
+    const { exitCode, stderr } = await start("lag.ts", { ...how, timeout: "30s" });
+    assertEquals([exitCode, failures], [0, 0], stderr);
+  });
   assert(tokens.requests.every((request) => request.startsWith(`Basic ${btoa("id:shh")}`)));
-  await tokens.close();
   await Deno.remove(directory, { recursive: true });
 });

@@ -10,10 +10,10 @@ import { join } from "node:path";
 import { startNode, stopBroker } from "../../dev_broker/cluster.ts";
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
 import { lockFile, removeIfThere } from "../../dev_broker/files.ts";
-import { endNode } from "../../dev_broker/node.ts";
+import { endNode, runningPid } from "../../dev_broker/node.ts";
 import { freeNodes, freePorts } from "../../dev_broker/free_ports.ts";
 import { answersKafka } from "../../lib/kafka/probe.ts";
-import type { GuardedOptions } from "./broker_guard.ts";
+import { type GuardedOptions, START_LIMIT_MS } from "./broker_guard.ts";
 import { Proxy } from "./proxy.ts";
 
 /** Where a test's broker is. */
@@ -30,6 +30,8 @@ export interface TestCluster extends TestBroker {
   kill(nodeId: number): Promise<boolean>;
   /** Stops a node in good order. */
   stop(nodeId: number): Promise<boolean>;
+  /** Sends a signal to the process of a node. */
+  signal(nodeId: number, signal: Deno.Signal): Promise<void>;
   /** Starts a node again and waits until it is ready. */
   start(nodeId: number): Promise<void>;
 }
@@ -81,31 +83,56 @@ export async function testCluster(
   return clusterAt(await startGuarded({ nodes, settings: settingsOf(nodes[0]!) }));
 }
 
-/** Starts one node that its clients reach through a proxy; disposing of it stops both. */
-export async function proxiedBroker(): Promise<TestCluster & { proxy: Proxy }> {
-  const [node] = freeNodes(1);
-  const [port] = freePorts(1);
-  const proxy = new Proxy(port!);
-  // Its own requests, such as transaction markers, do not take this way.
-  const listeners = (proxied: number) =>
-    `PLAINTEXT://${HOST}:${node!.port},PROXIED://${HOST}:${proxied}`;
-  const cluster = clusterAt(
-    await startGuarded({
-      nodes: [node!],
-      settings: {
-        "listeners": `${listeners(port!)},CONTROLLER://${HOST}:${node!.controllerPort}`,
-        "advertised.listeners": listeners(proxy.port),
-        "listener.security.protocol.map":
-          "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
-      },
-    }),
-  );
+/** A cluster whose clients reach each node through a proxy. */
+export interface ProxiedCluster extends TestCluster {
+  /** By node, the first is that of node 1. */
+  proxies: Proxy[];
+  /** The addresses without the proxies. */
+  direct: string;
+}
+
+/**
+ * Starts a cluster of one node or three that its clients reach through proxies; disposing of it stops all.
+ *
+ * @param settings Further settings for `server.properties`; they override the usual ones.
+ */
+export async function proxiedCluster(
+  nodeCount: 1 | 3,
+  settings: Record<string, string> = {},
+): Promise<ProxiedCluster> {
+  const nodes = freeNodes(nodeCount);
+  const taken = new Set(nodes.flatMap(({ port, controllerPort }) => [port, controllerPort]));
+  const ports = freePorts(3 * nodeCount).filter((port) => !taken.has(port));
+  const proxies = nodes.map((_, index) => new Proxy(ports[index]!));
+  const nodeSettings = Object.fromEntries(nodes.map((node, index) => {
+    // The requests of brokers, such as transaction markers, do not take this way.
+    const listeners = (proxied: number) =>
+      `PLAINTEXT://${HOST}:${node.port},PROXIED://${HOST}:${proxied}`;
+    return [node.id, {
+      "listeners": `${listeners(ports[index]!)},CONTROLLER://${HOST}:${node.controllerPort}`,
+      "advertised.listeners": listeners(proxies[index]!.port),
+    }];
+  }));
+  const started = startGuarded({
+    nodes,
+    nodeSettings,
+    settings: {
+      "listener.security.protocol.map":
+        "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+      // Ten seconds by default: a transaction that has expired is aborted that much later.
+      "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+      ...settings,
+    },
+  });
+  started.catch(() => proxies.forEach((proxy) => proxy[Symbol.dispose]()));
+  const cluster = clusterAt(await started);
   return {
     ...cluster,
-    brokers: `${HOST}:${proxy.port}`,
-    proxy,
+    brokers: proxies.map(({ port }) => `${HOST}:${port}`).join(","),
+    direct: cluster.brokers,
+    proxies,
     async [Symbol.asyncDispose]() {
-      proxy[Symbol.dispose]();
+      proxies.forEach((proxy) => proxy[Symbol.dispose]());
       await cluster[Symbol.asyncDispose]();
     },
   };
@@ -117,7 +144,12 @@ function clusterAt({ brokers, dataDir }: { brokers: string; dataDir: string }): 
     dataDir,
     kill: (nodeId) => endNode(dataDir, { id: nodeId, graceMs: 0 }),
     stop: (nodeId) => endNode(dataDir, { id: nodeId, graceMs: 30_000 }),
-    start: (nodeId) => startNode(dataDir, nodeId),
+    async signal(nodeId, signal) {
+      const pid = await runningPid(dataDir, nodeId);
+      if (pid === undefined) throw new Error(`node ${nodeId} does not run`);
+      Deno.kill(pid, signal);
+    },
+    start: (nodeId) => startNode(dataDir, nodeId, { timeoutMs: START_LIMIT_MS }),
     async [Symbol.asyncDispose]() {
       // Its data is deleted next, so there is no need to wait for a clean stop.
       await stopBroker(dataDir, { graceMs: 0 });

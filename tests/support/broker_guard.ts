@@ -19,7 +19,10 @@ import { exists, removeIfThere } from "../../dev_broker/files.ts";
 import { delay } from "../../lib/async.ts";
 
 /** The nodes, and further settings of all of them. */
-export type GuardedOptions = Pick<ClusterOptions, "nodes" | "settings">;
+export type GuardedOptions = Pick<ClusterOptions, "nodes" | "settings" | "nodeSettings">;
+
+/** How long a broker may take to start, in milliseconds: many tests run side by side. */
+export const START_LIMIT_MS = 240_000;
 
 async function start(pid: number, dataDir: string, options: GuardedOptions): Promise<void> {
   // The guard comes first, so that nothing is left running whatever fails below.
@@ -32,6 +35,7 @@ async function start(pid: number, dataDir: string, options: GuardedOptions): Pro
   }).spawn().unref();
   const { brokers } = await startBroker(dataDir, {
     ...options,
+    timeoutMs: START_LIMIT_MS,
     note: (line) => console.error(line),
   });
   // The guard may have ended before there was a broker to stop.

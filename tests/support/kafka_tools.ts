@@ -39,7 +39,7 @@ export async function consoleConsumer(
       ...["--topic", topic, "--from-beginning", "--isolation-level", "read_committed"],
       // One more than there should be: what is too much is seen, and the time limit ends it.
       ...["--max-messages", String(count + 1), "--timeout-ms", "4000"],
-      ...properties.flatMap((property) => ["--property", property]),
+      ...properties.flatMap((property) => ["--formatter-property", property]),
     ],
   });
   return text.split("\n").filter((line) => line.startsWith("Partition:")).map((line) => {
@@ -60,7 +60,7 @@ export async function consoleProducer(
   await runTool("ConsoleProducer", brokers, {
     args: [
       ...["--topic", topic, "--compression-codec", compression],
-      ...["--property", "parse.key=true", "--property", "key.separator=\t"],
+      ...["--reader-property", "parse.key=true", "--reader-property", "key.separator=\t"],
     ],
     input: records.map(({ key, value }) => `${key}\t${value}\n`).join(""),
   });
@@ -75,7 +75,7 @@ async function runTool(
     args: [
       ...["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.level=off"],
       ...["-cp", await kafkaClasspath()],
-      tool.startsWith("kafka.") ? tool : `org.apache.kafka.tools.${tool}`,
+      `org.apache.kafka.tools.${tool}`,
       ...["--bootstrap-server", brokers, ...args],
     ],
     stdin: "piped",
@@ -97,7 +97,7 @@ export async function setScramPassword(
 ): Promise<void> {
   // Kafka takes one mechanism at a time.
   for (const mechanism of ["SCRAM-SHA-256", "SCRAM-SHA-512"]) {
-    await runTool("kafka.admin.ConfigCommand", brokers, {
+    await runTool("ConfigCommand", brokers, {
       args: [
         ...["--alter", "--entity-type", "users", "--entity-name", user],
         ...["--add-config", `${mechanism}=[password=${password}]`],
@@ -106,9 +106,17 @@ export async function setScramPassword(
   }
 }
 
-/** What `--describe` says of a group's partitions. */
-export async function describeGroup(brokers: string, group: string): Promise<DescribedPartition[]> {
-  const text = await kafkaConsumerGroups(brokers, ["--describe", "--group", group]);
+/**
+ * What `--describe` says of a group's partitions.
+ *
+ * @param args Further arguments of the tool.
+ */
+export async function describeGroup(
+  brokers: string,
+  group: string,
+  args: string[] = [],
+): Promise<DescribedPartition[]> {
+  const text = await kafkaConsumerGroups(brokers, ["--describe", "--group", group, ...args]);
   return text.split("\n").map((line) => line.trim().split(/\s+/))
     .filter(([name]) => name === group)
     .map(([, , partition, committed, end, lag]) => ({

@@ -1,15 +1,25 @@
 /**
- * A network between a broker and its clients that can be slow, silent, cut or unreachable.
+ * A network between a broker and its clients that can be slow, silent, cut or unreachable, and that can
+ * lose or hold single requests and responses.
  *
  * @module
  */
 import { HOST } from "../../dev_broker/config.ts";
 import { Pulse } from "../../lib/async.ts";
+import { type Exchange, exchange, type Message, type Verdict } from "./kafka_messages.ts";
 
 /** The most that is passed on at once, in bytes. */
 const CHUNK_BYTES = 16_384;
 
 type Direction = "up" | "down";
+
+/** Sees what passes; a connection is known by its number. */
+export interface ProxyWatcher {
+  /** Bytes from a client to the broker. */
+  sent(connection: number, bytes: Uint8Array): void;
+  /** The broker has ended a connection that its client had not. */
+  endedByBroker(connection: number): void;
+}
 
 /** Passes on what clients and a broker send to each other, over one link that all connections share. */
 export class Proxy implements Disposable {
@@ -17,10 +27,15 @@ export class Proxy implements Disposable {
   bytesPerSecond: Record<Direction, number> = { up: Infinity, down: Infinity };
   /** How long everything takes in each direction, in milliseconds. */
   delayMs = 0;
+  /** Sees what passes from now on. */
+  watcher: ProxyWatcher | undefined;
+  /** Decides on each request and response that begins from now on; a promise holds it. */
+  rule: ((message: Message) => Verdict | Promise<Verdict>) | undefined;
   readonly port: number;
   #targetPort: number;
   #listener: Deno.Listener | undefined;
   #connections = new Set<Deno.Conn>();
+  #accepted = 0;
   #freeAtMs: Record<Direction, number> = { up: 0, down: 0 };
   #isSilent = false;
   #changed = new Pulse();
@@ -78,11 +93,18 @@ export class Proxy implements Disposable {
 
   async #connect(client: Deno.Conn): Promise<void> {
     this.#connections.add(client);
+    const number = this.#accepted++;
     try {
       const broker = await Deno.connect({ hostname: HOST, port: this.#targetPort });
       this.#connections.add(broker);
-      const ended = [this.#pass(client, broker, "up"), this.#pass(broker, client, "down")];
-      await Promise.race(ended);
+      const onSent = (bytes: Uint8Array) => this.watcher?.sent(number, bytes);
+      const messages = exchange((message) => this.rule?.(message) ?? "pass");
+      const ended = [
+        this.#pass(client, broker, { direction: "up", filter: messages.requests, onSent }),
+        this.#pass(broker, client, { direction: "down", filter: messages.responses }),
+      ];
+      const first = await Promise.race(ended.map((end, index) => end.then(() => index)));
+      if (first === 1) this.watcher?.endedByBroker(number);
       await Promise.allSettled(ended.map((end) => end.finally(() => [client, broker].map(close))));
       this.#connections.delete(broker);
     } catch {
@@ -91,12 +113,21 @@ export class Proxy implements Disposable {
     this.#connections.delete(client);
   }
 
-  async #pass(from: Deno.Conn, to: Deno.Conn, direction: Direction): Promise<void> {
+  async #pass(
+    from: Deno.Conn,
+    to: Deno.Conn,
+    { direction, filter, onSent }: {
+      direction: Direction;
+      filter: Exchange["requests"];
+      onSent?: (bytes: Uint8Array) => void;
+    },
+  ): Promise<void> {
     let written: Promise<void> = Promise.resolve();
     for (;;) {
       const chunk = new Uint8Array(CHUNK_BYTES);
       const read = await from.read(chunk).catch(() => null);
       if (read === null) break;
+      onSent?.(chunk.subarray(0, read));
       const takesMs = read / this.bytesPerSecond[direction] * 1_000;
       const freeAtMs = Math.max(performance.now(), this.#freeAtMs[direction]) + takesMs;
       this.#freeAtMs[direction] = freeAtMs;
@@ -105,9 +136,9 @@ export class Proxy implements Disposable {
       written = written.then(async () => {
         await until(arrivesAtMs);
         while (this.#isSilent && this.#connections.has(from)) await this.#changed.next();
-        await writeAll(to, chunk.subarray(0, read));
+        await filter(chunk.subarray(0, read), (bytes) => writeAll(to, bytes));
       });
-      written.catch(() => close(from));
+      written.catch(() => [from, to].forEach(close));
       if (this.delayMs === 0) await written.catch(() => {});
     }
     await written.catch(() => {});

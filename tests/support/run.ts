@@ -24,8 +24,18 @@ export interface TestRun extends AsyncDisposable {
   file: string;
   /** Runs a program to its good end and returns what it prints with `--json`. */
   json(script: Script, args?: string[]): Promise<Record<string, unknown>>;
-  /** Starts a program on the test's broker and topics; `onLine` gets its messages, with `--json` too. */
-  start(script: Script, args?: string[], onLine?: (line: string) => void): Running;
+  /**
+   * Starts a program on the test's broker and topics.
+   *
+   * @param onLine Gets its messages, with `--json` too.
+   * @param clockShiftMs How far its clock is ahead.
+   */
+  start(
+    script: Script,
+    args?: string[],
+    onLine?: (line: string) => void,
+    clockShiftMs?: number,
+  ): Running;
 }
 
 /**
@@ -45,9 +55,18 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
   };
   const file = `metrics_${prefix}.txt`;
   const started: { program: Running; isAwaited: boolean }[] = [];
-  const start = (script: Script, args: string[] = [], onLine = (_line: string) => {}) => {
+  const start = (
+    script: Script,
+    args: string[] = [],
+    onLine = (_line: string) => {},
+    clockShiftMs = 0,
+  ) => {
+    const preload = clockShiftMs === 0 ? [] : [
+      `--preload=${new URL(`./shifted_clock.ts?ms=${clockShiftMs}`, import.meta.url)}`,
+    ];
     const program = launch(script, ["--topic-prefix", prefix, ...args], {
       brokers,
+      denoFlags: preload,
       onLine: (line) => onLine(messageOf(line)),
     });
     const entry = { program, isAwaited: false };
@@ -102,7 +121,7 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  limitMs = 30_000,
+  limitMs = 120_000,
 ): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!await condition()) {

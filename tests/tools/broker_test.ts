@@ -10,7 +10,7 @@ import {
   stopBroker,
 } from "../../dev_broker/cluster.ts";
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
-import { exists } from "../../dev_broker/files.ts";
+import { exists, ROOT } from "../../dev_broker/files.ts";
 import { endNode } from "../../dev_broker/node.ts";
 import { findJava, kafkaClasspath } from "../../dev_broker/java.ts";
 import { launch } from "../../lib/cli/launch.ts";
@@ -107,19 +107,25 @@ Deno.test("startBroker and stopBroker: a node lives from one to the other, and i
 Deno.test("startBroker and stopBroker accept blanks in the paths of Java and of the data", async () => {
   const parent = await Deno.makeTempDir({ prefix: "order stream broker test " });
   const dataDir = `${parent}/my data`;
-  const home = Deno.env.get("JAVA_HOME");
   try {
     await Deno.symlink(await javaHome(), `${parent}/my jdk`);
-    Deno.env.set("JAVA_HOME", `${parent}/my jdk`);
-    assertEquals((await findJava()).command, `${parent}/my jdk/bin/java`);
-    await startBroker(dataDir, { nodes: freeNodes(1) });
+    await Deno.mkdir(dataDir);
+    const guard = `${ROOT}/tests/support/broker_guard.ts`;
+    const options = JSON.stringify({ nodes: freeNodes(1) });
+    // In a process of its own: all tests of a run share one environment.
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", guard, "start", String(Deno.pid), dataDir, options],
+      env: { JAVA_HOME: `${parent}/my jdk` },
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
     const [status] = await nodeStatus(dataDir);
     assertEquals(status!.state, "ready");
     assertStringIncludes(await Deno.readTextFile(status!.logFile), "Kafka Server started");
+    const ps = { args: ["-ww", "-o", "args=", "-p", String(status!.pid)] };
+    const { stdout } = await new Deno.Command("ps", ps).output();
+    assert(new TextDecoder().decode(stdout).startsWith(`${parent}/my jdk/bin/java `));
     assertEquals(await stopBroker(dataDir), [1]);
   } finally {
-    if (home === undefined) Deno.env.delete("JAVA_HOME");
-    else Deno.env.set("JAVA_HOME", home);
     await stopBroker(dataDir, { graceMs: 0 });
     await Deno.remove(parent, { recursive: true });
   }

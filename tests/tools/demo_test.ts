@@ -4,7 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { defaultNodes, HOST } from "../../dev_broker/config.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { answersKafka } from "../../lib/kafka/probe.ts";
@@ -72,7 +72,7 @@ Deno.test("demo draws a line per program in place, and nothing wider than the te
   const open = (words: string, size: [number, number], term?: string) =>
     openTerminal(task(`demo --count ${COUNT} ${words}`), { env: envOf(run, term), size });
   const narrow = open(`--topic-prefix ${run.prefix}narrow-`, [60, 20]);
-  await eventually("services are killed", () => /kill -9/.test(narrow.text()), 60_000);
+  await eventually("services are killed", () => /kill -9/.test(narrow.text()));
   for (const pid of await processesWith(`demo.ts .*${run.prefix}narrow-`)) {
     Deno.kill(pid, "SIGCONT");
   }
@@ -97,14 +97,17 @@ Deno.test("demo draws a line per program in place, and nothing wider than the te
 Deno.test("demo --keep shows what runs, where the report is, and how to go on", async () => {
   await using run = await testRun("demo");
   const terminal = openTerminal(task(`demo --plain --keep --count ${COUNT}`), { env: envOf(run) });
-  await eventually("it keeps running", () => /^stop: /m.test(terminal.text()), 60_000);
+  await eventually("it keeps running", () => /^stop: /m.test(terminal.text()));
   const [, report] = /^report: (\S+)/m.exec(terminal.text())!;
+  const [, page] = /^page: +(\S+)/m.exec(terminal.text())!;
   try {
     await runShown(terminal.text(), ["produce", "show"], envOf(run));
     await eventually(
       "the report counts what was added",
       async () => /^Total Orders: 7000$/m.test(await Deno.readTextFile(report!)),
     );
+    const html = await (await fetch(page!)).text();
+    assertStringIncludes(html, "<title>Order Stream</title>");
     await terminal.type(CTRL_C);
     assertEquals(await terminal.ended, 130, terminal.text());
     assertEquals(await processesWith(run.prefix), []);
@@ -141,7 +144,7 @@ Deno.test("Ctrl-C at any moment of a demo leaves a whole line, no topic and no p
       env: envOf(run),
       size: [80, 24],
     });
-    await eventually(`it shows ${at}`, () => at.test(terminal.text()), 60_000);
+    await eventually(`it shows ${at}`, () => at.test(terminal.text()));
     await terminal.type(CTRL_C);
     assertEquals(await terminal.ended, 130, terminal.text());
     assertEquals(screenOf(terminal.text()).at(-1), "", terminal.text());

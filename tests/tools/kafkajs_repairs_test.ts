@@ -14,29 +14,12 @@ import { consume } from "../../lib/kafka/consume.ts";
 import { chosenPartition, idempotentProducer } from "../../lib/kafka/producers.ts";
 import { readTopic } from "../../lib/kafka/read_topic.ts";
 import { testCluster } from "../support/broker.ts";
+import { createTopic } from "../support/admin.ts";
 import { consoleConsumer } from "../support/kafka_tools.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
 
 type Producer = ReturnType<typeof idempotentProducer>;
 type Transaction = Awaited<ReturnType<Producer["transaction"]>>;
-
-/** Creates a topic of one partition and returns its name. */
-async function createTopic(
-  settings: KafkaSettings,
-  topic: string,
-  config: Record<string, string> = {},
-): Promise<string> {
-  const admin = adminPool(settings);
-  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-  await admin.use((client) =>
-    client.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }],
-    })
-  );
-  await admin.close();
-  return topic;
-}
 
 /** The values of all committed records, as our reader shows them. */
 async function readValues(run: TestRun, topic: string): Promise<string[]> {
@@ -51,7 +34,8 @@ async function readValues(run: TestRun, topic: string): Promise<string[]> {
 
 Deno.test("readTopic shows exactly what was committed when transactions interleave", async () => {
   await using run = await testRun("aborted");
-  const topic = await createTopic(run.settings, `${run.prefix}topic`);
+  const topic = `${run.prefix}topic`;
+  await createTopic(run.settings, topic);
   const producers = await Promise.all(
     Array.from({ length: 4 }, (_, index) => transactionalProducer(run, index)),
   );
@@ -121,11 +105,14 @@ Deno.test("a reader gets past a batch that compaction has emptied at the end of 
     verbose: false,
     note: () => {},
   };
-  const topic = await createTopic(settings, "compacted", {
-    "cleanup.policy": "compact",
-    "segment.bytes": String(SEGMENT_BYTES),
-    "min.cleanable.dirty.ratio": "0.01",
-    "delete.retention.ms": "0",
+  const topic = "compacted";
+  await createTopic(settings, topic, {
+    topicSettings: {
+      "cleanup.policy": "compact",
+      "segment.bytes": String(SEGMENT_BYTES),
+      "min.cleanable.dirty.ratio": "0.01",
+      "delete.retention.ms": "0",
+    },
   });
   await cleanOften(settings);
   const written: string[] = [];
@@ -194,7 +181,8 @@ async function cleanedOffset(dataDir: string, topic: string): Promise<number> {
 
 Deno.test("a consumer and a producer that are idle set few timers and cause no warnings", async () => {
   await using run = await testRun("idle");
-  const topic = await createTopic(run.settings, `${run.prefix}topic`);
+  const topic = `${run.prefix}topic`;
+  await createTopic(run.settings, topic);
   const producer = idempotentProducer(run.settings);
   const stop = new AbortController();
   const joined = Promise.withResolvers<void>();

@@ -150,6 +150,18 @@ Deno.test("lag.ts agrees with kafka-consumer-groups, except where that tool is w
       assertEquals(sample.exitCode, 3);
     });
 
+    await t.step("--fail-at looks at the verdict: worse fails, better does not", async () => {
+      const failAt = async (group: string, ...args: string[]) =>
+        (await lag(run, ["--group", group, ...args])).exitCode;
+      assertEquals(await failAt("behind", "--fail-at", "STALL"), 3);
+      assertEquals(await failAt("behind", "--fail-at", "STOP"), 0, "STALL is better");
+      assertEquals(await failAt("behind", "--fail-at", "STOP", "--fail-above", "5"), 3);
+      assertEquals(await failAt("analytics", "--fail-at", "STALL"), 3, "STOP is worse");
+      const { stderr } = await run.start("lag.ts", ["--fail-at", "STOP"]).ended;
+      const named = ["analytics", "partly"].map((group) => `${run.prefix}${group} is STOP`);
+      assertStringIncludes(stderr, `warning: verdict: ${named.join(", ")} (exit code 3)`);
+    });
+
     await t.step("a new group: equal, without a number", () => {
       const fresh = sample.of("fresh");
       assertEquals(ours(fresh), kafka.get("fresh"));
@@ -278,7 +290,7 @@ Deno.test("lag.ts agrees with kafka-consumer-groups, except where that tool is w
       },
     );
 
-    await t.step("--fail-above, --watch and unknown groups", async () => {
+    await t.step("--fail-above, --fail-at, --watch and unknown groups", async () => {
       const tolerant = await lag(run, ["--group", "analytics", "--fail-above", "1000"]);
       assertEquals(tolerant.exitCode, 0);
 
@@ -286,8 +298,11 @@ Deno.test("lag.ts agrees with kafka-consumer-groups, except where that tool is w
       assertEquals(unknown.exitCode, 2);
       assertStringIncludes(unknown.stderr, "(did you mean analytics?)");
 
-      const bad = await run.start("lag.ts", ["--watch", "--fail-above", "5"]).ended;
-      assertEquals(bad.exitCode, 2);
+      for (const args of [["--fail-above", "5"], ["--fail-at", "STALL"]]) {
+        const bad = await run.start("lag.ts", ["--watch", ...args]).ended;
+        assertEquals(bad.exitCode, 2);
+        assertStringIncludes(bad.stderr, `${args[0]} cannot be combined with --watch`);
+      }
 
       const args = ["--watch", "--interval", "100ms", "--json", "--topic-prefix", run.prefix];
       const watching = new Deno.Command(Deno.execPath(), {

@@ -1,22 +1,36 @@
 /**
- * The directions of imports: programs → lib/lag, lib/kafka, dev_broker, lib/cli → lib. Only reads files.
+ * The directions of imports: programs → lib/lag, lib/kafka, dev_broker, lib/cli → lib; and what starts
+ * processes. Only reads files.
  *
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
 
 const ROOT = new URL("../../", import.meta.url);
 
 /** The folders that belong to the product. `""` holds the programs. */
-const PRODUCT = ["", "lib", "lib/cli", "lib/lag", "lib/kafka", "lib/kafka/kafkajs", "dev_broker"];
+const PRODUCT = [
+  "",
+  "lib",
+  "lib/cli",
+  "lib/lag",
+  "lib/kafka",
+  "lib/kafka/kafkajs",
+  "lib/http",
+  "lib/telemetry",
+  "dev_broker",
+];
 
 /** The folders of the modules that those of a folder may import. */
 const MAY_IMPORT: Record<string, string[]> = {
-  "": ["", "lib", "lib/cli", "lib/lag", "lib/kafka", "dev_broker"],
+  "": ["", "lib", "lib/cli", "lib/lag", "lib/kafka", "lib/http", "dev_broker"],
   "lib": ["lib"],
   "lib/cli": ["lib", "lib/cli"],
   // The table printer of lib/cli/text.ts.
   "lib/lag": ["lib", "lib/cli", "lib/lag"],
+  "lib/http": ["lib", "lib/lag", "lib/kafka", "lib/telemetry", "lib/http", "web", "docs"],
+  "lib/telemetry": ["lib", "lib/kafka", "lib/telemetry"],
   "lib/kafka": ["lib", "lib/kafka", "lib/kafka/kafkajs"],
   "lib/kafka/kafkajs": ["lib", "lib/kafka", "lib/kafka/kafkajs"],
   "dev_broker": ["lib", "lib/kafka", "dev_broker"],
@@ -31,6 +45,8 @@ const MAY_NOT_USE: Record<string, { rule: string; pattern: RegExp }[]> = {
     { rule: "no printing", pattern: /\bconsole\./ },
   ],
   "lib/kafka": [{ rule: "no printing", pattern: /\bconsole\.|\bDeno\.std(out|err)\b/ }],
+  "lib/telemetry": [{ rule: "no printing", pattern: /\bconsole\.|\bDeno\.std(out|err)\b/ }],
+  "lib/http": [{ rule: "no printing", pattern: /\bconsole\.|\bDeno\.std(out|err)\b/ }],
   "lib/kafka/kafkajs": [{ rule: "no printing", pattern: /\bconsole\.|\bDeno\.std(out|err)\b/ }],
 };
 
@@ -119,6 +135,59 @@ Deno.test("each folder of lib is in the layout, and no module is called index or
   assertEquals(folders.filter((folder) => !PRODUCT.includes(folder)), []);
   const names = PRODUCT.flatMap(modulesOf).map(({ path }) => path);
   assertEquals(names.filter((path) => /(^|\/)(index|utils?|helpers?)\.ts$/.test(path)), []);
+});
+
+/** The modules that start processes; launch.ts is for the demo and the tests. */
+const STARTERS = [
+  "broker.ts",
+  "demo.ts",
+  "dev_broker/docker.ts",
+  "dev_broker/files.ts",
+  "dev_broker/node.ts",
+  "lib/cli/launch.ts",
+];
+
+Deno.test("nothing but the broker and the demo starts processes", () => {
+  const modules = PRODUCT.flatMap(modulesOf);
+  const starters = modules.filter(({ code }) => /\bDeno\.Command\b|child_process/.test(code));
+  assertEquals(starters.map(({ path }) => path).sort(), STARTERS);
+  const launching = modules.filter(({ code }) =>
+    importsOf(code).some(({ from, isType }) => !isType && from.endsWith("/launch.ts"))
+  );
+  assertEquals(launching.map(({ path }) => path), ["demo.ts"]);
+});
+
+Deno.test("only the tasks of broker, its jars, demo, benchmarks and checks may start processes", () => {
+  const tasks = Object.entries(config.tasks);
+  const having = (pattern: RegExp) =>
+    tasks.filter(([, { command }]) => pattern.test(command)).map(([name]) => name);
+  assertEquals(having(/--allow-run/), [
+    "demo-program",
+    "broker",
+    "bench",
+    "page-load",
+    "jars",
+    "ok",
+  ]);
+  assertEquals(having(/ -A\b|--allow-all/), ["test", "soak"]);
+  assertEquals(having(/--allow-run(?!=)/), []);
+  for (const [name, set] of Object.entries(config.permissions)) {
+    assertEquals(Object.keys(set).filter((kind) => ["run", "ffi", "all"].includes(kind)), [], name);
+  }
+});
+
+Deno.test("a task asks no question, and permits files by their paths", () => {
+  for (const [name, { command }] of Object.entries(config.tasks)) {
+    for (const [run] of command.matchAll(/\bdeno run [^&]*/g)) {
+      if (/ -A /.test(run)) continue;
+      assert(run.includes(" --no-prompt "), name);
+      assertEquals(/--allow-(read|write|env|net|sys)(?!=)/.test(run), false, name);
+    }
+  }
+  for (const [name, set] of Object.entries(config.permissions)) {
+    const { read = [], write = [] } = set as { read?: unknown; write?: unknown };
+    assert(Array.isArray(read) && Array.isArray(write), name);
+  }
 });
 
 Deno.test("importsOf finds every form of import", () => {

@@ -11,11 +11,17 @@ import {
   parseFlags,
   PROGRAM_FLAGS,
 } from "../../lib/cli/flags.ts";
+import { accessRules, GROUPS, PROGRAMS } from "../../lib/access_rules.ts";
 import { FLAGS } from "../support/program_flags.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = Deno.readTextFileSync(new URL("README.md", root));
 const tasks = Object.keys(JSON.parse(Deno.readTextFileSync(new URL("deno.json", root))).tasks);
+
+const DOCUMENTS = [
+  ...["README.md", "CONTRIBUTING.md"],
+  ...["docs/DESIGN.md", "docs/DEPENDENCIES.md", "docs/DEPLOY.md", "docs/SECURITY.md"],
+];
 
 function flagNames(flags: Flags): string[] {
   return Object.keys(flags).map(flagName);
@@ -56,8 +62,29 @@ Deno.test("every flag with a value has one that it accepts, for the message when
   }
 });
 
-Deno.test("README, CONTRIBUTING and DESIGN link to files that exist", async () => {
-  for (const document of ["README.md", "CONTRIBUTING.md", "docs/DESIGN.md"]) {
+Deno.test("SECURITY.md has the rights of each program", async () => {
+  const text = await Deno.readTextFile(new URL("docs/SECURITY.md", root));
+  const [, section = ""] = /^## Rights$(.*?)(?:^## |(?![^]))/ms.exec(text)!;
+  const rows = [...section.matchAll(/^\| (\w.*) \|$/gm)]
+    .map(([, row]) => row!.split("|").map((cell) => cell.trim()).join(" | ")).slice(1);
+  const expected = PROGRAMS.flatMap((program) => {
+    const scope = { topicPrefix: "", groups: GROUPS[program], mayCreate: true };
+    const byResource = Map.groupBy(accessRules(program, scope), ({ resource }) => {
+      const { kind, name, isPrefix } = resource;
+      return `${kind} | \`${name}${isPrefix ? "…" : ""}\``;
+    });
+    return [...byResource].map(([resource, rules]) => {
+      const rights = rules.map(({ operation, otherwise }) =>
+        otherwise === undefined ? operation : `(${operation})`
+      );
+      return `${program} | ${resource} | ${rights.join(", ")}`;
+    });
+  });
+  assertEquals(rows, expected);
+});
+
+Deno.test("the documents link to files that exist", async () => {
+  for (const document of DOCUMENTS) {
     const text = await Deno.readTextFile(new URL(document, root));
     for (const [, path] of text.matchAll(/\]\(((?!https?:)[^)#]+)[)#]/g)) {
       await Deno.stat(new URL(path!, new URL(document, root)));

@@ -4,6 +4,7 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { lchownSync } from "node:fs";
 import { canMount } from "../support/mounts.ts";
 
 const REPORT_FILE = import.meta.resolve("../../lib/cli/report_file.ts");
@@ -15,10 +16,14 @@ const NEW = "the new report\n";
 async function runModule(
   code: string,
   args: string[],
-  { shell = "DENO", env = {} }: { shell?: string; env?: Record<string, string> } = {},
+  { shell = "DENO", env = {}, flags = "" }: {
+    shell?: string;
+    env?: Record<string, string>;
+    flags?: string;
+  } = {},
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   const deno = `"${Deno.execPath()}" run -q --no-prompt --allow-env=INIT_CWD --allow-read=/ ` +
-    `--allow-write=/ - "$@"`;
+    `--allow-write=/ ${flags} - "$@"`;
   const process = new Deno.Command("sh", {
     args: ["-c", shell.replace("DENO", () => deno), "sh", ...args],
     env,
@@ -119,6 +124,124 @@ Deno.test("ReportFile gives a FIFO the last report", async () => {
   assertEquals((await write(fifo)).exitCode, 0);
   assertEquals(new TextDecoder().decode((await read).stdout), NEW);
   assertEquals(await namesIn(directory.path), ["fifo"]);
+});
+
+/** Neither this user nor the owner of the directory. */
+const STRANGER = 65_534;
+const isRoot = Deno.uid() === 0;
+
+/** A directory like /tmp in another one, with a file that must not change. */
+async function sharedPlace(mode = 0o1777) {
+  const directory = await place();
+  const path = `${directory.path}/shared`;
+  await Deno.mkdir(path);
+  await Deno.chmod(path, mode);
+  const precious = `${directory.path}/precious`;
+  await Deno.writeTextFile(precious, OLD);
+  return { ...directory, path, precious };
+}
+
+/** A link of a stranger. */
+async function plant(target: string, path: string): Promise<void> {
+  await Deno.symlink(target, path);
+  lchownSync(path, STRANGER, STRANGER);
+}
+
+Deno.test({
+  name:
+    "openReportFile follows no link that others have put into a directory that they can write to",
+  ignore: !isRoot,
+  fn: async () => {
+    for (const mode of [0o1777, 0o777, 0o775]) {
+      await using shared = await sharedPlace(mode);
+      const { path, precious } = shared;
+      await plant("../precious", `${path}/link`);
+      await plant("..", `${path}/directory`);
+      await Deno.symlink("shared/link", `${path}/../own`);
+      for (const output of [`${path}/link`, `${path}/directory/precious`, `${path}/../own`]) {
+        const { exitCode, stderr } = await write(output);
+        assertEquals(exitCode, 2, output);
+        const link = output.includes("/directory/") ? "directory" : "link";
+        assertStringIncludes(
+          stderr,
+          `"${await Deno.realPath(path)}/${link}" is a symbolic link of another user, in a ` +
+            "directory that others can write to; name its target, or remove it",
+        );
+        assertEquals(await Deno.readTextFile(precious), OLD);
+      }
+      assertEquals(await namesIn(path), ["directory", "link"]);
+    }
+  },
+});
+
+Deno.test({
+  name: "openReportFile follows links of its user and of the owner of the directory",
+  ignore: !isRoot,
+  fn: async () => {
+    await using shared = await sharedPlace();
+    const { path, precious } = shared;
+    await Deno.symlink("../precious", `${path}/own`);
+    assertEquals((await write(`${path}/own`)).exitCode, 0);
+    assertEquals(await Deno.readTextFile(precious), NEW);
+    await Deno.writeTextFile(precious, OLD);
+    await Deno.chown(path, STRANGER, STRANGER);
+    await plant("../precious", `${path}/theirs`);
+    for (const name of ["theirs", "own"]) {
+      await Deno.writeTextFile(precious, OLD);
+      assertEquals((await write(`${path}/${name}`)).exitCode, 0);
+      assertEquals(await Deno.readTextFile(precious), NEW);
+    }
+    assertEquals(await namesIn(path), ["own", "theirs"]);
+    // Nobody else can write there.
+    await plant("../precious", `${path}/../link`);
+    assertEquals((await write(`${path}/../link`)).exitCode, 0);
+  },
+});
+
+Deno.test({
+  name: "openReportFile writes to no file and FIFO that others have put into /tmp",
+  ignore: !isRoot,
+  fn: async () => {
+    await using shared = await sharedPlace();
+    const { path } = shared;
+    await Deno.writeTextFile(`${path}/file`, OLD);
+    await new Deno.Command("mkfifo", { args: [`${path}/fifo`] }).output();
+    for (const name of ["file", "fifo"]) {
+      await Deno.chown(`${path}/${name}`, STRANGER, STRANGER);
+      const { exitCode, stderr } = await write(`${path}/${name}`);
+      assertEquals(exitCode, 2);
+      assertStringIncludes(stderr, `/${name}" is a file of another user`);
+    }
+    assertEquals(await Deno.readTextFile(`${path}/file`), OLD);
+  },
+});
+
+Deno.test("ReportFile writes through no link at the name of its temporary file or in its own place", async () => {
+  await using shared = await sharedPlace();
+  const { path, precious } = shared;
+  // The name of the temporary file is seen when it is there for the first time.
+  const { exitCode, stdout, stderr } = await runModule(
+    `
+      import { openReportFile } from "${REPORT_FILE}";
+      const [path, precious] = Deno.args;
+      const writeTextFile = Deno.writeTextFile;
+      let temporary;
+      Deno.writeTextFile = (path, ...rest) => writeTextFile(temporary = path, ...rest);
+      const ln = (...args) => new Deno.Command("ln", { args }).outputSync();
+      const file = await openReportFile(path);
+      ln("-s", precious, temporary);
+      console.log(await file.update("${NEW.trim()}\\n"));
+      ln("-sf", precious, path);
+      console.log(await file.update("${NEW.trim()}\\n"));
+    `,
+    [`${path}/report`, precious],
+    { flags: "--allow-run=ln" },
+  );
+  assertEquals([exitCode, stdout], [0, "true\ntrue\n"], stderr);
+  assertEquals(await Deno.readTextFile(precious), OLD);
+  assertEquals(await namesIn(path), ["report"]);
+  assertEquals((await Deno.lstat(`${path}/report`)).isFile, true);
+  assertEquals(await Deno.readTextFile(`${path}/report`), NEW);
 });
 
 Deno.test("openReportFile says why a path cannot be written, in words for users", async () => {

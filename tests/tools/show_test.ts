@@ -190,21 +190,43 @@ Deno.test("show.ts sends dead letters back, once each", async (t) => {
     assertEquals((await back()).map(({ headers }) => headers["dlq.resent"]), ["1", "1", "2", "2"]);
   });
 
-  await t.step("a header that names another topic sends nothing there", async () => {
-    const headers = {
-      "dlq.topic": `${run.prefix}inventory-events`,
-      "dlq.partition": "0",
-      "dlq.offset": "0",
-    };
-    const producer = idempotentProducer(run.settings);
-    await connect(producer, run.settings);
-    const messages = [{ partition: 0, key: "forged", value: "x", headers }];
-    await producer.send({ topic: deadLetters(run.prefix).name, acks: -1, messages });
-    await disconnect(producer);
-    const { stderr } = await show(run, "dead-letters", "--resend", "--execute");
-    assertStringIncludes(stderr, "1 without the headers of a dead letter left alone");
-    assertEquals(await shown(run, "movements", "--key", "forged"), []);
-  });
+  await t.step(
+    "headers that name no partition of the orders send nothing and stop nothing",
+    async () => {
+      const origin = {
+        "dlq.topic": orderEvents(run.prefix).name,
+        "dlq.partition": "0",
+        "dlq.offset": "0",
+      };
+      const forged = [
+        { ...origin, "dlq.topic": `${run.prefix}inventory-events` },
+        { ...origin, "dlq.partition": "6" },
+        { ...origin, "dlq.partition": "9".repeat(400) },
+        { ...origin, "dlq.partition": "-1" },
+        { ...origin, "dlq.offset": "first" },
+      ];
+      const producer = idempotentProducer(run.settings);
+      await connect(producer, run.settings);
+      const messages = [
+        ...forged.map((headers) => ({ partition: 0, key: "forged", value: "x", headers })),
+        {
+          ...{ partition: 0, key: "whole", value: "y" },
+          headers: { ...origin, "dlq.offset": "9999", "dlq.resent": "many" },
+        },
+      ];
+      await producer.send({ topic: deadLetters(run.prefix).name, acks: -1, messages });
+      await disconnect(producer);
+      const { stderr } = await show(run, "dead-letters", "--resend", "--execute");
+      assertStringIncludes(
+        stderr,
+        "1 record sent back; 5 left alone whose headers name no partition",
+      );
+      assertEquals(await shown(run, "movements", "--key", "forged"), []);
+      assertEquals(await shown(run, "orders", "--key", "forged", "--from", "earliest"), []);
+      const [whole] = await shown(run, "orders", "--key", "whole", "--from", "earliest");
+      assertEquals(whole.headers, { "dlq.resent": "1" });
+    },
+  );
 
   await t.step("wrong use is refused", async () => {
     for (
