@@ -72,7 +72,7 @@ const WATCH_INTERVAL_MS = 250;
 const SILENCE_NOTE_MS = 3_000;
 /**
  * The silence after which a consumer is rebuilt, in milliseconds: longer than a request may take, and than
- * a member may be silent. After brokers were killed, kafkajs may wait without an end.
+ * a member may be silent. After brokers were killed, kafkajs may wait without an end (docs/RELIABILITY.md).
  */
 const STUCK_MS = 12_000;
 

@@ -12,6 +12,7 @@ import { eventually, testRun } from "../support/run.ts";
 import { parseFlags } from "../../lib/cli/flags.ts";
 import { FLAGS } from "../support/program_flags.ts";
 import * as show from "../../show.ts";
+import * as soak from "../fault/soak.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** What each task prints with `--help`. */
@@ -34,7 +35,7 @@ const HELP: Record<string, RegExp> = {
   replay: /^Moves a consumer group/,
   show: /^Shows orders/,
   restart: /^Stop the broker and start it again/,
-  soak: /^Kills/,
+  soak: /^Does faults/,
   test: /^Run tests/,
   up: /^Start the broker/,
 };
@@ -54,7 +55,7 @@ function requireParsable(example: string): void {
   assert(task in FLAGS, `"${example}" starts no program`);
   const words = rest.replace(/ [<>] .*/, "").split(" ").filter((word) => word !== "");
   const { operands } = parseFlags(FLAGS[task]!, words);
-  const commands = Object.keys({ show: show.commands }[task] ?? { "": "" });
+  const commands = Object.keys({ show: show.commands, soak: soak.commands }[task] ?? { "": "" });
   assert(commands.includes(operands.join(" ")), `"${example}": ${operands}`);
 }
 
