@@ -7,6 +7,7 @@
  * @module
  */
 import { type AdminPool, adminPool } from "../lib/kafka/client_pool.ts";
+import { createMissingTopics } from "../lib/kafka/create_topics.ts";
 import type { KafkaSettings } from "../lib/kafka/settings.ts";
 import { committedOffsets, logRanges } from "../lib/kafka/offsets.ts";
 import { readTopic } from "../lib/kafka/read_topic.ts";
@@ -144,16 +145,7 @@ export async function createTopics(
     ...(isFor("inventory") ? [inventoryEvents(prefix), stockLevels(prefix + group)] : []),
     ...(isFor("analytics") ? [orderMetrics(prefix + group)] : []),
   ];
-  await admin.use(async (client) => {
-    const existing = new Set(await client.listTopics());
-    const topics = specs.filter(({ name }) => !existing.has(name))
-      .map(({ name, partitions, settings }) => ({
-        topic: name,
-        numPartitions: partitions,
-        configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
-      }));
-    if (topics.length > 0) await client.createTopics({ topics });
-  });
+  await admin.use((client) => createMissingTopics(client, specs));
 }
 
 /**
