@@ -181,7 +181,7 @@ export class Scene implements AsyncDisposable {
     const [instance] = this.instances[name].splice(index, 1);
     await this.#requireRunning(name, instance!);
     instance!.kill(signal);
-    const { exitCode } = await instance!.ended;
+    const { exitCode } = await this.#ended(instance!);
     assertEquals(
       exitCode,
       { SIGKILL: 137, SIGTERM: 143 }[signal as "SIGKILL"],
@@ -338,7 +338,7 @@ export class Scene implements AsyncDisposable {
       for (const instance of this.instances[name].splice(0)) {
         await this.#requireRunning(name, instance);
         instance.kill("SIGTERM");
-        const { exitCode, stdout, stderr } = await instance.ended;
+        const { exitCode, stdout, stderr } = await this.#ended(instance);
         assertEquals(exitCode, 143, `${name}: ${stderr.slice(-1_000)}`);
         // One that was replaced a moment ago may not have begun.
         if (stdout === "") continue;

@@ -44,6 +44,8 @@ export interface FetchLoop {
   fetch(this: ConsumerGroup, nodeId: number): Promise<(FetchedBatch & TopicPartition)[]>;
   /** Of the consumer group. */
   resume(this: ConsumerGroup, partitions: unknown): void;
+  /** Of the runner; calls that of the consumer group. */
+  fetchOfRunner(this: { running: boolean }, nodeId: number): Promise<unknown[]>;
   /** Of the runner; calls the user's handler. */
   handleBatch(
     this: { consumerGroup: ConsumerGroup | null },
@@ -83,6 +85,10 @@ export class UnreadableRecordsError extends Error {
  *
  * The original sends heartbeats between fetches and batches only: a fetch that takes longer than the
  * session, over a slow link, makes it lose its partitions, and so does every fetch after it.
+ *
+ * When the brokers of the cluster change, the original replaces its fetchers, even if it is stopped at
+ * that moment. The new ones ask for batches and get none at once, without end: no timer, no signal and
+ * no network has its turn again. Here the first of these fetches fails, which ends them.
  */
 export function fetchLoop(original: FetchLoop): FetchLoop {
   const managers = new WeakMap<object, ConsumerGroup["offsetManager"]>();
@@ -118,6 +124,10 @@ export function fetchLoop(original: FetchLoop): FetchLoop {
       const current = batches.filter((batch) => isCurrent(this, manager, batch));
       current.forEach((batch) => managers.set(batch, manager));
       return current;
+    },
+    async fetchOfRunner(nodeId) {
+      if (!this.running) throw new Error("fetching for a consumer that is stopped");
+      return await original.fetchOfRunner.call(this, nodeId);
     },
     async handleBatch(batch) {
       const group = this.consumerGroup;

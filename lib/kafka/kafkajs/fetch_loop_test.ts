@@ -31,17 +31,19 @@ function consumerGroup(
     answer = () => {},
     messages = [{ offset: "5", isControlRecord: false }],
     maxWaitTimeInMs = 60_000,
+    nodeIds = () => [1],
   }: {
     answer?: () => void | Promise<void>;
     messages?: unknown[];
     maxWaitTimeInMs?: number;
+    nodeIds?: () => number[];
   } = {},
 ) {
   const cluster = {
     refreshMetadataIfNecessary: () => Promise.resolve(),
     findTopicPartitionMetadata: () =>
       PARTITIONS.map((partitionId) => ({ partitionId, leader: 1, replicas: [1], isr: [1] })),
-    getNodeIds: () => [1],
+    getNodeIds: nodeIds,
     committedOffsets: () => ({}),
     findBroker: () => Promise.resolve({ fetch }),
   };
@@ -82,11 +84,11 @@ function consumerGroup(
 }
 
 /** A runner of kafkajs that is consuming, and the partitions whose batches it has handled. */
-function runnerOf(module: Modules, consumerGroup: unknown) {
+function runnerOf(module: Modules, consumerGroup: unknown, runnerLogger: object = logger) {
   const handled: number[] = [];
   const Runner = module("consumer/runner");
   const runner = new Runner({
-    logger,
+    logger: runnerLogger,
     consumerGroup,
     instrumentationEmitter: { emit() {} },
     autoCommit: false,
@@ -306,6 +308,38 @@ Deno.test("Runner.stop does not wait for a fetch under way; the original does", 
     answer.resolve();
     await stopped;
     assertEquals(order, expected);
+  }
+});
+
+Deno.test("Runner.stop ends the fetchers that a change of brokers replaces; in the original they never yield", async () => {
+  for (
+    const { module, isEndless } of [{ module: original, isEndless: true }, {
+      module: repaired,
+      isEndless: false,
+    }]
+  ) {
+    let emptyFetches = 0;
+    const counting = {
+      ...logger,
+      namespace: () => counting,
+      debug(message: string) {
+        if (message !== "consumer not running, exiting") return;
+        // Nothing else would end the loop.
+        if (++emptyFetches >= 1_000) throw new Error("enough");
+      },
+    };
+    const stopping = Promise.withResolvers<Promise<void>>();
+    const { group, requests } = consumerGroup(module, {
+      nodeIds() {
+        if (requests.length === 0) return [1];
+        stopping.resolve(runner.stop());
+        return [1, 2];
+      },
+    });
+    const { runner } = runnerOf(module, group, counting);
+    runner.scheduleFetchManager();
+    await stopping.promise;
+    assertEquals(emptyFetches >= 1_000, isEndless);
   }
 });
 

@@ -296,15 +296,16 @@ function repairConsumer(require: Require): void {
   requireMethods(require, "consumer/batch", ["isEmpty", "isEmptyDueToFiltering", "lastOffset"]);
   replaceExport(require, "consumer/batch", movingPastEmptyBatches);
   const group = requireMethods(require, "consumer/consumerGroup", ["fetch", "resume"]);
-  const runner = requireMethods(require, "consumer/runner", ["handleBatch", "stop"]);
-  const { fetch, resume, handleBatch, stop } = fetchLoop({
+  const runner = requireMethods(require, "consumer/runner", ["fetch", "handleBatch", "stop"]);
+  const { fetch, resume, fetchOfRunner, handleBatch, stop } = fetchLoop({
     fetch: group.fetch,
     resume: group.resume,
+    fetchOfRunner: runner.fetch,
     handleBatch: runner.handleBatch,
     stop: runner.stop,
   } as FetchLoop);
   replaceMethods(require, "consumer/consumerGroup", { fetch, resume });
-  replaceMethods(require, "consumer/runner", { handleBatch, stop });
+  replaceMethods(require, "consumer/runner", { fetch: fetchOfRunner, handleBatch, stop });
   replaceMethods(require, "consumer/offsetManager", { setDefaultOffset });
 }
 
