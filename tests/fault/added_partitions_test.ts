@@ -8,7 +8,7 @@ import type { Script } from "../../lib/cli/launch.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { logRanges } from "../../lib/kafka/offsets.ts";
 import { orderEvents } from "../../lib/topics.ts";
-import { describeGroup } from "../support/kafka_tools.ts";
+import { caughtUp } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
 import { eventually, testRun } from "../support/run.ts";
 
@@ -19,7 +19,7 @@ Deno.test("partitions that are added while all programs run are published to, pr
     const lines: string[] = [];
     return { lines, ...run.start(script, ["--json", ...args], (line) => lines.push(line)) };
   };
-  const producer = start("producer.ts", ["--count", "1000000", "--rate", "1000"]);
+  const producer = start("producer.ts", ["--count", "1000000", "--rate", "300"]);
   await eventually("orders come in", () => producer.lines.some((line) => /^1000 /.test(line)));
   const services = [
     start("inventory.ts", []),
@@ -47,12 +47,7 @@ Deno.test("partitions that are added while all programs run are published to, pr
   producer.kill("SIGTERM");
   const { total_orders: count } = JSON.parse((await producer.ended).stdout);
 
-  for (const group of ["inventory", "analytics"]) {
-    await eventually(`${group} has caught up`, async () => {
-      const partitions = await describeGroup(run.brokers, run.prefix + group);
-      return partitions.length === 9 && partitions.every(({ lag }) => lag === "0");
-    });
-  }
+  for (const name of ["inventory", "analytics"]) await caughtUp(run, name, 9);
   lag.kill("SIGTERM");
   const samples = (await lag.ended).stdout.trim().split("\n").map((line) => JSON.parse(line));
   assertEquals(samples.at(-1).groups[0].partitions.length, 9);

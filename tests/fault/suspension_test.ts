@@ -7,7 +7,7 @@ import { assertEquals } from "@std/assert";
 import type { Running, Script } from "../../lib/cli/launch.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { groupMembers } from "../../lib/kafka/offsets.ts";
-import { describeGroup } from "../support/kafka_tools.ts";
+import { caughtUp } from "../support/kafka_tools.ts";
 import { readLedger } from "../support/ledger.ts";
 import { eventually, testRun } from "../support/run.ts";
 
@@ -54,12 +54,7 @@ Deno.test("programs that were suspended for longer than --timeout go on, exactly
   const [producer, ...others] = programs;
   const { exitCode, stdout, stderr } = await producer!.ended;
   assertEquals([exitCode, exitCode === 0 ? JSON.parse(stdout).total_orders : stderr], [0, COUNT]);
-  for (const group of ["inventory", "analytics"]) {
-    await eventually(`${group} has caught up`, async () => {
-      const partitions = await describeGroup(run.brokers, run.prefix + group);
-      return partitions.length === 6 && partitions.every(({ lag }) => lag === "0");
-    });
-  }
+  for (const name of ["inventory", "analytics"]) await caughtUp(run, name);
   const results = new Map<Script, string>();
   for (const { script, kill, ended } of others) {
     kill("SIGTERM");

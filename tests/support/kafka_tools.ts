@@ -3,8 +3,13 @@
  *
  * @module
  */
+import { assertEquals } from "@std/assert";
 import { kafkaClasspath } from "../../dev_broker/java.ts";
 import type { Compression } from "../../lib/compression.ts";
+import { committedOffsets, logRanges } from "../../lib/kafka/offsets.ts";
+import { orderEvents } from "../../lib/topics.ts";
+import { withAdmin } from "./admin.ts";
+import { eventually, type TestRun } from "./run.ts";
 
 /** A line of `kafka-consumer-groups --describe`. */
 export interface DescribedPartition {
@@ -125,4 +130,29 @@ export async function describeGroup(
       end: end!,
       lag: lag!,
     }));
+}
+
+/**
+ * Waits until a service has committed the end of every partition of the orders, and asks Kafka's own
+ * tool whether it has.
+ *
+ * @param name The group, without the prefix.
+ */
+export async function caughtUp(run: TestRun, name: string, partitionCount = 6): Promise<void> {
+  const group = run.prefix + name;
+  const topic = orderEvents(run.prefix).name;
+  // Not by the tool, which takes a second of a core each time.
+  await eventually(`${name} has caught up`, () =>
+    withAdmin(run.settings, async (admin) => {
+      const committed = await committedOffsets(admin, group, topic);
+      const ranges = await logRanges(admin, topic);
+      return ranges.size === partitionCount &&
+        [...ranges].every(([partition, { end }]) => committed.get(partition) === end);
+    }));
+  const lags = (await describeGroup(run.brokers, group)).map(({ lag }) => lag);
+  assertEquals(
+    lags,
+    Array(partitionCount).fill("0"),
+    `the lag of ${name}, as Kafka's tool sees it`,
+  );
 }

@@ -41,15 +41,15 @@ export const poison: Fault = {
 async function killAmidPoison(scene: Scene, { isLong }: Form): Promise<void> {
   await scene.begin();
   for (let round = 0; round < (isLong ? 4 : 1); round++) {
-    await publishPoison(scene, isLong ? 25 : 4);
+    await publishPoison(scene, isLong ? 25 : 4, isLong ? 1_000 : 20);
     await Promise.all(SERVICES.map((name) => scene.replace(name, 0, "SIGKILL")));
-    await publishPoison(scene, 1);
+    await publishPoison(scene);
     await scene.recovered("killed amid poison");
   }
 }
 
-/** Publishes records that are not orders, one for a thousand orders. */
-export async function publishPoison(scene: Scene, count: number): Promise<void> {
+/** Publishes records that are not orders, one for so many orders. */
+export async function publishPoison(scene: Scene, count = 1, orders = 1_000): Promise<void> {
   const publisher = await openPublisher<null>(scene.direct, {
     topic: orderEvents(scene.run.prefix).name,
     partitions: 6,
@@ -59,7 +59,9 @@ export async function publishPoison(scene: Scene, count: number): Promise<void> 
   }, scene.signal);
   try {
     for (let i = 0; i < count; i++) {
-      if (i > 0) await delay(1_000_000 / scene.options.ordersPerSecond, { signal: scene.signal });
+      if (i > 0) {
+        await delay(1_000 * orders / scene.options.ordersPerSecond, { signal: scene.signal });
+      }
       await publisher.publish(`poison_${scene.below(1_000)}`, (to) => {
         to.raw(new TextEncoder().encode(scene.pick(POISON)));
       }, null);
@@ -211,11 +213,11 @@ export const replayedTwice: Fault = {
 async function replayTwice(scene: Scene, { isLong }: Form): Promise<Outcome> {
   const { run } = scene;
   const path = `${run.file}.replayed`;
-  const output = { args: ["--output", path] };
+  const output = ["--output", path];
   await scene.begin();
   await scene.replace("analytics", 0, "SIGKILL");
   await scene.recovered("killed");
-  await scene.stopPublishing(Math.max(scene.options.orders, 2_000));
+  await scene.stopPublishing(scene.options.orders);
   await scene.end("analytics", 0, "SIGTERM");
   const texts: string[] = [];
   const replays = isLong ? 2 : 1;
@@ -224,12 +226,14 @@ async function replayTwice(scene: Scene, { isLong }: Form): Promise<Outcome> {
       await scene.end("analytics", 0, "SIGTERM");
       texts.push(await Deno.readTextFile(path));
       await run.json("replay.ts", ["--group", "analytics", "--to", "earliest", "--execute"]);
-      const killed = scene.add("analytics", output);
+      // Slow enough to be killed in the middle.
+      const slow = ["--throttle", "10ms", "--report-every", "10"];
+      const killed = scene.add("analytics", { args: [...output, ...slow] });
       await eventually("it counts", () => killed.lines.some((line) => /^\d+ orders/.test(line)));
       await scene.end("analytics", 0, "SIGKILL");
       await removeIfThere(path);
     }
-    scene.add("analytics", output);
+    scene.add("analytics", { args: output });
     await eventually("there is a report", () => exists(path));
     await scene.recovered("replayed and killed", { isFault: replay > 0 });
   }

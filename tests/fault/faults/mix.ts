@@ -28,7 +28,7 @@ const OTHERS: Record<string, (scene: Scene) => Promise<void>> = {
   "a link was slow": slowDown,
   "a link was silent": silence,
   "responses were lost": loseResponses,
-  "a record was not an order": (scene) => publishPoison(scene, 1),
+  "a record was not an order": (scene) => publishPoison(scene),
 };
 
 const FAULTS = { ...OF_BROKERS, ...OTHERS };
