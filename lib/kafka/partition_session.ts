@@ -346,9 +346,12 @@ export class PartitionSession {
     // Another instance may own the partition by now: it must not be fenced.
     this.#lost.signal.throwIfAborted();
     const timeoutMs = TRANSACTION_LIMIT_MS;
-    await cluster.settleTransaction({
-      ...{ transactionalId: id, timeoutMs, outcome, group, topics: outputs },
-    });
+    // An attempt that was cut off has left a transaction, which the next initialisation aborts first.
+    await onceSettled(() =>
+      cluster.settleTransaction({
+        ...{ transactionalId: id, timeoutMs, outcome, group, topics: outputs },
+      })
+    );
   }
 
   /** Step 3. */
@@ -532,15 +535,8 @@ export class PartitionSession {
     const metadata = this.#work!.offsetMetadata ?? "";
     const partitions = [{ partition: this.partition, offset: nextOffset.toString(), metadata }];
     const offsets = { consumerGroupId: group, topics: [{ topic, partitions }] };
-    // This may be the first request of the transaction, and the one before may still be settling;
-    // kafkajs does not retry it.
-    await retry(() => transaction.sendOffsets(offsets), {
-      minTimeout: 5,
-      multiplier: 1,
-      jitter: 0,
-      limitMs: SETTLING_LIMIT_MS,
-      isRetriable: isConcurrentTransaction,
-    });
+    // This may be the first request of the transaction; kafkajs does not retry it.
+    await onceSettled(() => transaction.sendOffsets(offsets));
   }
 
   /** After a failed transaction: pause, and run the steps again unless another instance took over. */
@@ -589,6 +585,17 @@ export class PartitionSession {
     }
     return true;
   }
+}
+
+/** Repeats at once what the broker refuses while it is still settling the last transaction. */
+function onceSettled<T>(request: () => Promise<T>): Promise<T> {
+  return retry(request, {
+    minTimeout: 5,
+    multiplier: 1,
+    jitter: 0,
+    limitMs: SETTLING_LIMIT_MS,
+    isRetriable: isConcurrentTransaction,
+  });
 }
 
 /** The index of the first record that is not before the offset. */
