@@ -22,7 +22,8 @@ export type BatchPayload = EachBatchPayload & { batch: Pick<FetchedBatch, "fetch
 export interface Consumption {
   /** Where the brokers are. */
   settings: KafkaSettings;
-  group: string;
+  /** The group, or a function that gives one to each consumer that is built. */
+  group: string | (() => string);
   /** The topic, read from its beginning unless an offset is committed or sought. */
   topic: string;
   /** Called as soon as the group has assigned partitions, before anything is fetched. */
@@ -255,7 +256,7 @@ function listen(
 
 function buildConsumer({ settings, group }: Consumption): Consumer {
   return kafkaClient(settings).consumer({
-    groupId: group,
+    groupId: typeof group === "string" ? group : group(),
     sessionTimeout: SESSION_LIMIT_MS,
     heartbeatInterval: 1_000,
     rebalanceTimeout: REBALANCE_LIMIT_MS,

@@ -38,7 +38,8 @@ export async function followTopic(options: ViewOptions, signal: AbortSignal): Pr
   await consume({
     settings: readerSettings(settings),
     topic,
-    group: `${groupPrefix}-${crypto.randomUUID()}`,
+    // Another one for each consumer: the group of the former may wait for a member that was cut off.
+    group: () => `${groupPrefix}-${crypto.randomUUID()}`,
     onAssigned: (_consumer, partitions) => options.onReset(partitions),
     onLost: () => {},
     async onBatch({ batch, resolveOffset, heartbeat }) {
