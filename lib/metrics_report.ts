@@ -101,16 +101,28 @@ export function metricsReport({ minutes, malformed, skipped }: Metrics): Metrics
   return {
     total_orders: totalOrders,
     failed_orders: failedOrders,
-    failure_rate_percent: totalOrders === 0
-      ? 0
-      : roundHalfEven2((failedOrders / totalOrders) * 100),
-    average_orders_per_minute: minuteCount === 0 ? 0 : roundHalfEven2(totalOrders / minuteCount),
+    ...orderRates({ totalOrders, failedOrders, minuteCount }),
     current_orders_per_minute: current,
     orders_by_minute: ordersByMinute,
     failed_orders_by_minute: failedByMinute,
     malformed_events: malformed,
     skipped_events: skipped,
     digest: hash.digest("hex"),
+  };
+}
+
+/** The rates of a report, from its numbers of orders and of minutes that have some. */
+export function orderRates(
+  { totalOrders, failedOrders, minuteCount }: {
+    totalOrders: number;
+    failedOrders: number;
+    minuteCount: number;
+  },
+): Pick<MetricsReport, "failure_rate_percent" | "average_orders_per_minute"> {
+  const isEmpty = totalOrders === 0;
+  return {
+    failure_rate_percent: isEmpty ? 0 : roundHalfEven2((failedOrders / totalOrders) * 100),
+    average_orders_per_minute: isEmpty ? 0 : roundHalfEven2(totalOrders / minuteCount),
   };
 }
 

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { roundHalfEven2 } from "./metrics_report.ts";
-import type { Metrics } from "./metrics_report.ts";
+import { type Metrics, orderRates } from "./metrics_report.ts";
 import type { Minute } from "./minute_window.ts";
 
 /** The minutes that have orders, oldest first, with their counts. */
@@ -80,10 +79,7 @@ export function metricsSummary({ minutes, placed, failed }: MinuteSeries): Metri
   return {
     total_orders: totalOrders,
     failed_orders: failedOrders,
-    failure_rate_percent: totalOrders === 0
-      ? 0
-      : roundHalfEven2((failedOrders / totalOrders) * 100),
-    average_orders_per_minute: totalOrders === 0 ? 0 : roundHalfEven2(totalOrders / minutes.length),
+    ...orderRates({ totalOrders, failedOrders, minuteCount: minutes.length }),
     current_orders_per_minute: last < 0 ? 0 : placed[last]! + failed[last]!,
     current_minute: last < 0 ? null : minutes[last]! * 60,
   };

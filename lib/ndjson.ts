@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { joinedBytes } from "./joined_bytes.ts";
 
 /** A line of a file. */
 export interface Line {
@@ -34,7 +35,7 @@ export async function* readLines(
   const take = (): Line => {
     number++;
     const lineBytes = size;
-    const bytes = size > maxBytes ? undefined : trimmed(joined(parts, size));
+    const bytes = size > maxBytes ? undefined : trimmed(joinedBytes(parts, size));
     parts = [];
     size = 0;
     if (bytes !== undefined) return { number, bytes };
@@ -65,15 +66,4 @@ function trimmed(line: Uint8Array): Uint8Array {
   while (start < end && WHITE_SPACE.includes(line[start]!)) start++;
   while (end > start && WHITE_SPACE.includes(line[end - 1]!)) end--;
   return line.subarray(start, end);
-}
-
-function joined(parts: Uint8Array[], size: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -43,7 +43,7 @@ const rows = element("tbody");
 const basketTable = element(
   "table",
   { className: "desk-basket", hidden: true },
-  element("caption", { className: "desk-unseen" }, "Basket"),
+  element("caption", { className: "unseen" }, "Basket"),
   element(
     "thead",
     {},
@@ -51,7 +51,7 @@ const basketTable = element(
       "tr",
       {},
       ...["Item", "Quantity", "Sum"].map((name) => element("th", { scope: "col" }, name)),
-      element("th", { scope: "col" }, element("span", { className: "desk-unseen" }, "Remove")),
+      element("th", { scope: "col" }, element("span", { className: "unseen" }, "Remove")),
     ),
   ),
   rows,
@@ -64,7 +64,7 @@ const emptyText = element(
 const total = element("output", { id: "desk-total" });
 const placeButton = element("button", { type: "submit", className: "desk-place" }, "Place order");
 const problems = element("div", { role: "alert", className: "desk-problems" });
-const said = element("p", { role: "status", className: "desk-unseen" });
+const said = element("p", { role: "status", className: "unseen" });
 const result = element("div", { className: "desk-result", hidden: true });
 
 const form = element(

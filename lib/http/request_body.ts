@@ -4,6 +4,7 @@
  * @module
  */
 import { deadline } from "../async.ts";
+import { joinedBytes } from "../joined_bytes.ts";
 import { problem } from "./listen.ts";
 
 /** The bounds. */
@@ -37,7 +38,7 @@ export async function readBody(
       if (bytes > maxBytes) return tooLarge();
       chunks.push(chunk.value);
     }
-    return concatenated(chunks, bytes);
+    return joinedBytes(chunks, bytes);
   };
   try {
     const body = await deadline(read(), limitMs);
@@ -49,14 +50,4 @@ export async function readBody(
       ? problem(408, `the body did not come within ${limitMs / 1_000} s`)
       : problem(400, "the body ended early");
   }
-}
-
-function concatenated(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }
