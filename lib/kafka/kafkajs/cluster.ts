@@ -10,6 +10,7 @@
  * @module
  */
 import type { Admin } from "kafkajs";
+import { type DecodedRecord, filterAbortedMessages } from "./aborted_records.ts";
 import { clientPool } from "../client_pool.ts";
 import { kafkaClient } from "../client.ts";
 import { batched, retry } from "../../async.ts";
@@ -39,10 +40,10 @@ import {
 import { type TransactionOutcome, transactionOutcome } from "./transaction_outcome.ts";
 
 /** A fetched record with the header of its batch. */
-interface FetchedRecord extends SourceRecord {
+interface FetchedRecord extends SourceRecord, DecodedRecord {
+  key: SourceRecord["key"];
+  offset: string;
   timestamp: string;
-  isControlRecord: boolean;
-  batchContext?: { firstOffset: string; producerId: string; inTransaction: boolean };
 }
 
 /** kafkajs's broker, as far as it is used here. */
@@ -380,14 +381,9 @@ async function fetchRecords(
   const { messages, aborted } = await fetchAt(cluster, place, maxBytes);
   const log = fetchedLog(messages);
   if (log === undefined) return { records: [] };
-  const isAborted = ({ batchContext }: FetchedRecord) =>
-    batchContext?.inTransaction === true &&
-    aborted.some(({ producerId, firstOffset }) =>
-      producerId === batchContext.producerId &&
-      BigInt(firstOffset) <= BigInt(batchContext.firstOffset)
-    );
-  const records = messages.filter((record) =>
-    !record.isControlRecord && BigInt(record.offset) >= place.offset && !isAborted(record)
+  const committed = filterAbortedMessages({ messages, abortedTransactions: aborted });
+  const records = committed.filter(({ isControlRecord, offset }) =>
+    !isControlRecord && BigInt(offset) >= place.offset
   );
   const last = messages.at(-1);
   const next = log.lastOffset ?? (last === undefined ? undefined : BigInt(last.offset));
