@@ -18,7 +18,13 @@ import {
 } from "../offset_target.ts";
 import { adminPool } from "./client_pool.ts";
 import { existingTopics } from "./create_topics.ts";
-import { isGroupInUse, isRetriable, retryWhileRetriable, whileRetriable } from "./errors.ts";
+import {
+  explain,
+  isGroupInUse,
+  isRetriable,
+  retryWhileRetriable,
+  whileRetriable,
+} from "./errors.ts";
 import { clusterReader } from "./kafkajs/cluster.ts";
 import { openLagReader } from "./lag_reader.ts";
 import { committedOffsets, groupMembers, logRanges } from "./offsets.ts";
@@ -129,7 +135,8 @@ export async function commitMoves(
 /**
  * Moves the group to the beginning of all partitions of a topic.
  *
- * @throws {Error} When the group has members, or another program has moved it meanwhile.
+ * @throws {Error} When the group has members, another program has moved it meanwhile, or the brokers
+ * have not answered for the settings' `timeoutMs`.
  */
 export async function moveToBeginning(
   settings: KafkaSettings,
@@ -144,16 +151,19 @@ export async function moveToBeginning(
       { signal },
     );
     if (members.length > 0) throw groupInUse(group, members);
+    const moves = await planMoves(settings, {
+      group,
+      topic,
+      target: { kind: "earliest" },
+      partitions: Array.from({ length: partitions }, (_, partition) => partition),
+    }, signal);
+    await commitMoves(settings, { group, topic, moves }, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw explain(error, settings);
   } finally {
     await admin.close();
   }
-  const moves = await planMoves(settings, {
-    group,
-    topic,
-    target: { kind: "earliest" },
-    partitions: Array.from({ length: partitions }, (_, partition) => partition),
-  }, signal);
-  await commitMoves(settings, { group, topic, moves }, signal);
 }
 
 /** The error for a group whose members would undo a move. */

@@ -10,6 +10,7 @@
  */
 import type { Producer } from "kafkajs";
 import { deadline, Pulse } from "../async.ts";
+import { formatSeconds } from "../duration.ts";
 import { barrierRow, StateRows, type StateTable } from "../state_rows.ts";
 import { connect, disconnect, kafkaClient } from "./client.ts";
 import { explain, retryWhileRetriable } from "./errors.ts";
@@ -95,6 +96,7 @@ export class StateView<K, C extends object> {
     read: () => T,
     onAdvance: () => void = () => {},
   ): Promise<T> {
+    const { topic, settings: { timeoutMs } } = this.#options;
     const barriers = await this.#barriers.write(partitions, signal);
     const positions = () => partitions.map((partition) => this.#positions.get(partition)).join();
     let before = positions();
@@ -103,7 +105,15 @@ export class StateView<K, C extends object> {
     for (;;) {
       const advanced = this.#advanced.next();
       if ([...barriers].every(isPast)) return read();
-      await deadline(advanced, this.#options.settings.timeoutMs, { signal });
+      try {
+        await deadline(advanced, timeoutMs, { signal });
+      } catch {
+        signal.throwIfAborted();
+        throw new Error(
+          `topic ${topic} was not read to its end within ${formatSeconds(timeoutMs)}: no broker ` +
+            "answers, or a transaction in it is not decided",
+        );
+      }
       const now = positions();
       if (now !== before) onAdvance();
       before = now;

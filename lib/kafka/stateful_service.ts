@@ -9,15 +9,16 @@
  *
  * @module
  */
-import { aborted, deadline, retry } from "../async.ts";
+import { aborted, deadline } from "../async.ts";
 import type { Compression } from "../compression.ts";
+import { formatSeconds } from "../duration.ts";
 import type { NotOrders } from "../order.ts";
 import { type PartitionState, partitionState } from "../partition_state.ts";
 import { commitMark, RecreatedTopicError, resume, type Resumption } from "../resumption.ts";
 import { newCounts, type PartitionRows, type StateRows, type StateTable } from "../state_rows.ts";
 import { adminPool } from "./client_pool.ts";
 import { deadLetter, DeadLetterNotes, type DeadLetterTopic } from "./dead_letter.ts";
-import { FinalError, whileRetriable } from "./errors.ts";
+import { explain, FinalError, retryWhileRetriable } from "./errors.ts";
 import { type ClusterReader, clusterReader } from "./kafkajs/cluster.ts";
 import { DEFAULT_LIMIT, messageLimits } from "./message_limits.ts";
 import type { Assignment, PartitionWork, Step } from "./partition_session.ts";
@@ -112,16 +113,17 @@ export async function runService<K, C extends object>(
   const stop = AbortSignal.any([signal, failure.signal]);
   const maxMessageBytes = new Map<string, number>();
   // Read while the group assigns the partitions.
-  const deadLetters = retry(
+  const deadLetters = retryWhileRetriable(
     () => messageLimits(admin, topics.outputs),
-    whileRetriable(settings, stop),
+    settings,
+    { signal: stop },
   ).then((limits): DeadLetterTopic => {
     limits.forEach((limit, topic) => maxMessageBytes.set(topic, limit.maxMessageBytes));
     return { topic: topics.deadLetters, ...DEFAULT_LIMIT, ...limits.get(topics.deadLetters) };
   });
   deadLetters.catch((error) => {
     // The last report is made even if the service is stopped right at its start.
-    if (!signal.aborted) onFailure(error);
+    if (!signal.aborted) onFailure(explain(error, settings));
   });
   // The group is left meanwhile.
   let catchingUp: Promise<void> | undefined;
@@ -145,10 +147,15 @@ export async function runService<K, C extends object>(
       onEnd: () => catchUp().catch(() => {}),
     }, stop);
     failure.signal.throwIfAborted();
-    if (signal.aborted && !await answering) {
-      throw new Error("the brokers do not answer: the last report may lack what was counted last");
-    }
-    await deadline(catchUp(), LAST_REPORT_LIMIT_MS);
+    if (signal.aborted && !await answering) throw lastReportError("the brokers do not answer");
+    await deadline(catchUp(), LAST_REPORT_LIMIT_MS).catch((error) => {
+      if ((error as Error).name !== "TimeoutError") throw error;
+      throw lastReportError(
+        `topic ${topics.state} was not read to its end within ${
+          formatSeconds(LAST_REPORT_LIMIT_MS)
+        }`,
+      );
+    });
   } finally {
     stopReport.abort();
     await reportLoop;
@@ -161,6 +168,10 @@ export async function runService<K, C extends object>(
       await Promise.all([view.closed, cluster.close(), admin.close()]);
     }
   }
+}
+
+function lastReportError(reason: string): Error {
+  return new Error(`${reason}: the last report may lack what was counted last`);
 }
 
 /** Restores the state of a partition as it was committed. */

@@ -6,10 +6,11 @@
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { HOST, type NodeSpec } from "../../dev_broker/config.ts";
 import { freePorts } from "../../dev_broker/free_ports.ts";
-import { withAdmin } from "../../lib/kafka/client.ts";
+import { kafkaClient, withAdmin } from "../../lib/kafka/client.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { createMissingTopics, existingTopics } from "../../lib/kafka/create_topics.ts";
-import { inventoryEvents, orderEvents } from "../../lib/topics.ts";
+import { chosenPartition } from "../../lib/kafka/producers.ts";
+import { inventoryEvents, orderEvents, orderMetrics } from "../../lib/topics.ts";
 import { createTopic } from "../support/admin.ts";
 import { testCluster } from "../support/broker.ts";
 import { setScramPassword } from "../support/kafka_tools.ts";
@@ -40,7 +41,7 @@ Deno.test("producer names the topic that is deleted while it produces", async ()
   const topic = orderEvents(run.prefix).name;
   let acknowledged = false;
   const producer = run.start("producer.ts", [
-    ...["--count", "1000000", "--rate", "2000", "--timeout", "2s"],
+    ...["--count", "1000000", "--rate", "2000", "--timeout", "10s"],
   ], (line) => acknowledged ||= line.includes("1000 orders acknowledged"));
   await eventually("the producer works", () => acknowledged);
   const admin = adminPool(run.settings);
@@ -50,6 +51,27 @@ Deno.test("producer names the topic that is deleted while it produces", async ()
   assertEquals(exitCode, 1);
   assertStringIncludes(stderr, "the brokers do not know ");
   assertStringIncludes(stderr, `${topic}: it was deleted`);
+});
+
+Deno.test("analytics names the topic whose end it cannot read because of an open transaction", async () => {
+  await using run = await testRun("undecided");
+  await run.json("producer.ts", ["--count", "100"]);
+  await run.json("analytics.ts", ["--until-end", "--output", run.file]);
+  const metrics = orderMetrics(`${run.prefix}analytics`).name;
+  const foreign = kafkaClient(run.settings).producer({
+    transactionalId: `${run.prefix}foreign`,
+    createPartitioner: chosenPartition,
+  });
+  await foreign.connect();
+  const transaction = await foreign.transaction();
+  await transaction.send({ topic: metrics, messages: [{ partition: 0, key: "0/x", value: "{}" }] });
+  const { exitCode, stderr } = await run.start("analytics.ts", [
+    ...["--until-end", "--timeout", "3s", "--output", run.file],
+  ]).ended;
+  assertEquals(exitCode, 1);
+  assertStringIncludes(stderr, `error: topic ${metrics} was not read to its end within 3 s: `);
+  await transaction.abort();
+  await foreign.disconnect();
 });
 
 Deno.test("inventory fits its batches to topics that take little, and names a record that is too large", async () => {

@@ -69,12 +69,12 @@ Deno.test("programs on a cluster of three with a stopped broker", async (t) => {
 
   await t.step("the programs that need the partition without a leader name it", async () => {
     const producing = own.start("producer.ts", [
-      ...["--count", "3000", "--seed", "10", "--timeout", "2s", "--json"],
+      ...["--count", "3000", "--seed", "10", "--timeout", "10s", "--json"],
     ]);
     const moving = own.start("replay.ts", [
-      ...["--group", "analytics", "--to", "earliest", "--timeout", "2s"],
+      ...["--group", "analytics", "--to", "earliest", "--timeout", "10s"],
     ]);
-    const counting = own.start("inventory.ts", ["--until-end", "--timeout", "2s"]);
+    const counting = own.start("inventory.ts", ["--until-end", "--timeout", "10s"]);
     for (const { ended } of [producing, moving, counting]) {
       const { exitCode, stderr } = await ended;
       assertEquals(exitCode, 1);
@@ -96,7 +96,7 @@ Deno.test("programs on a cluster of three with a stopped broker", async (t) => {
     await using few = await testRun("isr", cluster);
     const topic = orderEvents(few.prefix).name;
     await place(topic, [[1, DOWN]], { "min.insync.replicas": "2" });
-    const producer = few.start("producer.ts", ["--count", "10", "--timeout", "2s"]);
+    const producer = few.start("producer.ts", ["--count", "10", "--timeout", "10s"]);
     const { exitCode, stderr } = await producer.ended;
     assertEquals(exitCode, 1);
     assertStringIncludes(stderr, "10 of 10 orders are not acknowledged");

@@ -70,7 +70,7 @@ Deno.test("programs over a slow link, and over one that has become silent", asyn
     proxy.isSilent = true;
     const ended = programs.map(async ({ script, kill, ended }) => {
       kill("SIGTERM");
-      const { exitCode } = await deadline(ended, 12_000).catch(() => ({ exitCode: "still runs" }));
+      const { exitCode } = await deadline(ended, 60_000).catch(() => ({ exitCode: "still runs" }));
       return [script, exitCode];
     });
     const codes = await Promise.all(ended);

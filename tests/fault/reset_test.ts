@@ -153,7 +153,7 @@ Deno.test("a group that has committed more than there is is not moved without be
   const beyond = new Map(Array.from({ length: 6 }, (_, partition) => [partition, 1_000n]));
   await cluster.commit(group, topic, beyond);
   const { exitCode, stderr } = await run.start("analytics.ts", [
-    ...["--until-end", "--timeout", "2s", "--output", run.file],
+    ...["--until-end", "--timeout", "10s", "--output", run.file],
   ]).ended;
   assertEquals(exitCode, 1);
   assertMatch(stderr, /^error: partition \d of .* but group .* has committed 1000: the topic was/m);

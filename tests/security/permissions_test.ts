@@ -139,7 +139,7 @@ const PROGRAMS = {
   "replay.ts": { task: "replay", args: ["--group", "analytics", "--to", "earliest"] },
   "show.ts": { task: "show", args: ["orders", "--tail", "1"] },
   // Works on a cluster with access control only: with the broker below.
-  "acls.ts": { task: "acls", args: ["--timeout", "1s"] },
+  "acls.ts": { task: "acls", args: ["--timeout", "10s"] },
 } as const;
 const SCRIPTS = Object.keys(PROGRAMS) as (Script & keyof typeof PROGRAMS)[];
 

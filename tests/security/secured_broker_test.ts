@@ -107,7 +107,7 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
   let files = 0;
   const start = async (
     script: Script,
-    { listener, properties, timeout = "5s", args = [] }: {
+    { listener, properties, timeout = "5m", args = [] }: {
       listener: Listener;
       properties: Record<string, string>;
       timeout?: string;
@@ -325,12 +325,12 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
   await t.step("a token server that is down is tried until --timeout", async () => {
     const [closed] = freePorts(1);
     const url = `http://${HOST}:${closed}/token`;
-    const how = { listener: "LOGIN" as const, properties: withTokens(url), timeout: "1s" };
+    const how = { listener: "LOGIN" as const, properties: withTokens(url), timeout: "5s" };
     const { exitCode, stderr } = await start("lag.ts", how);
     assertEquals(exitCode, 1, stderr);
     const message = `${url}, which gives out tokens, cannot be used: connection refused`;
     const [first, last] = stderr.trim().split("\n");
-    assertEquals(first, `${message}, trying for 1 s`);
+    assertEquals(first, `${message}, trying for 5 s`);
     assertEquals(last, `error: ${message}`);
   });
   await t.step("a token server that fails for a while is tried again", async () => {
@@ -340,7 +340,7 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
       return new Response("", { status: 503 });
     };
     const how = { listener: "LOGIN" as const, properties: withTokens(tokens.url) };
-    const { exitCode, stderr } = await start("lag.ts", { ...how, timeout: "30s" });
+    const { exitCode, stderr } = await start("lag.ts", { ...how, timeout: "5m" });
     assertEquals([exitCode, failures], [0, 0], stderr);
   });
   assert(tokens.requests.every((request) => request.startsWith(`Basic ${btoa("id:shh")}`)));

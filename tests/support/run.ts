@@ -25,7 +25,7 @@ export interface TestRun extends AsyncDisposable {
   /** Runs a program to its good end and returns what it prints with `--json`. */
   json(script: Script, args?: string[]): Promise<Record<string, unknown>>;
   /**
-   * Starts a program on the test's broker and topics.
+   * Starts a program on the test's broker and topics; a flag of `args` overrides those given here.
    *
    * @param onLine Gets its messages, with `--json` too.
    * @param clockShiftMs How far its clock is ahead.
@@ -37,6 +37,9 @@ export interface TestRun extends AsyncDisposable {
     clockShiftMs?: number,
   ): Running;
 }
+
+/** The `--timeout` of tests that are not about it: a broker may take minutes to start on a busy machine. */
+const TIMEOUT = "5m";
 
 /**
  * Takes a broker and a topic prefix; at the end, kills what still runs and deletes the topics.
@@ -64,7 +67,7 @@ export async function testRun(name: string, broker?: TestBroker): Promise<TestRu
     const preload = clockShiftMs === 0 ? [] : [
       `--preload=${new URL(`./shifted_clock.ts?ms=${clockShiftMs}`, import.meta.url)}`,
     ];
-    const program = launch(script, ["--topic-prefix", prefix, ...args], {
+    const program = launch(script, ["--topic-prefix", prefix, "--timeout", TIMEOUT, ...args], {
       brokers,
       denoFlags: preload,
       onLine: (line) => onLine(messageOf(line)),

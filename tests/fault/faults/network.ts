@@ -68,7 +68,7 @@ async function outlastTimeout(scene: Scene, { isLong }: Form): Promise<void> {
   assertEquals(first, summary.first_undelivered_order);
   assertEquals(scene.idOf(Number(number)), first);
   // A service that has found no broker for as long ends, too, for an orchestrator to start it again.
-  await scene.replaceEnded(/no Kafka broker answers|cannot be reached/);
+  await scene.replaceEnded(/no( Kafka)? broker answers|cannot be reached/);
   scene.publish();
   await scene.recovered("no broker could be reached for longer than --timeout");
 }
