@@ -93,14 +93,21 @@ export async function copyTree(from: string, to: string, except: string[] = []):
  * @param options.secure Whether the broker is to have TLS, logins and access control.
  */
 export async function prepareBroker(
+  checkout: Checkout,
+  { secure = false }: { secure?: boolean } = {},
+): Promise<string> {
+  const libs = dirname(await kafkaClasspath());
+  await copyTree(libs, `${checkout.root}/.kafka/${basename(libs)}`);
+  return await chooseFreePorts(checkout, { secure });
+}
+
+/** Gives a checkout free ports for its development broker; returns its address. */
+export async function chooseFreePorts(
   { root }: Checkout,
   { secure = false }: { secure?: boolean } = {},
 ): Promise<string> {
-  const data = `${root}/.kafka`;
-  const libs = dirname(await kafkaClasspath());
-  await copyTree(libs, `${data}/${basename(libs)}`);
   const nodes = freeNodes(1);
-  await writeState(data, {
+  await writeState(`${root}/.kafka`, {
     engine: "java",
     clusterId: "AAAAAAAAAAAAAAAAAAAAAQ",
     heap: "192m",

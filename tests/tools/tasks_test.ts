@@ -6,7 +6,12 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findJava } from "../../dev_broker/java.ts";
-import { checkoutWithBlank, freshEnvironment, prepareBroker } from "../support/checkout.ts";
+import {
+  checkoutWithBlank,
+  chooseFreePorts,
+  freshEnvironment,
+  prepareBroker,
+} from "../support/checkout.ts";
 import { jsonLines, messageLines } from "../support/json_lines.ts";
 import { eventually, testRun } from "../support/run.ts";
 import { parseFlags } from "../../lib/cli/flags.ts";
@@ -266,6 +271,8 @@ Deno.test("up --data takes a directory from where the user stands, and down -v d
 
 Deno.test("up names a missing Java and a missing Maven together, and the ways out", async () => {
   await using checkout = await checkoutWithBlank();
+  // At the usual one the broker of the user may run.
+  await chooseFreePorts(checkout);
   await Deno.mkdir(`${checkout.root}/empty`);
   const { exitCode, stderr } = await checkout.run("up", [], {
     PATH: `${checkout.root}/empty`,
