@@ -171,7 +171,7 @@ export async function stopBroker(dataDir: string, options: StopOptions = {}): Pr
 export async function startNode(
   dataDir: string,
   id: number,
-  options: Pick<ClusterOptions, "timeoutMs"> = {},
+  options: Pick<ClusterOptions, "timeoutMs" | "javaFlags"> = {},
 ): Promise<void> {
   const state = await javaState(dataDir);
   const nodes = state?.nodes.filter((node) => node.id === id) ?? [];

@@ -20,8 +20,9 @@ const MODULE = "org.apache.kafka.common.security";
 const SESSION_MS = 2_000;
 /** How long a token is valid, in seconds: it ends a login before the setting of the broker does. */
 const TOKEN_SECONDS = 6;
-const ORDERS = 600;
-const ORDERS_PER_SECOND = 50;
+/** Few at a time: each is a transaction or two, and other tests run meanwhile. */
+const ORDERS = 180;
+const ORDERS_PER_SECOND = 15;
 
 const MECHANISMS = {
   "PLAIN": {

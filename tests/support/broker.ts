@@ -14,6 +14,7 @@ import { endNode, runningPid } from "../../dev_broker/node.ts";
 import { freeNodes, freePorts } from "../../dev_broker/free_ports.ts";
 import { answersKafka } from "../../lib/kafka/probe.ts";
 import { type GuardedOptions, START_LIMIT_MS } from "./broker_guard.ts";
+import { classArchiveFlags } from "./class_archive.ts";
 import { Proxy } from "./proxy.ts";
 
 /** Where a test's broker is. */
@@ -149,7 +150,10 @@ function clusterAt({ brokers, dataDir }: { brokers: string; dataDir: string }): 
       if (pid === undefined) throw new Error(`node ${nodeId} does not run`);
       Deno.kill(pid, signal);
     },
-    start: (nodeId) => startNode(dataDir, nodeId, { timeoutMs: START_LIMIT_MS }),
+    async start(nodeId) {
+      const javaFlags = await classArchiveFlags();
+      await startNode(dataDir, nodeId, { timeoutMs: START_LIMIT_MS, javaFlags });
+    },
     async [Symbol.asyncDispose]() {
       // Its data is deleted next, so there is no need to wait for a clean stop.
       await stopBroker(dataDir, { graceMs: 0 });

@@ -6,9 +6,10 @@
 import { assertEquals } from "@std/assert";
 import { kafkaClasspath } from "../../dev_broker/java.ts";
 import type { Compression } from "../../lib/compression.ts";
+import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { committedOffsets, logRanges } from "../../lib/kafka/offsets.ts";
 import { orderEvents } from "../../lib/topics.ts";
-import { withAdmin } from "./admin.ts";
+import { classArchiveFlags } from "./class_archive.ts";
 import { eventually, type TestRun } from "./run.ts";
 
 /** A line of `kafka-consumer-groups --describe`. */
@@ -79,6 +80,8 @@ async function runTool(
   const child = new Deno.Command("java", {
     args: [
       ...["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.level=off"],
+      // Java complains on stdout of an archive that does not fit.
+      ...["-Xlog:disable", ...await classArchiveFlags()],
       ...["-cp", await kafkaClasspath()],
       `org.apache.kafka.tools.${tool}`,
       ...["--bootstrap-server", brokers, ...args],
@@ -141,14 +144,16 @@ export async function describeGroup(
 export async function caughtUp(run: TestRun, name: string, partitionCount = 6): Promise<void> {
   const group = run.prefix + name;
   const topic = orderEvents(run.prefix).name;
+  const admin = adminPool(run.settings);
   // Not by the tool, which takes a second of a core each time.
   await eventually(`${name} has caught up`, () =>
-    withAdmin(run.settings, async (admin) => {
-      const committed = await committedOffsets(admin, group, topic);
-      const ranges = await logRanges(admin, topic);
+    admin.use(async (client) => {
+      const committed = await committedOffsets(client, group, topic);
+      const ranges = await logRanges(client, topic);
       return ranges.size === partitionCount &&
         [...ranges].every(([partition, { end }]) => committed.get(partition) === end);
     }));
+  await admin.close();
   const lags = (await describeGroup(run.brokers, group)).map(({ lag }) => lag);
   assertEquals(
     lags,

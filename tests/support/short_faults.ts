@@ -11,7 +11,7 @@ import { type ProxiedCluster, proxiedCluster } from "./broker.ts";
 import { openScene } from "./scene.ts";
 
 /** Few: what is tested does not depend on it, and other tests run meanwhile. */
-const ORDERS_PER_SECOND = 20;
+const ORDERS_PER_SECOND = 10;
 /** Without a delay, as between machines, the services commit as often as both cores allow. */
 const DELAY_MS = 10;
 const FORM: Form = { isLong: false, mixMs: 10_000 };
