@@ -22,6 +22,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bold, cyan, dim, green, red, yellow } from "@std/fmt/colors";
 import { defaultNodes, HOST } from "./dev_broker/config.ts";
+import { isFree } from "./dev_broker/free_ports.ts";
 import { delayOrAbort, retry, unlessAborted } from "./lib/async.ts";
 import {
   COMMON_FLAGS,
@@ -498,15 +499,6 @@ async function startPage(demo: Demo, signal: AbortSignal): Promise<string> {
   });
   await demo.until(() => address !== undefined, signal);
   return address!;
-}
-
-function isFree(address: { hostname: string; port: number }): boolean {
-  try {
-    Deno.listen(address).close();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /**

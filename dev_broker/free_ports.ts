@@ -1,5 +1,5 @@
 /**
- * Free ports, for brokers that tests start.
+ * Free ports, for brokers that tests start and for the demo's page.
  *
  * @module
  */
@@ -21,12 +21,18 @@ export function freePorts(count: number): number[] {
   for (let tries = 0; ports.size < count; tries++) {
     if (tries > 1_000) throw new Error(`looking for ${count} free ports: found only ${ports.size}`);
     const port = 20_000 + Math.floor(Math.random() * 12_000);
-    try {
-      Deno.listen({ hostname: HOST, port }).close();
-      ports.add(port);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
+    if (isFree({ hostname: HOST, port })) ports.add(port);
   }
   return [...ports];
+}
+
+/** Whether nothing listens at an address. */
+export function isFree(address: { hostname: string; port: number }): boolean {
+  try {
+    Deno.listen(address).close();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    return false;
+  }
 }

@@ -6,8 +6,8 @@
 import { dirname } from "node:path";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { defaultNodes, HOST } from "../../dev_broker/config.ts";
+import { isFree } from "../../dev_broker/free_ports.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
-import { answersKafka } from "../../lib/kafka/probe.ts";
 import { checkoutWithBlank, freshEnvironment } from "../support/checkout.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
 import { CTRL_C, openTerminal, task } from "../support/terminal.ts";
@@ -159,8 +159,8 @@ Deno.test("Ctrl-C at any moment of a demo leaves a whole line, no topic and no p
 const NO_BROKER = "demo shows once why no broker can be started";
 const { port } = defaultNodes(1)[0]!;
 // With a broker at the default address it starts none.
-const isTaken = await answersKafka(HOST, port) !== "nothing";
-if (isTaken) console.warn(`left out, Kafka answers at ${HOST}:${port}: ${NO_BROKER}`);
+const isTaken = !isFree({ hostname: HOST, port });
+if (isTaken) console.warn(`left out, ${HOST}:${port} is in use: ${NO_BROKER}`);
 
 Deno.test({ name: NO_BROKER, ignore: isTaken }, async () => {
   await using checkout = await checkoutWithBlank();
