@@ -21,7 +21,7 @@ Deno.test("a service whose transactions fail is not live until they succeed agai
   const throttled = await startListening(run, "analytics.ts", [
     ...["--throttle", "60s", "--output", "none"],
   ]);
-  const inventory = await startListening(run, "inventory.ts", ["--timeout", "5m"]);
+  const inventory = await startListening(run, "inventory.ts");
   const isReady = async () => (await inventory.probe("/readyz")).startsWith("200");
   await eventually("inventory is ready", isReady);
   assertEquals(await inventory.probe("/livez"), "200 ok: processing has not stopped");

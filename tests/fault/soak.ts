@@ -13,7 +13,14 @@
  *
  * @module
  */
-import { decimal, flag, type Options, toggle, wholeNumber } from "../../lib/cli/flags.ts";
+import {
+  COMMON_FLAGS,
+  decimal,
+  flag,
+  type Options,
+  toggle,
+  wholeNumber,
+} from "../../lib/cli/flags.ts";
 import { main } from "../../lib/cli/main.ts";
 import { printNote, printResult, printWarning } from "../../lib/cli/output.ts";
 import { table } from "../../lib/cli/text.ts";
@@ -134,7 +141,8 @@ async function play(
     ...{ name, cluster, orders, seed, signal },
     recoveryLimitMs: RECOVERY_LIMIT_MS,
     ordersPerSecond: Math.min(rate, ordersPerSecond ?? rate),
-    ...(timeout !== undefined && { timeout: short ? timeout.short : timeout.long }),
+    // A user's programs have the default.
+    timeout: timeout?.[short ? "short" : "long"] ?? COMMON_FLAGS.timeout.default!,
     note: (line) => printNote(`  ${line}`),
   });
   const form: Form = { isLong: !short, mixMs: duration };

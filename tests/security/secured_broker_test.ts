@@ -340,7 +340,7 @@ Deno.test("programs reach brokers over TLS and with logins, and name what is wro
       return new Response("", { status: 503 });
     };
     const how = { listener: "LOGIN" as const, properties: withTokens(tokens.url) };
-    const { exitCode, stderr } = await start("lag.ts", { ...how, timeout: "5m" });
+    const { exitCode, stderr } = await start("lag.ts", how);
     assertEquals([exitCode, failures], [0, 0], stderr);
   });
   assert(tokens.requests.every((request) => request.startsWith(`Basic ${btoa("id:shh")}`)));

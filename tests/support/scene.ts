@@ -65,7 +65,7 @@ export interface SceneOptions {
   /** Of everything that is random. */
   seed: number;
   /** The `--timeout` of all programs. */
-  timeout?: string;
+  timeout: string;
   /** How long a recovery may take, in milliseconds. */
   recoveryLimitMs: number;
   note: (line: string) => void;
@@ -388,12 +388,10 @@ export class Scene implements AsyncDisposable {
     clockShiftMs = 0,
   ): Instance {
     const lines: string[] = [];
-    const { timeout } = this.options;
-    const limit = timeout === undefined ? [] : ["--timeout", timeout];
     const onLine = (line: string) => lines.push(line);
     const program = this.run.start(
       script,
-      ["--json", "--verbose", ...limit, ...args],
+      ["--json", "--verbose", "--timeout", this.options.timeout, ...args],
       onLine,
       clockShiftMs,
     );
