@@ -6,6 +6,7 @@
 import type { Page } from "playwright-core";
 import type { Running } from "../../lib/cli/launch.ts";
 import { withoutBrowser } from "./chromium.ts";
+import { optionalTest } from "./optional_tests.ts";
 import { eventually, type TestRun } from "./run.ts";
 
 /** A dashboard that runs. */
@@ -30,10 +31,9 @@ export async function startDashboard(
   return { ...program, url: url!, lines };
 }
 
-/** A test that is left out, and says why, where there is no browser. */
+/** A test that is left out where there is no browser. */
 export function browserTest(name: string, test: () => Promise<void>): void {
-  if (withoutBrowser !== undefined) console.warn(`left out, ${withoutBrowser}: ${name}`);
-  Deno.test({ name, ignore: withoutBrowser !== undefined, fn: test });
+  optionalTest(name, withoutBrowser, test);
 }
 
 /** The text of the element with this id, as it is shown. */

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { completionScript, SHELLS } from "../../lib/cli/completions.ts";
 import { COMMON_FLAGS, flag, oneOf, toggle } from "../../lib/cli/flags.ts";
+import { optionalTest } from "../support/optional_tests.ts";
 
 const flags = {
   format: flag({ value: "FORM", default: "text", help: "it's the form" }, oneOf("text", "json")),
@@ -32,11 +33,10 @@ function isInstalled(shell: string): boolean {
   }
 }
 
-/** A test that is left out, and says why, where its shell is not installed. */
+/** A test that is left out where its shell is not installed. */
 function shellTest(shell: string, name: string, test: () => Promise<void>): void {
   const isMissing = Deno.env.get("CI") === undefined && !isInstalled(shell);
-  if (isMissing) console.warn(`left out, ${shell} is not installed: ${name}`);
-  Deno.test({ name, ignore: isMissing, fn: test });
+  optionalTest(name, isMissing ? `${shell} is not installed` : undefined, test);
 }
 
 /** What bash offers for the last word, where Deno's own completion offers `deno's own`. */

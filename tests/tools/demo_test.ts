@@ -9,6 +9,7 @@ import { defaultNodes, HOST } from "../../dev_broker/config.ts";
 import { isFree } from "../../dev_broker/free_ports.ts";
 import { adminPool } from "../../lib/kafka/client_pool.ts";
 import { checkoutWithBlank, freshEnvironment } from "../support/checkout.ts";
+import { optionalTest } from "../support/optional_tests.ts";
 import { eventually, type TestRun, testRun } from "../support/run.ts";
 import { CTRL_C, openTerminal, task } from "../support/terminal.ts";
 
@@ -156,13 +157,11 @@ Deno.test("Ctrl-C at any moment of a demo leaves a whole line, no topic and no p
   await assertNothingLeft(run);
 });
 
-const NO_BROKER = "demo shows once why no broker can be started";
 const { port } = defaultNodes(1)[0]!;
 // With a broker at the default address it starts none.
-const isTaken = !isFree({ hostname: HOST, port });
-if (isTaken) console.warn(`left out, ${HOST}:${port} is in use: ${NO_BROKER}`);
+const taken = isFree({ hostname: HOST, port }) ? undefined : `${HOST}:${port} is in use`;
 
-Deno.test({ name: NO_BROKER, ignore: isTaken }, async () => {
+optionalTest("demo shows once why no broker can be started", taken, async () => {
   await using checkout = await checkoutWithBlank();
   const path = `${checkout.root}/empty`;
   await Deno.mkdir(path);
